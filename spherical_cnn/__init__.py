@@ -1,0 +1,35 @@
+"""Spherical CNNs (Esteves et al., ECCV 2018) for TensorFlow 2 / Keras 3.
+
+Importing the package registers its Keras layers; input/output loads on first use.
+"""
+
+from spherical_cnn.nn import (
+    SphericalAveragePooling,
+    SphericalBlock,
+    SphericalConv,
+    SphericalPooling,
+    two_branch,
+)
+from spherical_cnn.sphere import SphericalGrid, isht, sht
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SphericalAveragePooling",
+    "SphericalBlock",
+    "SphericalConv",
+    "SphericalGrid",
+    "SphericalPooling",
+    "isht",
+    "load_records",
+    "sht",
+    "two_branch",
+]
+
+
+def __getattr__(name):
+    if name == "load_records":
+        from spherical_cnn.data.datasets import load_records
+
+        return load_records
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

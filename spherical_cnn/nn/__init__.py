@@ -1,0 +1,24 @@
+"""Layers, losses and the two-branch network, on `keras.ops`: any Keras backend."""
+
+from spherical_cnn.nn.layers import SphericalBlock, SphericalConv
+from spherical_cnn.nn.losses import TripletSemiHardLoss
+from spherical_cnn.nn.models import two_branch
+from spherical_cnn.nn.normalization import BatchRenormalization
+from spherical_cnn.nn.pooling import (
+    AreaWeighting,
+    DegreePower,
+    SphericalAveragePooling,
+    SphericalPooling,
+)
+
+__all__ = [
+    "AreaWeighting",
+    "BatchRenormalization",
+    "DegreePower",
+    "SphericalAveragePooling",
+    "SphericalBlock",
+    "SphericalConv",
+    "SphericalPooling",
+    "TripletSemiHardLoss",
+    "two_branch",
+]

@@ -1,0 +1,285 @@
+"""Keras layers: spherical convolution with localized zonal filters, and the network's block."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from spherical_cnn.nn.normalization import BatchRenormalization
+from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.sht import METHODS, zonal_convolution
+
+PACKAGE = "spherical_cnn"
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class SphericalConv(keras.layers.Layer):
+    """Exact spherical convolution with zonal filters, computed in the harmonic domain.
+
+    With `h[l, c, d]` the filter spectra, interpolated linearly between `num_anchors` learned
+    values spread evenly over the degrees, and `f` the input's coefficients,
+
+        out_lm[d] = Σ_c 2π √(4π / (2l+1)) f_lm[c] h[l, c, d]  (+ bias[d] on the grid)
+
+    Few anchors make smooth spectra, hence filters localized in space. The layer commutes with
+    every rotation of the sphere.
+
+    Args:
+        filters: number of output channels.
+        num_anchors: learned values per spectrum; `None` for one per degree. More than the
+            input has degrees means one per degree; one gives a constant spectrum.
+        use_bias: whether to add a bias per filter.
+        spectral_pooling: keep the lower half of the degrees and sample the output on the grid
+            of half the resolution.
+        method: `"sep"`, the separable transform, or `"naive"`, the dense contraction with all
+            harmonics: same numbers, slower.
+        kernel_initializer: initializer of the anchors; `None` for a truncated normal of standard
+            deviation `filter_stddev(L, channels)`.
+        bias_initializer: initializer of the bias.
+        kernel_regularizer: regularizer of the anchors, e.g. `keras.regularizers.L2(1e-4)`.
+
+    Input shape:
+        `(batch, 2L, 2L, channels)`, colatitude before longitude.
+
+    Output shape:
+        `(batch, 2L, 2L, filters)`; `(batch, L, L, filters)` with spectral pooling.
+
+    >>> layer = SphericalConv(4, num_anchors=3)
+    >>> tuple(layer(np.ones((1, 16, 16, 2), "float32")).shape)
+    (1, 16, 16, 4)
+
+    Reference: Esteves et al. 2018, sections 3 and 4.
+    """
+
+    def __init__(
+        self,
+        filters,
+        num_anchors=None,
+        use_bias=True,
+        spectral_pooling=False,
+        method="sep",
+        kernel_initializer=None,
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if filters < 1:
+            raise ValueError(f"filters must be positive. Received: filters={filters}")
+        if num_anchors is not None and num_anchors < 1:
+            raise ValueError(
+                f"num_anchors must be positive or None. Received: num_anchors={num_anchors}"
+            )
+        if method not in METHODS:
+            raise ValueError(f"method must be one of {METHODS}. Received: method={method!r}")
+        self.filters = filters
+        self.num_anchors = num_anchors
+        self.use_bias = use_bias
+        self.spectral_pooling = spectral_pooling
+        self.method = method
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        self.grid = _grid_of(self, input_shape)
+        bandwidth = self.grid.bandwidth
+        out_bandwidth = self.compute_output_shape(input_shape)[1] // 2
+        anchors = min(self.num_anchors or bandwidth, bandwidth)
+        self._interpolation = interpolation_matrix(anchors, bandwidth)[:out_bandwidth]
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(channels, anchors, self.filters),
+            initializer=self.kernel_initializer
+            or keras.initializers.TruncatedNormal(stddev=filter_stddev(bandwidth, channels)),
+            regularizer=self.kernel_regularizer,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias", shape=(self.filters,), initializer=self.bias_initializer
+            )
+
+    def spectra(self):
+        """Filter spectra at every degree that the layer uses, `(degrees, channels, filters)`."""
+        channels, anchors, filters = self.kernel.shape
+        kernel = ops.reshape(ops.swapaxes(self.kernel, 0, 1), (anchors, channels * filters))
+        table = ops.convert_to_tensor(self._interpolation, dtype=kernel.dtype)
+        return ops.reshape(ops.matmul(table, kernel), (-1, channels, filters))
+
+    def call(self, inputs):
+        outputs = zonal_convolution(inputs, self.spectra(), self.grid, self.method)
+        return outputs if self.bias is None else outputs + self.bias
+
+    def compute_output_shape(self, input_shape):
+        bandwidth = _grid_of(self, input_shape).bandwidth
+        if not self.spectral_pooling:
+            return (*input_shape[:3], self.filters)
+        if bandwidth % 2:
+            raise ValueError(
+                "spectral pooling needs a resolution divisible by 4. "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
+        return (input_shape[0], bandwidth, bandwidth, self.filters)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "num_anchors": self.num_anchors,
+            "use_bias": self.use_bias,
+            "spectral_pooling": self.spectral_pooling,
+            "method": self.method,
+            "kernel_initializer": self.kernel_initializer
+            and keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class SphericalBlock(keras.layers.Layer):
+    """Spherical convolution, normalization, nonlinearity: the unit that the network stacks.
+
+        out = nonlinearity(normalization(convolution(x)))
+
+    Args:
+        filters, num_anchors, spectral_pooling, method, kernel_initializer, kernel_regularizer:
+            as in `SphericalConv`, which has a bias only where there is no normalization.
+        normalization: `"batch"` (no scale, momentum 0.99, ε 1e-3), `"batch_renorm"` or `None`.
+        nonlinearity: `"prelu"`, one slope per channel starting at 0.1, or any Keras activation.
+
+    Input shape:
+        `(batch, 2L, 2L, channels)`.
+
+    Output shape:
+        `(batch, 2L, 2L, filters)`; `(batch, L, L, filters)` with spectral pooling.
+
+    >>> block = SphericalBlock(4, num_anchors=3, normalization="batch")
+    >>> tuple(block(np.ones((1, 16, 16, 2), "float32")).shape)
+    (1, 16, 16, 4)
+
+    Reference: Esteves et al. 2018, section 5.
+    """
+
+    def __init__(
+        self,
+        filters,
+        num_anchors=None,
+        normalization=None,
+        nonlinearity="prelu",
+        spectral_pooling=False,
+        method="sep",
+        kernel_initializer=None,
+        kernel_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if normalization not in (None, "batch", "batch_renorm"):
+            raise ValueError(
+                "normalization must be None, 'batch' or 'batch_renorm'. "
+                f"Received: normalization={normalization!r}"
+            )
+        self.normalization = normalization
+        self.nonlinearity = nonlinearity
+        self.conv = SphericalConv(
+            filters,
+            num_anchors,
+            use_bias=normalization is None,
+            spectral_pooling=spectral_pooling,
+            method=method,
+            kernel_initializer=kernel_initializer,
+            kernel_regularizer=kernel_regularizer,
+            dtype=self.dtype_policy,
+            name="conv",
+        )
+        self.norm = None
+        if normalization is not None:
+            options = {
+                "momentum": 0.99,
+                "epsilon": 1e-3,
+                "dtype": self.dtype_policy,
+                "name": "norm",
+            }
+            self.norm = (
+                keras.layers.BatchNormalization(scale=False, **options)
+                if normalization == "batch"
+                else BatchRenormalization(**options)
+            )
+        self.activation = nonlinearity_layer(
+            nonlinearity, shared_axes=(1, 2), dtype=self.dtype_policy, name="activation"
+        )
+
+    def build(self, input_shape):
+        self.conv.build(input_shape)
+        shape = self.conv.compute_output_shape(input_shape)
+        if self.norm is not None:
+            self.norm.build(shape)
+        self.activation.build(shape)
+
+    def call(self, inputs, training=None):
+        outputs = self.conv(inputs)
+        if self.norm is not None:
+            outputs = self.norm(outputs, training=training)
+        return self.activation(outputs)
+
+    def compute_output_shape(self, input_shape):
+        return self.conv.compute_output_shape(input_shape)
+
+    def get_config(self):
+        conv = self.conv.get_config()
+        shared = (
+            "filters",
+            "num_anchors",
+            "spectral_pooling",
+            "method",
+            "kernel_initializer",
+            "kernel_regularizer",
+        )
+        return {
+            **super().get_config(),
+            **{name: conv[name] for name in shared},
+            "normalization": self.normalization,
+            "nonlinearity": self.nonlinearity,
+        }
+
+
+def nonlinearity_layer(nonlinearity, shared_axes=None, **kwargs):
+    """`"prelu"`, slopes from 0.1 shared along `shared_axes`, or a Keras activation by name."""
+    if nonlinearity == "prelu":
+        initializer = keras.initializers.Constant(0.1)
+        return keras.layers.PReLU(initializer, shared_axes=shared_axes, **kwargs)
+    return keras.layers.Activation(nonlinearity, **kwargs)
+
+
+def interpolation_matrix(anchors, bandwidth):
+    """`(bandwidth, anchors)` float64: linear interpolation of evenly spread anchors at each degree.
+
+    Row `l` has the weights of the anchors around `l / (bandwidth-1)` on `linspace(0, 1, anchors)`;
+    a single anchor is the spectrum's constant.
+    """
+    degrees = np.linspace(0, 1, bandwidth)
+    positions = np.linspace(0, 1, anchors)
+    return np.stack([np.interp(degrees, positions, row) for row in np.eye(anchors)], axis=1)
+
+
+def filter_stddev(bandwidth, channels):
+    """`2 / (2π √(L · channels))`, the standard deviation of the initial anchors.
+
+    Keeps the variance of white signals through the convolution and a rectifier.
+    Source: the original program.
+    """
+    return 2 / (2 * np.pi * np.sqrt(bandwidth * channels))
+
+
+def _grid_of(layer, input_shape):
+    shape = tuple(input_shape)
+    if len(shape) != 4 or shape[1] != shape[2] or not shape[1] or shape[1] % 2 or not shape[3]:
+        raise ValueError(
+            f"{type(layer).__name__} takes (batch, 2L, 2L, channels) with a static even resolution "
+            f"and static channels. Received: input_shape={shape}"
+        )
+    return SphericalGrid.from_resolution(shape[1])

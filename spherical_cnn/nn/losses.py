@@ -1,0 +1,64 @@
+"""Losses on descriptors."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="spherical_cnn")
+class TripletSemiHardLoss(keras.losses.Loss):
+    """Triplet loss with semi-hard negatives mined in the batch.
+
+    On L2-normalised descriptors with squared Euclidean distances `D`, averaged over the ordered
+    pairs `(a, p)` of one class,
+
+        max(0, margin + D[a, p] - D[a, n])
+
+    with `n` the nearest descriptor of another class that is farther than `p`, else the farthest
+    one of another class. A batch without such pairs contributes exactly 0 to value and gradient.
+
+    Args:
+        margin: of the hinge.
+        name: of the loss.
+
+    Call arguments:
+        y_true: `(batch,)` or `(batch, 1)` integer labels.
+        y_pred: `(batch, features)` descriptors, normalised here.
+
+    Reference: Schroff et al. 2015 (FaceNet), section 3.2.
+    """
+
+    def __init__(self, margin=1.0, name="triplet_semi_hard", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.margin = margin
+
+    def call(self, y_true, y_pred):
+        labels = ops.reshape(y_true, (-1, 1))
+        same = ops.equal(labels, ops.transpose(labels))
+        distances = squared_distances(y_pred)
+        # axes: anchor, positive, negative
+        to_positive = ops.expand_dims(distances, 2)
+        to_other = ops.expand_dims(distances, 1)
+        negative = ops.expand_dims(ops.logical_not(same), 1)
+        harder = ops.logical_and(negative, to_other > to_positive)
+        bound = 2 * ops.max(distances) + 1
+        nearest = ops.min(ops.where(harder, to_other, bound), axis=2)
+        farthest = ops.max(ops.where(negative, to_other, 0.0 * to_other), axis=2)
+        to_negative = ops.where(ops.any(harder, axis=2), nearest, farthest)
+        hinge = ops.relu(self.margin + distances - to_negative)
+        positive = ops.cast(same, distances.dtype)
+        positive = positive * (1.0 - ops.eye(ops.shape(distances)[0], dtype=distances.dtype))
+        return ops.sum(hinge * positive) / ops.maximum(ops.sum(positive), 1.0)
+
+    def get_config(self):
+        return {**super().get_config(), "margin": self.margin}
+
+
+def squared_distances(descriptors):
+    """Squared distances between L2-normalised rows of `(batch, features)`: `(batch, batch)`."""
+    rows = ops.normalize(descriptors, axis=-1, epsilon=1e-12)
+    products = ops.matmul(rows, ops.transpose(rows))
+    squares = ops.sum(ops.square(rows), axis=-1)
+    distances = ops.relu(squares[:, None] - 2.0 * products + squares[None])
+    return distances * (1.0 - ops.eye(ops.shape(distances)[0], dtype=distances.dtype))

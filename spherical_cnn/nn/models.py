@@ -1,0 +1,158 @@
+"""The two-branch network of Esteves et al. 2018, section 5 and figure 3."""
+
+from __future__ import annotations
+
+import keras
+
+from spherical_cnn.nn.layers import SphericalBlock, nonlinearity_layer
+from spherical_cnn.nn.pooling import (
+    AreaWeighting,
+    DegreePower,
+    SphericalAveragePooling,
+    SphericalPooling,
+)
+
+FINAL_POOLS = ("gap", "max", "magnitudes", "all")
+
+
+def two_branch(
+    resolution,
+    num_classes,
+    filters=(16, 16, 32, 32, 64, 64),
+    pool_layers=(0, 1, 0, 1, 0, 0),
+    concat_layers=(0, 0, 0, 0, 0, 0),
+    *,
+    num_anchors=None,
+    normalization=None,
+    nonlinearity="prelu",
+    pool="wap",
+    spectral_pooling=False,
+    area_weighted=False,
+    final_pool="gap",
+    final_dense=True,
+    extra_logits=False,
+    dropout=False,
+    method="sep",
+    regularization=0.0,
+    name="two_branch",
+):
+    """Functional Keras model from a two-channel signal to logits and descriptor.
+
+    Channel 0, the ray length, feeds branch 0 (`distance`); channel 1, the sine of the angle
+    between ray and normal, feeds branch 1 (`incidence`). Layer `i` of branch `j` is the
+    `SphericalBlock` named `conv{i}_b{j}`, followed by `pool{i}_b{j}` where it pools. In concat
+    layers branch 0 also sees what branch 1 has before that layer; branch 1 never sees branch 0.
+    Both are concatenated at the end.
+
+    Args:
+        resolution: `n = 2L` of the input grid.
+        num_classes: size of the logits.
+        filters: output channels of each layer.
+        pool_layers: 1 where a layer halves the resolution, else 0.
+        concat_layers: 1 where branch 0 takes in branch 1, else 0.
+        num_anchors: anchors per filter, as in `SphericalConv`.
+        normalization: `None`, `"batch"` or `"batch_renorm"`.
+        nonlinearity: `"prelu"` or any Keras activation, for blocks and the dense layer.
+        pool: `"wap"`, `"avg"` or `"max"`, as in `SphericalPooling`.
+        spectral_pooling: pool inside the convolutions, before the nonlinearity, in place of `pool`.
+        area_weighted: weigh the last feature maps by area before the final pool.
+        final_pool: `"gap"` (mean), `"max"`, `"magnitudes"` (power per degree), or `"all"` three.
+        final_dense: whether a dense layer of 64 makes the descriptor, else the pooled vector is it.
+        extra_logits: whether a second classifier reads the second half of the descriptor.
+        dropout: drop half of the pooled vector and of the dense layer's output in training.
+        method: `"sep"` or `"naive"`, as in `SphericalConv`.
+        regularization: weight of the mean over all convolutions of `0.5 Σ kernel²`.
+        name: of the model.
+
+    Returns:
+        `keras.Model` from `signal` `(batch, n, n, 2)` to a dict: `logits` `(batch, num_classes)`,
+        `descriptor` `(batch, features)` and, if asked for, `logits_branch1`
+        `(batch, num_classes)`.
+
+    Raises:
+        ValueError: if the layer lists differ in length or have other values than 0 and 1, an
+            option is unknown, or `resolution` cannot be halved that often.
+    """
+    _check_layers(resolution, filters, pool_layers, concat_layers)
+    if final_pool not in FINAL_POOLS:
+        raise ValueError(f"final_pool must be one of {FINAL_POOLS}. Received: {final_pool!r}")
+    regularizer = None
+    if regularization:
+        regularizer = keras.regularizers.L2(0.5 * regularization / (2 * len(filters)))
+    block = {
+        "num_anchors": num_anchors,
+        "normalization": normalization,
+        "nonlinearity": nonlinearity,
+        "method": method,
+        "kernel_regularizer": regularizer,
+    }
+    signal = keras.Input((resolution, resolution, 2), name="signal")
+    branches = [signal[..., :1], signal[..., 1:]]
+    for i, (width, pooled, concat) in enumerate(
+        zip(filters, pool_layers, concat_layers, strict=True)
+    ):
+        if concat:
+            merged = keras.layers.Concatenate(name=f"concat{i}")(branches)
+            branches = [merged, branches[1]]
+        for j in range(2):
+            spectral = bool(pooled and spectral_pooling)
+            layer = SphericalBlock(width, spectral_pooling=spectral, name=f"conv{i}_b{j}", **block)
+            branches[j] = layer(branches[j])
+            if pooled and not spectral:
+                branches[j] = SphericalPooling(pool, name=f"pool{i}_b{j}")(branches[j])
+    maps = keras.layers.Concatenate(name="final_conv")(branches)
+    vector = _final_pool(maps, final_pool, area_weighted)
+    if dropout:
+        vector = keras.layers.Dropout(0.5, name="dropout_pool")(vector)
+    if final_dense:
+        vector = keras.layers.Dense(64, name="fc1")(vector)
+        vector = nonlinearity_layer(nonlinearity, name="fc1_activation")(vector)
+        if dropout:
+            vector = keras.layers.Dropout(0.5, name="dropout_fc1")(vector)
+    return keras.Model(signal, _outputs(vector, num_classes, extra_logits), name=name)
+
+
+def _final_pool(maps, final_pool, area_weighted):
+    vectors = []
+    if final_pool in ("gap", "all"):
+        vectors.append(SphericalAveragePooling(area_weighted, name="gap")(maps))
+    weighted = maps
+    if area_weighted and final_pool != "gap":
+        weighted = AreaWeighting(name="area_weighting")(maps)
+    if final_pool in ("max", "all"):
+        vectors.append(keras.layers.GlobalMaxPooling2D(name="max")(weighted))
+    if final_pool in ("magnitudes", "all"):
+        vectors.append(DegreePower(name="magnitudes")(weighted))
+    return vectors[0] if len(vectors) == 1 else keras.layers.Concatenate(name="all")(vectors)
+
+
+def _outputs(vector, num_classes, extra_logits):
+    # Losses are computed in the dtype of the variables, also under mixed precision.
+    dtype = keras.config.dtype_policy().variable_dtype
+    outputs = {
+        "logits": keras.layers.Dense(num_classes, dtype=dtype, name="logits")(vector),
+        "descriptor": keras.layers.Identity(dtype=dtype, name="descriptor")(vector),
+    }
+    if extra_logits:
+        half = vector[:, vector.shape[1] // 2 :]
+        layer = keras.layers.Dense(num_classes, dtype=dtype, name="logits_branch1")
+        outputs["logits_branch1"] = layer(half)
+    return outputs
+
+
+def _check_layers(resolution, filters, pool_layers, concat_layers):
+    lengths = [len(filters), len(pool_layers), len(concat_layers)]
+    if len(set(lengths)) != 1 or not filters:
+        raise ValueError(
+            "filters, pool_layers and concat_layers need one entry per layer. "
+            f"Received: lengths {lengths}"
+        )
+    for name, values in (("pool_layers", pool_layers), ("concat_layers", concat_layers)):
+        if set(values) - {0, 1}:
+            raise ValueError(f"{name} takes 0 and 1. Received: {tuple(values)}")
+    factor = 2 * 2 ** sum(pool_layers)
+    if resolution < 1 or resolution % factor:
+        raise ValueError(
+            f"{sum(pool_layers)} poolings need a resolution divisible by {factor}. "
+            f"Received: resolution={resolution}"
+        )

@@ -1,0 +1,179 @@
+"""Pooling on the sphere: local, by area, and global into invariant vectors."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.sht import sht
+
+PACKAGE = "spherical_cnn"
+POOLS = ("wap", "avg", "max")
+
+
+class _OnGrid(keras.layers.Layer):
+    """A layer on signals of a static even resolution; sets `self.grid` in `build`."""
+
+    def build(self, input_shape):
+        shape = tuple(input_shape)
+        if len(shape) != 4 or shape[1] != shape[2] or not shape[1] or shape[1] % 2:
+            raise ValueError(
+                f"{type(self).__name__} takes (batch, 2L, 2L, channels) with a static even "
+                f"resolution. Received: input_shape={shape}"
+            )
+        self.grid = SphericalGrid.from_resolution(shape[1])
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class SphericalPooling(_OnGrid):
+    """Pooling of `pool_size × pool_size` windows of the grid.
+
+    `"wap"`, weighted average pooling, weighs each sample by the area of its cell, with
+    `a_n(t) = sin(π t / n + π / 2n)` and `k` the window,
+
+        out[b, t, p, c] = mean over the window of (a_n x)[b, k t …, k p …, c] / a_{n/k}(t)
+
+    and is not normalised: a constant 1 becomes cos(π / 2n) for `k = 2`. `"avg"` and `"max"` are
+    the planar pools. None of them commutes exactly with rotations.
+
+    Args:
+        pool: `"wap"`, `"avg"` or `"max"`.
+        pool_size: side of the window; the pooled resolution must be even.
+
+    Input shape:
+        `(batch, n, n, channels)`.
+
+    Output shape:
+        `(batch, n / pool_size, n / pool_size, channels)`.
+
+    >>> tuple(SphericalPooling()(np.ones((1, 16, 16, 2), "float32")).shape)
+    (1, 8, 8, 2)
+
+    Reference: Esteves et al. 2018, section 4.
+    """
+
+    def __init__(self, pool="wap", pool_size=2, **kwargs):
+        super().__init__(**kwargs)
+        if pool not in POOLS:
+            raise ValueError(f"pool must be one of {POOLS}. Received: pool={pool!r}")
+        if pool_size < 2:
+            raise ValueError(f"pool_size must be at least 2. Received: pool_size={pool_size}")
+        self.pool = pool
+        self.pool_size = pool_size
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        coarse = SphericalGrid.from_resolution(self.compute_output_shape(input_shape)[1])
+        self._fine = self.grid.cell_weights[:, None, None]
+        self._coarse = 1 / coarse.cell_weights[:, None, None]
+
+    def call(self, inputs):
+        window = {"pool_size": self.pool_size, "padding": "same", "data_format": "channels_last"}
+        if self.pool == "max":
+            return ops.max_pool(inputs, **window)
+        if self.pool == "avg":
+            return ops.average_pool(inputs, **window)
+        fine = ops.convert_to_tensor(self._fine, dtype=inputs.dtype)
+        coarse = ops.convert_to_tensor(self._coarse, dtype=inputs.dtype)
+        return ops.average_pool(inputs * fine, **window) * coarse
+
+    def compute_output_shape(self, input_shape):
+        n, k = input_shape[1], self.pool_size
+        if n % (2 * k):
+            raise ValueError(
+                f"pooling by {k} needs a resolution divisible by {2 * k}. "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
+        return (input_shape[0], n // k, n // k, input_shape[3])
+
+    def get_config(self):
+        return {**super().get_config(), "pool": self.pool, "pool_size": self.pool_size}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class AreaWeighting(_OnGrid):
+    """Weighs each sample by the relative area of its cell: `x[b, t, p, c] · sin(θ_t + π / 2n)`.
+
+    Input shape:
+        `(batch, 2L, 2L, channels)`.
+
+    Output shape:
+        As the input.
+
+    >>> tuple(AreaWeighting()(np.ones((1, 16, 16, 2), "float32")).shape)
+    (1, 16, 16, 2)
+    """
+
+    def call(self, inputs):
+        weights = self.grid.cell_weights[:, None, None]
+        return inputs * ops.convert_to_tensor(weights, dtype=inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class SphericalAveragePooling(_OnGrid):
+    """Global average over the sphere, one value per channel.
+
+        out[b, c] = mean over t, p of sin(θ_t + π / 2n) x[b, t, p, c]
+
+    The plain mean of weighted samples, not divided by the mean weight (about 2/π). With
+    `area_weighted=False` the mean over the grid, which favours the poles.
+
+    Args:
+        area_weighted: whether to weigh by area.
+
+    Input shape:
+        `(batch, 2L, 2L, channels)`.
+
+    Output shape:
+        `(batch, channels)`.
+
+    >>> tuple(SphericalAveragePooling()(np.ones((1, 16, 16, 2), "float32")).shape)
+    (1, 2)
+
+    Reference: Esteves et al. 2018, section 4.
+    """
+
+    def __init__(self, area_weighted=True, **kwargs):
+        super().__init__(**kwargs)
+        self.area_weighted = area_weighted
+
+    def call(self, inputs):
+        rows = ops.mean(inputs, axis=2)
+        if self.area_weighted:
+            weights = self.grid.cell_weights[:, None]
+            rows = rows * ops.convert_to_tensor(weights, dtype=inputs.dtype)
+        return ops.mean(rows, axis=1)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], input_shape[3])
+
+    def get_config(self):
+        return {**super().get_config(), "area_weighted": self.area_weighted}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class DegreePower(_OnGrid):
+    """Power of each degree of each channel, invariant to rotations of the signal.
+
+        out[b, l · channels + c] = Σ_m coefficients[b, l, m, c]²
+
+    Input shape:
+        `(batch, 2L, 2L, channels)`.
+
+    Output shape:
+        `(batch, L · channels)`.
+
+    >>> tuple(DegreePower()(np.ones((1, 16, 16, 2), "float32")).shape)
+    (1, 16)
+    """
+
+    def call(self, inputs):
+        power = ops.sum(ops.square(sht(inputs, self.grid)), axis=2)
+        return ops.reshape(power, (-1, self.grid.bandwidth * inputs.shape[3]))
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], input_shape[1] // 2 * input_shape[3])

@@ -1,0 +1,185 @@
+"""The Driscoll–Healy grid and its tables: the one place that knows how the sphere is sampled.
+
+Conventions, shared by the whole package:
+
+- bandwidth `L`: degrees `0 … L-1`; resolution `n = 2L`: samples along each angle;
+- colatitude `θ_t = π t / n` (first row on the north pole, none on the south pole),
+  longitude `φ_p = 2π p / n`;
+- orthonormal real spherical harmonics with Condon–Shortley phase: with `Y_l^m` the complex ones
+  and `m > 0`, `Y_{l,m} = √2 Re Y_l^m`, `Y_{l,-m} = √2 Im Y_l^m` and `Y_{l,0} = Y_l^0`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class SphericalGrid:
+    """Equiangular grid of `2L × 2L` samples, exact for signals band-limited to `L`.
+
+    A value: two grids of one bandwidth are equal and share their tables, which are float64,
+    read-only and computed at most once per process.
+
+    Args:
+        bandwidth: `L`, a positive integer.
+
+    Raises:
+        ValueError: if `bandwidth` is not a positive integer.
+
+    >>> grid = SphericalGrid(8)
+    >>> grid.resolution, grid.colatitude.shape
+    (16, (16,))
+    """
+
+    bandwidth: int
+
+    def __post_init__(self):
+        if isinstance(self.bandwidth, bool) or not isinstance(self.bandwidth, int | np.integer):
+            raise ValueError(f"bandwidth must be an integer. Received: {self.bandwidth!r}")
+        if self.bandwidth < 1:
+            raise ValueError(f"bandwidth must be positive. Received: {self.bandwidth}")
+        object.__setattr__(self, "bandwidth", int(self.bandwidth))
+
+    @classmethod
+    def from_resolution(cls, resolution):
+        """The grid of `resolution = 2L` samples along each angle; odd or small ones are refused."""
+        if not isinstance(resolution, int | np.integer) or resolution < 2 or resolution % 2:
+            raise ValueError(
+                f"resolution must be an even integer, at least 2. Received: {resolution!r}"
+            )
+        return cls(int(resolution) // 2)
+
+    @property
+    def resolution(self):
+        """`n = 2L`, the number of samples along colatitude and along longitude."""
+        return 2 * self.bandwidth
+
+    @property
+    def colatitude(self):
+        """`θ_t = π t / n`, radians, `(2L,)`."""
+        return _angles(self.bandwidth, np.pi)
+
+    @property
+    def longitude(self):
+        """`φ_p = 2π p / n`, radians, `(2L,)`."""
+        return _angles(self.bandwidth, 2 * np.pi)
+
+    @property
+    def quadrature_weights(self):
+        """Driscoll–Healy weight `w[t]` of each sample of row `t`, `(2L,)`.
+
+        `Σ_tp w[t] f(t, p) = ∫ f dΩ` for `f` of degree below `2L`; the weights sum to 4π over the
+        grid and vanish on the pole row. Source: Driscoll & Healy 1994, theorem 3.
+        """
+        return _quadrature_weights(self.bandwidth)
+
+    @property
+    def cell_weights(self):
+        """`sin(θ_t + π / 2n)`, `(2L,)`: relative area of the cell between rows `t` and `t+1`.
+
+        Source: the weights of weighted average pooling, Esteves et al. 2018, section 4.
+        """
+        return _cell_weights(self.bandwidth)
+
+    @property
+    def fourier(self):
+        """`fourier[m, s, p]`, `(L, 2, 2L)`: longitude factor of the real harmonics.
+
+        `√2 cos(m φ_p)` for `s = 0`, `√2 sin(m φ_p)` for `s = 1`; for `m = 0`, `1` and `0`.
+        """
+        return _fourier(self.bandwidth)
+
+    @property
+    def legendre(self):
+        """`legendre[m, l, t]`, `(L, L, 2L)`: colatitude factor of the harmonics of order `±m`.
+
+        The orthonormal associated Legendre function `P_l^m(cos θ_t)`, zero where `m > l`.
+        """
+        return _legendre(self.bandwidth)
+
+    @property
+    def analysis(self):
+        """`legendre[m, l, t] · quadrature_weights[t]`, `(L, L, 2L)`: the forward Legendre table."""
+        return _analysis(self.bandwidth)
+
+    @property
+    def harmonics(self):
+        """`harmonics[l, L-1+m, t, p] = Y_lm(θ_t, φ_p)`, `(L, 2L-1, 2L, 2L)`, zero where `|m| > l`.
+
+        The dense table of the naive transform: `L⁴·32` bytes, 67 MB at `L = 32`.
+        """
+        return _harmonics(self.bandwidth)
+
+
+def _table(function):
+    """Caches a table per bandwidth and makes it read-only."""
+
+    @functools.cache
+    @functools.wraps(function)
+    def cached(*args):
+        table = np.ascontiguousarray(function(*args))
+        table.flags.writeable = False
+        return table
+
+    return cached
+
+
+@_table
+def _angles(bandwidth, period):
+    return period * np.arange(2 * bandwidth) / (2 * bandwidth)
+
+
+@_table
+def _quadrature_weights(bandwidth):
+    n = 2 * bandwidth
+    theta = _angles(bandwidth, np.pi)
+    odd = 2 * np.arange(bandwidth) + 1
+    series = np.sin(np.outer(theta, odd)) @ (1 / odd)
+    return 8 * np.pi / n**2 * np.sin(theta) * series
+
+
+@_table
+def _cell_weights(bandwidth):
+    return np.sin(_angles(bandwidth, np.pi) + np.pi / (4 * bandwidth))
+
+
+@_table
+def _fourier(bandwidth):
+    angle = np.outer(np.arange(bandwidth), _angles(bandwidth, 2 * np.pi))
+    table = np.sqrt(2) * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    table[0] = [[1.0], [0.0]]
+    return table
+
+
+@_table
+def _legendre(bandwidth):
+    theta = _angles(bandwidth, np.pi)
+    x, y = np.cos(theta), np.sin(theta)
+    table = np.zeros((bandwidth, bandwidth, 2 * bandwidth))
+    for m in range(bandwidth):
+        if m == 0:
+            table[0, 0] = np.sqrt(1 / (4 * np.pi))
+        else:
+            table[m, m] = -np.sqrt((2 * m + 1) / (2 * m)) * y * table[m - 1, m - 1]
+        if m + 1 < bandwidth:
+            table[m, m + 1] = np.sqrt(2 * m + 3) * x * table[m, m]
+        for l in range(m + 2, bandwidth):
+            a = np.sqrt((4 * l**2 - 1) / (l**2 - m**2))
+            b = np.sqrt(((l - 1) ** 2 - m**2) / (4 * (l - 1) ** 2 - 1))
+            table[m, l] = a * (x * table[m, l - 1] - b * table[m, l - 2])
+    return table
+
+
+@_table
+def _analysis(bandwidth):
+    return _legendre(bandwidth) * _quadrature_weights(bandwidth)
+
+
+@_table
+def _harmonics(bandwidth):
+    cosine, sine = np.einsum("mlt,msp->slmtp", _legendre(bandwidth), _fourier(bandwidth))
+    return np.concatenate([sine[:, :0:-1], cosine], axis=1)
