@@ -1,0 +1,1 @@
+"""TFRecords of spherical signals: the schema, and shards as `tf.data` pipelines."""

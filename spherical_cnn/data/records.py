@@ -1,0 +1,277 @@
+"""The TFRecord schema of the original program: encode, parse, and read strictly.
+
+A record is a `tf.train.Example` with the features
+
+| feature | type | content |
+|---|---|---|
+| `x` | bytes | raw samples, little-endian, C order, axes (longitude, colatitude, channel) |
+| `y` | int64 | label |
+| `a` | bytes, optional | one more channel, as `x` |
+| `fname` | bytes, optional | name of the shape |
+| `idrot` | int64, optional | number of the rotated copy |
+
+Files are longitude-first; everything returned here is colatitude-first. A complex sample holds
+the ray length as magnitude and the angle between ray and surface normal as phase.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import struct
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+DTYPES = ("complex64", "complex128", "float32", "float64")
+
+
+class RecordError(ValueError):
+    """A record or shard that cannot be used; the message names file, record, found, expected."""
+
+
+class Record(NamedTuple):
+    """One record as NumPy values: `signal` is `(n, n, channels)`, colatitude before longitude."""
+
+    signal: np.ndarray
+    label: int
+    name: str
+    rotation: int
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordFormat:
+    """What a shard's records must hold.
+
+    Args:
+        resolution: `n`, samples along each angle.
+        dtype: of the raw samples, one of `DTYPES`.
+        channels: in the file, `a` included; a complex channel counts once.
+        num_classes: labels must lie in `0 … num_classes-1`; `None` allows any.
+
+    Raises:
+        ValueError: if the dtype is unknown or a number is not positive.
+    """
+
+    resolution: int
+    dtype: str = "complex64"
+    channels: int = 1
+    num_classes: int | None = None
+
+    def __post_init__(self):
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {DTYPES}. Received: dtype={self.dtype!r}")
+        if self.resolution < 1 or self.channels < 1:
+            raise ValueError(
+                "resolution and channels must be positive. "
+                f"Received: resolution={self.resolution}, channels={self.channels}"
+            )
+
+    @property
+    def signal_channels(self):
+        """Channels after parsing: a complex one becomes two."""
+        return self.channels * (2 if self.dtype.startswith("complex") else 1)
+
+    def expected(self, found_bytes):
+        """Describes found and expected sizes of a record's samples."""
+        n, item = self.resolution, np.dtype(self.dtype).itemsize
+        text = (
+            f"found {found_bytes} bytes of samples, "
+            f"expected {n * n * self.channels * item} = {n} × {n} × {self.channels} {self.dtype}"
+        )
+        side = int(round((found_bytes / (item * self.channels)) ** 0.5))
+        if side != n and side * side * item * self.channels == found_bytes:
+            text += f" (it would be {side} × {side})"
+        return text
+
+
+def encode(signal, label, name=None, rotation=None, angle=None):
+    """Serialises one record.
+
+    Args:
+        signal: `(n, n)` or `(n, n, channels)`, colatitude before longitude, dtype in `DTYPES`.
+        label: integer.
+        name: of the shape, optional.
+        rotation: number of the rotated copy, optional.
+        angle: `(n, n)` of the dtype of `signal`, stored as `a`, optional.
+
+    Returns:
+        The bytes of a `tf.train.Example`.
+
+    Raises:
+        ValueError: if the shapes or the dtype are wrong.
+    """
+    signal = np.asarray(signal)
+    if signal.ndim not in (2, 3) or signal.shape[0] != signal.shape[1]:
+        raise ValueError(f"signal must be (n, n[, channels]). Received: shape={signal.shape}")
+    if signal.dtype.name not in DTYPES:
+        raise ValueError(f"dtype must be one of {DTYPES}. Received: {signal.dtype}")
+    features = {"x": _bytes(_raw(signal)), "y": _int64(label)}
+    if angle is not None:
+        angle = np.asarray(angle, signal.dtype)
+        if angle.shape != signal.shape[:2]:
+            raise ValueError(f"angle must be {signal.shape[:2]}. Received: shape={angle.shape}")
+        features["a"] = _bytes(_raw(angle))
+    if name is not None:
+        features["fname"] = _bytes(name.encode())
+    if rotation is not None:
+        features["idrot"] = _int64(rotation)
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+def parse(serialized, record_format):
+    """Parses a batch of serialised records, in a TensorFlow graph.
+
+    Args:
+        serialized: `(batch,)` string tensor.
+        record_format: `RecordFormat`.
+
+    Returns:
+        dict of `signal` `(batch, n, n, signal_channels)` float32 (see `split_complex`), `label`
+        `(batch,)` int64, `name` `(batch,)` string and `rotation` `(batch,)` int64 (-1 if absent).
+
+    Raises:
+        tf.errors.InvalidArgumentError: when run on records of another format; `read_shard` then
+            tells which record and why.
+    """
+    n, dtype = record_format.resolution, tf.as_dtype(record_format.dtype)
+    parsed = tf.io.parse_example(
+        serialized,
+        {
+            "x": tf.io.FixedLenFeature([], tf.string),
+            "y": tf.io.FixedLenFeature([], tf.int64),
+            "a": tf.io.FixedLenFeature([], tf.string, default_value=""),
+            "fname": tf.io.FixedLenFeature([], tf.string, default_value=""),
+            "idrot": tf.io.FixedLenFeature([], tf.int64, default_value=-1),
+        },
+    )
+    batch = tf.shape(serialized)[0]
+    parts = [
+        tf.reshape(tf.io.decode_raw(parsed[key], dtype, little_endian=True), (batch, n, n, -1))
+        for key in ("x", "a")
+    ]
+    samples = tf.concat(parts, axis=-1)
+    samples = tf.ensure_shape(samples, (None, n, n, record_format.channels))
+    samples = tf.transpose(samples, (0, 2, 1, 3))
+    label = parsed["y"]
+    if record_format.num_classes is not None:
+        inside = (label >= 0) & (label < record_format.num_classes)
+        tf.debugging.Assert(tf.reduce_all(inside), ["label outside the classes", label])
+    signal = split_complex(samples) if dtype.is_complex else tf.cast(samples, tf.float32)
+    return {
+        "signal": signal,
+        "label": label,
+        "name": parsed["fname"],
+        "rotation": parsed["idrot"],
+    }
+
+
+def split_complex(samples):
+    """`(..., channels)` complex to `(..., 2 channels)` float32: all ray lengths, then all sines.
+
+    The ray length is `|x|`, the sine of the angle `Im(x / (|x| + 1e-8))`.
+    """
+    length = tf.abs(samples)
+    sine = tf.math.imag(samples) / (length + 1e-8)
+    return tf.cast(tf.concat([length, sine], axis=-1), tf.float32)
+
+
+def read_shard(path, record_format):
+    """Reads a shard record by record, strictly; slower than a pipeline, but it names the fault.
+
+    Args:
+        path: of the shard.
+        record_format: `RecordFormat`.
+
+    Yields:
+        `Record`, its signal in the file's dtype.
+
+    Raises:
+        RecordError: at the first record that is truncated, corrupt or of another format.
+        OSError: if the file cannot be read.
+    """
+    path = os.fspath(path)
+    count_records(path)
+    records = iter(tf.data.TFRecordDataset(path))
+    number = 0
+    while True:
+        try:
+            serialized = next(records, None)
+        except tf.errors.DataLossError as error:
+            raise RecordError(
+                f"{path}: record {number} (from 0) is corrupt: its checksum does not match"
+            ) from error
+        if serialized is None:
+            return
+        yield _strict(serialized.numpy(), record_format, f"{path}: record {number} (from 0)")
+        number += 1
+
+
+def count_records(path):
+    """Number of records in a shard, by its frames alone; contents are not read.
+
+    Raises:
+        RecordError: if the file ends inside a record.
+        OSError: if the file cannot be read.
+    """
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        position = count = 0
+        while position < size:
+            header = file.read(12)  # length of the data, its checksum; then data, its checksum
+            length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else 0
+            end = position + 16 + length
+            if len(header) < 12 or end > size:
+                raise RecordError(
+                    f"{os.fspath(path)}: record {count} (from 0) is truncated: "
+                    f"the file ends at byte {size}, expected {end} at least"
+                )
+            file.seek(length + 4, os.SEEK_CUR)
+            position = end
+            count += 1
+    return count
+
+
+def _strict(serialized, record_format, where):
+    try:
+        features = tf.train.Example.FromString(serialized).features.feature
+    except Exception as error:  # protobuf's DecodeError has no public name
+        raise RecordError(f"{where}: found no tf.train.Example") from error
+    for key, kind in (("x", "bytes_list"), ("y", "int64_list")):
+        if len(getattr(features[key], kind).value) != 1:
+            raise RecordError(f"{where}: expected one value in feature {key!r} ({kind})")
+    samples = [features[key].bytes_list.value[0] for key in ("x", "a") if _has(features, key)]
+    label = features["y"].int64_list.value[0]
+    n, dtype = record_format.resolution, np.dtype(record_format.dtype)
+    if (
+        any(len(raw) % (n * n * dtype.itemsize) for raw in samples)
+        or sum(map(len, samples)) != n * n * record_format.channels * dtype.itemsize
+    ):
+        raise RecordError(f"{where}: {record_format.expected(sum(map(len, samples)))}")
+    classes = record_format.num_classes
+    if classes is not None and not 0 <= label < classes:
+        raise RecordError(f"{where}: found label {label}, expected 0 … {classes - 1}")
+    arrays = [np.frombuffer(raw, dtype.newbyteorder("<")).reshape(n, n, -1) for raw in samples]
+    signal = np.concatenate(arrays, axis=-1).swapaxes(0, 1).astype(dtype)
+    name = features["fname"].bytes_list.value[0] if _has(features, "fname") else b""
+    rotation = features["idrot"].int64_list.value[0] if _has(features, "idrot") else -1
+    return Record(signal, label, name.decode(errors="replace"), rotation)
+
+
+def _has(features, key):
+    return key in features and bool(
+        features[key].bytes_list.value or features[key].int64_list.value
+    )
+
+
+def _raw(samples):
+    return samples.swapaxes(0, 1).astype(samples.dtype.newbyteorder("<")).tobytes()
+
+
+def _bytes(value):
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def _int64(value):
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))

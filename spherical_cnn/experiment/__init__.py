@@ -1,0 +1,1 @@
+"""Experiments: flags, training, evaluation, reports. Imports TensorFlow where it is needed."""
