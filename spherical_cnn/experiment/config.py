@@ -148,6 +148,11 @@ class Config:
             )
 
     def _check_combinations(self):
+        activations = nonlinearities()
+        if self.nonlin not in activations:
+            raise ConfigError(
+                f"--nonlin: expected {_either(activations)}. Received: {self.nonlin!r}"
+            )
         channels = self.nchannels * (2 if self.dtype.startswith("complex") else 1)
         rules = (
             (self.spectral_input, "--spectral_input: refused, the network takes signals only"),
@@ -192,6 +197,20 @@ class Config:
         values["learning_rate"] = {str(key): rate for key, rate in self.learning_rate.items()}
         return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
 
+    def to_flags(self):
+        """Options as lines of an argfile, `@FILE`; `to_json` without what is off."""
+        flags = []
+        for name, value in self.to_json().items():
+            if name == "learning_rate":
+                value = self.learning_rate
+            elif isinstance(value, list):
+                value = ",".join(map(str, value))
+            if value is True:
+                flags.append(f"--{name}")
+            elif value is not False and value is not None and value != "":
+                flags.append(f"--{name}={value}")
+        return flags
+
     @classmethod
     def from_json(cls, values):
         """Config of a dict of JSON values; options that are missing take their default.
@@ -203,6 +222,14 @@ class Config:
         if unknown:
             raise ConfigError(f"unknown options: {', '.join(sorted(unknown))}")
         return cls(**values)
+
+
+def nonlinearities():
+    """What `--nonlin` takes: `prelu` and the names of Keras's activations."""
+    from keras import activations
+
+    known = set(dir(activations)) - {"get", "serialize", "deserialize"}
+    return ["prelu", *sorted(n for n in known if callable(getattr(activations, n)) and n[0] != "_")]
 
 
 class _Parser(argparse.ArgumentParser):

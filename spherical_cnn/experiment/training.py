@@ -1,11 +1,79 @@
-"""Training of a run: network, optimiser and losses from options; fit, checkpoint, resume."""
+"""Training of a run: network, optimiser and losses from options; fit, checkpoint, resume, test."""
 
 from __future__ import annotations
 
-import keras
+import contextlib
+import json
+import logging
+import os
+import platform
 
+import keras
+import tensorflow as tf
+
+from spherical_cnn.data.datasets import (
+    check_shards,
+    evaluation_batches,
+    explain_errors,
+    find_shards,
+    training_batches,
+)
+from spherical_cnn.data.records import RecordFormat, count_records
+from spherical_cnn.experiment import callbacks, report
+from spherical_cnn.experiment.checkpoints import load_checkpoint, save_checkpoint
+from spherical_cnn.experiment.config import Config, ConfigError
+from spherical_cnn.experiment.evaluation import ConfusionAccuracy, confusion_counts
+from spherical_cnn.experiment.runfolder import RunError, RunFolder, start_logging
 from spherical_cnn.nn.losses import TripletSemiHardLoss
 from spherical_cnn.nn.models import two_branch
+
+logger = logging.getLogger("spherical_cnn")
+
+
+def run_experiment(options):
+    """Trains, or continues, and tests the run that `options` describe; returns its metrics.
+
+    Nothing is written before options, shards, run folder and checkpoint have been checked.
+
+    Args:
+        options: dict of the options given explicitly, by flag name.
+
+    Returns:
+        dict as written to `metrics.json`.
+
+    Raises:
+        ConfigError: if the options make no experiment.
+        RunError, RecordError, OSError: if the run folder or the data cannot be used.
+    """
+    run, config = _open(options)
+    _prepare(config)
+    model = build_model(config)
+    compile_model(model, config)
+    shards = _shards(config)
+    state = callbacks.fresh_state()
+    if os.path.exists(run.checkpoint("latest")) and not config.from_scratch:
+        state = load_checkpoint(run.checkpoint("latest"), model)
+    elif config.test_only:
+        raise RunError(f"{run.checkpoint('final')}: not found, there is nothing to test")
+    if config.test_only and not os.path.exists(run.checkpoint("final")):
+        raise RunError(
+            f"{run.checkpoint('final')}: not found, training stopped after epoch "
+            f"{state['epoch']} of {config.n_epochs}; run without --test_only to go on"
+        )
+    if config.from_scratch:
+        run.clear()
+    start_logging(run)
+    _log_options(run, config)
+    if not config.test_only:
+        run.write_config(config)
+        _fit(run, config, model, shards, state)
+    load_checkpoint(run.checkpoint("final"), model)
+    metrics = test(model, config, shards["test"], state)
+    if not config.test_only:
+        report.write_report(run, config, state, metrics)
+    for line in report.result_rows(config.name, metrics):
+        logger.info(line)
+    return metrics
 
 
 def build_model(config):
@@ -33,7 +101,7 @@ def build_model(config):
 
 
 def compile_model(model, config, **options):
-    """Gives `model` the optimiser and losses of `config`.
+    """Gives `model` the optimiser, losses and accuracy of `config`.
 
     The loss is the mean cross entropy of the logits, plus, each with weight 1, that of the second
     classifier, the semi-hard triplet loss of the descriptor, and the regularisation. Labels go to
@@ -52,7 +120,7 @@ def compile_model(model, config, **options):
     model.compile(
         optimizer=optimizer,
         loss=losses,
-        metrics={"logits": [keras.metrics.SparseCategoricalAccuracy("accuracy")]},
+        metrics={"logits": [ConfusionAccuracy(config.n_classes)]},
         **options,
     )
 
@@ -63,3 +131,177 @@ def with_labels(batches, model):
     return batches.map(
         lambda record: (record["signal"], {name: record["label"] for name in outputs})
     )
+
+
+def record_format(config):
+    """`RecordFormat` of the shards of `config`."""
+    return RecordFormat(config.input_res, config.dtype, config.nchannels, config.n_classes)
+
+
+def test(model, config, shards, state):
+    """Tests a restored model.
+
+    Args:
+        model: compiled, restored.
+        config: `Config`; `test_n` limits the batches.
+        shards: paths of test shards.
+        state: of the checkpoint, for the train figures.
+
+    Returns:
+        dict of JSON values: `train`, `val` (accuracies of the last epoch), `test`, `test_loss`,
+        `test_samples`, `train_time` (mean seconds per epoch), `epochs`, `confusion` (counts, true
+        class by predicted class).
+    """
+    logger.info("Start testing...")
+    batches = evaluation_batches(
+        shards, record_format(config), config.train_bsize, config.test_n or None
+    )
+    with explain_errors(shards, record_format(config)):
+        results = model.evaluate(with_labels(batches, model), return_dict=True, verbose=0)
+    confusion = confusion_counts(model)
+    history = state["history"]
+    return {
+        "train": history[-1]["train_accuracy"],
+        "val": history[-1]["valid_accuracy"],
+        "test": float(results["logits_accuracy"]),
+        "test_loss": float(results["loss"]),
+        "test_samples": int(confusion.sum()),
+        "train_time": sum(row["seconds"] for row in history) / len(history),
+        "epochs": state["epoch"],
+        "confusion": confusion.tolist(),
+    }
+
+
+def restore(path):
+    """Model and options of a finished run.
+
+    Args:
+        path: of the run folder.
+
+    Returns:
+        `(model, config)`, the model compiled and with the final weights.
+
+    Raises:
+        RunError: if there is no finished run that this program can read.
+    """
+    run = RunFolder(path)
+    config = run.read_config()
+    if config is None:
+        raise RunError(f"{run('config.json')}: not found, expected a run folder")
+    model = build_model(config)
+    compile_model(model, config)
+    load_checkpoint(run.checkpoint("final"), model)
+    return model, config
+
+
+def _open(options):
+    """Run folder and options, checked against what the folder holds."""
+    if not options.get("logdir"):
+        raise ConfigError("--logdir: expected a folder for the run. Received none")
+    run = RunFolder(os.path.expanduser(options["logdir"]))
+    if options.get("test_only"):
+        stored = run.read_config()
+        if stored is None:
+            raise RunError(f"{run('config.json')}: not found, there is no run to test")
+        return run, Config.from_json({**stored.to_json(), "from_scratch": False, **options})
+    config = Config.from_json(options)
+    for name, choices in (("model", "two_branch"), ("dset", "from_cached_tfrecords")):
+        if not getattr(config, name):
+            raise ConfigError(f"--{name}: expected {choices}. Received none")
+    if not config.from_scratch:
+        run.check_continues(config)
+    return run, config
+
+
+def _prepare(config):
+    """Seeds, determinism, GPU memory on demand."""
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    for device in tf.config.list_physical_devices("GPU"):
+        # Refused once the GPU is in use, as in a second run of one process.
+        with contextlib.suppress(RuntimeError):
+            tf.config.experimental.set_memory_growth(device, True)
+
+
+def _shards(config):
+    """Checked shards by split; only the splits that the run reads."""
+    splits = ["test"] if config.test_only else ["train", "test"]
+    if not config.test_only and not config.skip_val:
+        splits.append("val")
+    shards = {split: find_shards(config.dset_dir, split) for split in splits}
+    for paths in shards.values():
+        check_shards(paths, record_format(config))
+    for path in shards.get("train", []):
+        if config.round_batches and count_records(path) < config.train_bsize:
+            raise ConfigError(
+                f"--round_batches: {path} has fewer records than --train_bsize {config.train_bsize}"
+            )
+    return shards
+
+
+def _log_options(run, config):
+    logger.info(f"Host: {platform.node()}")
+    logger.info(f"Options: {json.dumps(config.to_json())}")
+    logger.info(f"Loading dataset from {os.path.expanduser(config.dset_dir)}")
+    logger.info(f"Loading model {config.name}. Logdir {run.path}")
+
+
+def _fit(run, config, model, shards, state):
+    """Trains from `state` to the last epoch and writes the final checkpoint and `model.keras`."""
+    if state["epoch"] < config.n_epochs:
+        logger.info("Start training...")
+        if state["epoch"]:
+            logger.info(f"Continuing after epoch {state['epoch']}")
+        _fit_epochs(run, config, model, shards, state)
+    elif os.path.exists(run.checkpoint("final")):
+        logger.info(f"Already trained for {state['epoch']} epochs")
+        return
+    save_checkpoint(run, "final", model, state)
+    _save_model(run, model)
+
+
+def _fit_epochs(run, config, model, shards, state):
+    """One `fit` per epoch: each has its own shard, which may be of another size."""
+    form, batch = record_format(config), config.train_bsize
+    validation = None
+    if not config.skip_val:
+        validation = evaluation_batches(shards["val"], form, batch, config.first_n)
+        validation = with_labels(validation, model)
+    with (
+        contextlib.closing(tf.summary.create_file_writer(run.path)) as writer,
+        explain_errors(shards["train"] + shards.get("val", []), form),
+    ):
+        for epoch in range(state["epoch"], config.n_epochs):
+            training = training_batches(
+                shards["train"],
+                form,
+                batch,
+                epoch,
+                config.seed,
+                config.round_batches,
+                config.first_n,
+            )
+            records = count_records(shards["train"][epoch % len(shards["train"])])
+            samples = min(records, int(training.cardinality()) * batch)
+            model.fit(
+                with_labels(training, model),
+                validation_data=validation,
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                shuffle=False,
+                verbose=0,
+                callbacks=[
+                    keras.callbacks.LearningRateScheduler(lambda index, _: config.rate(index)),
+                    callbacks.Progress(samples, batch, config.n_epochs),
+                    callbacks.Recorder(run, state, config.skip_val),
+                    callbacks.TensorBoard(writer),
+                ],
+            )
+
+
+def _save_model(run, model):
+    """Writes `model.keras`, without optimiser: it loads wherever `spherical_cnn` is imported."""
+    temporary = run(".writing-model.keras")
+    keras.Model(model.input, model.output, name=model.name).save(temporary)
+    os.replace(temporary, run("model.keras"))

@@ -1,0 +1,40 @@
+#!/usr/bin/env python
+"""Writes the activations of named layers of a finished run, for any shards, to an .npz file."""
+
+import argparse
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def main(argv):
+    """Restores the run, reads the shards, writes the arrays."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", help="run folder")
+    parser.add_argument("output", help="the .npz to write")
+    parser.add_argument("--shards", nargs="+", required=True, metavar="FILE", help="TFRecords")
+    parser.add_argument("--layers", nargs="+", default=["descriptor"], metavar="NAME")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    options = parser.parse_args(argv)
+
+    import numpy as np
+
+    from spherical_cnn.data.datasets import check_shards, evaluation_batches, explain_errors
+    from spherical_cnn.experiment.evaluation import activations
+    from spherical_cnn.experiment.training import record_format, restore
+
+    model, config = restore(options.run)
+    form = record_format(config)
+    check_shards(options.shards, form)
+    batches = evaluation_batches(options.shards, form, config.train_bsize)
+    with explain_errors(options.shards, form):
+        parts = list(activations(model, batches, options.layers))
+    with open(options.output, "wb") as file:
+        np.savez(file, **{key: np.concatenate([part[key] for part in parts]) for key in parts[0]})
+
+
+if __name__ == "__main__":
+    from spherical_cnn.experiment.cli import exit_code
+
+    sys.exit(exit_code(main, sys.argv[1:]))

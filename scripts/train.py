@@ -1,0 +1,29 @@
+#!/usr/bin/env python
+"""Trains a spherical CNN on TFRecords in the original's format, tests it, prints the table.
+
+Started again with the same command it goes on after the last epoch.
+"""
+
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def main(argv):
+    """Parses the flags and runs the experiment."""
+    from spherical_cnn.experiment.config import argument_parser
+
+    parser = argument_parser(__doc__)
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    options = vars(parser.parse_args(argv))
+
+    from spherical_cnn.experiment.training import run_experiment
+
+    run_experiment(options)
+
+
+if __name__ == "__main__":
+    from spherical_cnn.experiment.cli import exit_code
+
+    sys.exit(exit_code(main, sys.argv[1:]))

@@ -1,0 +1,138 @@
+"""What happens around an epoch of `fit`: shard, history, checkpoints, TensorBoard, progress."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from spherical_cnn.experiment import plots
+from spherical_cnn.experiment.checkpoints import save_checkpoint
+from spherical_cnn.experiment.evaluation import confusion_counts
+
+logger = logging.getLogger("spherical_cnn")
+
+
+class Recorder(keras.callbacks.Callback):
+    """After each epoch: history row, log line, `latest` and, if it improved, `best` checkpoint.
+
+    Args:
+        run: `RunFolder`.
+        state: of the checkpoint to continue, or a fresh one; see `fresh_state`. Kept up to date.
+        skip_val: whether "valid" and "best" go by the train accuracy.
+    """
+
+    def __init__(self, run, state, skip_val):
+        super().__init__()
+        self.run = run
+        self.state = state
+        self.skip_val = skip_val
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Starts the clock."""
+        self.started = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Writes what the epoch came to."""
+        train = float(logs["logits_accuracy"])
+        valid = train if self.skip_val else float(logs["val_logits_accuracy"])
+        rate = float(self.model.optimizer.learning_rate)
+        row = {
+            "epoch": epoch + 1,
+            "learning_rate": rate,
+            "train_accuracy": train,
+            "valid_accuracy": valid,
+            "seconds": time.monotonic() - self.started,
+            **{name: float(v) for name, v in sorted(logs.items()) if name.endswith("loss")},
+        }
+        self.state["history"].append(row)
+        self.state["epoch"] = epoch + 1
+        improved = valid > self.state["best"]
+        if improved:
+            self.state["best"] = valid
+            save_checkpoint(self.run, "best", self.model, self.state)
+        save_checkpoint(self.run, "latest", self.model, self.state)
+        self.run.write_csv("history.csv", self.state["history"])
+        logger.info(f"epoch={epoch + 1}; lr={rate:.4f} train: {train:.4f}, valid: {valid:.4f}")
+
+
+def fresh_state():
+    """The state of a run before its first epoch."""
+    return {"epoch": 0, "best": -1.0, "history": []}
+
+
+class TensorBoard(keras.callbacks.Callback):
+    """TensorBoard scalars of each epoch, train and validation: loss and parts, accuracy, rate.
+
+    The image is the confusion matrix of the epoch's last pass, validation if there is one.
+
+    Args:
+        writer: of `tf.summary.create_file_writer`, for the run folder.
+    """
+
+    def __init__(self, writer):
+        super().__init__()
+        self.writer = writer
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Writes the scalars and the image of `epoch`, at step `epoch + 1`."""
+        with self.writer.as_default(step=epoch + 1):
+            for name, value in with_regularization(logs).items():
+                split = "valid" if name.startswith("val_") else "train"
+                tf.summary.scalar(f"{split}/{name.removeprefix('val_')}", value)
+            tf.summary.scalar("learning_rate", float(self.model.optimizer.learning_rate))
+            image = plots.image(plots.confusion_figure(confusion_counts(self.model)))
+            tf.summary.image("confusion", image[np.newaxis])
+        self.writer.flush()
+
+
+def with_regularization(logs):
+    """`logs` with the part of each loss that no output accounts for, where losses are listed."""
+    logs = dict(logs)
+    for prefix in ("", "val_"):
+        parts = [
+            value
+            for name, value in logs.items()
+            if name.endswith("_loss")
+            and name != f"{prefix}loss"
+            and name.startswith("val_") == bool(prefix)
+        ]
+        if parts:
+            logs[f"{prefix}regularization_loss"] = logs[f"{prefix}loss"] - sum(parts)
+    return logs
+
+
+class Progress(keras.callbacks.Callback):
+    """A bar for an epoch: samples/s, loss, accuracy, time left. Silent when not on a terminal.
+
+    Args:
+        samples: of the epoch.
+        batch_size: of the pipeline.
+        epochs: of the run.
+    """
+
+    def __init__(self, samples, batch_size, epochs):
+        super().__init__()
+        self.samples = samples
+        self.batch_size = batch_size
+        self.epochs = epochs
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Opens the bar."""
+        label = f"epoch {epoch + 1}/{self.epochs}"
+        self.bar = tqdm(total=self.samples, desc=label, unit=" samples", leave=False, disable=None)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Moves the bar."""
+        if not self.bar.disable:
+            shown = {"loss": f"{logs['loss']:.3f}", "acc": f"{logs['logits_accuracy']:.3f}"}
+            self.bar.set_postfix(shown, refresh=False)
+            self.bar.update(min(self.batch_size, self.samples - self.bar.n))
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Closes the bar."""
+        self.bar.close()

@@ -1,0 +1,73 @@
+"""Checkpoints: one `.npz` with all that an exact resumption needs, written atomically."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import numpy as np
+from keras import ops
+
+from spherical_cnn.experiment.runfolder import RunError
+
+_STATE = "state"
+
+
+def save_checkpoint(run, name, model, state):
+    """Writes checkpoint `name`: weights, random states, optimiser, and `state`.
+
+    Args:
+        run: `RunFolder`.
+        name: `"latest"`, `"best"` or `"final"`.
+        model: compiled Keras model.
+        state: JSON values: epochs done, history, best score.
+    """
+    buffer = io.BytesIO()
+    arrays = {key: ops.convert_to_numpy(v.value) for key, v in _variables(model).items()}
+    np.savez(buffer, **{_STATE: np.array(json.dumps(state))}, **arrays)
+    run.write(f"checkpoints/{name}.npz", buffer.getvalue())
+
+
+def load_checkpoint(path, model):
+    """Restores `model` from a checkpoint and returns its state.
+
+    Args:
+        path: of the `.npz`.
+        model: compiled Keras model of the same architecture; untouched if this fails.
+
+    Raises:
+        RunError: if the file is corrupt or of another architecture.
+        OSError: if it cannot be read.
+    """
+    variables = _variables(model)
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {key: stored[key] for key in stored.files}
+            state = json.loads(str(arrays.pop(_STATE)))
+    except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
+        raise RunError(f"{path}: found no checkpoint: corrupt or another file ({error})") from error
+    for key in sorted(set(arrays) | set(variables)):
+        found = arrays[key].shape if key in arrays else "nothing"
+        expected = tuple(variables[key].shape) if key in variables else "nothing"
+        if found != expected:
+            raise RunError(
+                f"{path}: checkpoint of another architecture: for {key} found {found}, "
+                f"expected {expected}"
+            )
+    for key, variable in variables.items():
+        variable.assign(arrays[key])
+    return state
+
+
+def _variables(model):
+    """All variables by a unique, readable key; weights, then random states, then optimiser."""
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    seeds = [v for v in model.variables if all(v is not w for w in model.weights)]
+    groups = {"weights": model.weights, "seeds": seeds, "optimizer": model.optimizer.variables}
+    return {
+        f"{group}/{index}/{variable.path}": variable
+        for group, variables in groups.items()
+        for index, variable in enumerate(variables)
+    }

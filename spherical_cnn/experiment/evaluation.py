@@ -1,0 +1,77 @@
+"""Testing: accuracy and confusion over shards, and activations of named layers."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="spherical_cnn")
+class ConfusionAccuracy(keras.metrics.Metric):
+    """Accuracy weighted by samples, that keeps the confusion counts it is computed from.
+
+    Args:
+        num_classes: side of the confusion matrix.
+        name: of the metric.
+    """
+
+    def __init__(self, num_classes, name="accuracy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.num_classes = num_classes
+        self.counts = self.add_variable((num_classes, num_classes), "zeros", name="counts")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch: `(batch,)` labels and `(batch, num_classes)` logits; weights unused."""
+        rows = ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), self.num_classes)
+        columns = ops.one_hot(ops.argmax(y_pred, axis=-1), self.num_classes)
+        self.counts.assign_add(ops.cast(ops.matmul(ops.transpose(rows), columns), self.dtype))
+
+    def result(self):
+        """Share of the samples on the diagonal; 0 before the first one."""
+        total = ops.maximum(ops.sum(self.counts), 1.0)
+        return ops.sum(ops.diagonal(self.counts)) / total
+
+    def matrix(self):
+        """Counts `(true class, predicted class)` so far, a NumPy int64 array."""
+        return np.rint(ops.convert_to_numpy(self.counts)).astype(np.int64)
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {**super().get_config(), "num_classes": self.num_classes}
+
+
+def confusion_counts(model):
+    """Confusion counts of a compiled model's last pass over data, `(true, predicted)`."""
+    compiled = [m for metric in model.metrics for m in getattr(metric, "metrics", [metric])]
+    return next(m for m in compiled if isinstance(m, ConfusionAccuracy)).matrix()
+
+
+def normalised(confusion):
+    """Rows of a confusion matrix as shares of the true class; absent classes stay 0."""
+    return confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+
+
+def activations(model, batches, layers):
+    """Outputs of named layers for batches of parsed records, streamed.
+
+    Args:
+        model: of `build_model`, restored.
+        batches: dataset of dicts as from `spherical_cnn.data.records.parse`.
+        layers: names, such as `conv0_b0` (before pooling), `final_conv`, `descriptor`.
+
+    Yields:
+        dict per batch: each layer's output, and `label`, `name`, `rotation`, as NumPy arrays.
+
+    Raises:
+        ValueError: if a layer does not exist; the message lists those that do.
+    """
+    known = [layer.name for layer in model.layers]
+    missing = sorted(set(layers) - set(known))
+    if missing:
+        raise ValueError(f"no layer {', '.join(missing)}; there are: {', '.join(known)}")
+    probe = keras.Model(model.input, {name: model.get_layer(name).output for name in layers})
+    for record in batches:
+        outputs = probe.predict_on_batch(record["signal"])
+        meta = {key: record[key].numpy() for key in ("label", "name", "rotation")}
+        yield {**{key: np.asarray(value) for key, value in outputs.items()}, **meta}

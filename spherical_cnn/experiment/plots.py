@@ -1,0 +1,67 @@
+"""Pictures of a run, with matplotlib, which is imported on first use and needs no display."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+
+from spherical_cnn.experiment.evaluation import normalised
+
+
+def confusion_figure(counts):
+    """Confusion matrix as a heat map of row shares: the true class's samples by prediction.
+
+    Args:
+        counts: `(true, predicted)` integers.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    figure, axes = _figure(5.2, 4.6)
+    picture = axes.imshow(normalised(counts), cmap="cividis", vmin=0, vmax=1)
+    axes.set(xlabel="predicted class", ylabel="true class")
+    figure.colorbar(picture, label="share of the true class")
+    return figure
+
+
+def curves_figure(history):
+    """Accuracy over epochs, training and validation.
+
+    Args:
+        history: rows of `history.csv`, as dicts.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    figure, axes = _figure(5.2, 3.4)
+    epochs = [row["epoch"] for row in history]
+    for column, style in (("train_accuracy", "o-"), ("valid_accuracy", "s--")):
+        label = column.removesuffix("_accuracy")
+        axes.plot(epochs, [row[column] for row in history], style, label=label, markersize=3)
+    axes.set(xlabel="epoch", ylabel="accuracy", ylim=(0, 1.02))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def png(figure):
+    """The figure as PNG bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    return buffer.getvalue()
+
+
+def image(figure):
+    """The figure as `(height, width, 3)` uint8."""
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3]
+
+
+def _figure(width, height):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots()

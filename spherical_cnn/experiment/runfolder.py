@@ -1,0 +1,195 @@
+"""The run folder: what lies where, written atomically; nothing in it is pickled or evaluated."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+import json
+import logging
+import os
+import sys
+import tempfile
+
+from tqdm import tqdm
+
+import spherical_cnn
+from spherical_cnn.experiment.config import Config, ConfigError
+
+# Raised whenever a run folder written before can no longer be read.
+FORMAT = 1
+
+# Options that may change when a run is continued: they alter neither network nor data.
+_CONTINUABLE = {
+    "logdir",
+    "run_id",
+    "dset_dir",
+    "test_only",
+    "from_scratch",
+    "test_n",
+    "n_epochs",
+    "learning_rate",
+    "transform_method",
+}
+
+_OWN_FILES = (
+    "config.json",
+    "logging.log",
+    "history.csv",
+    "metrics.json",
+    "report.md",
+    "model.keras",
+    "events.out.tfevents.*",
+    "checkpoints/*.npz",
+    "plots/confusion.png",
+    "plots/curves.png",
+)
+
+
+class RunError(Exception):
+    """A run folder, or checkpoint in it, that cannot be used; the message names the file."""
+
+
+class RunFolder:
+    """Paths and files of one run. Making it touches nothing on disk.
+
+    Args:
+        path: of the folder.
+    """
+
+    def __init__(self, path):
+        self.path = os.fspath(path)
+
+    def __call__(self, *parts):
+        """Path of a file in the folder."""
+        return os.path.join(self.path, *parts)
+
+    def checkpoint(self, name):
+        """Path of the checkpoint `latest`, `best` or `final`."""
+        return self("checkpoints", f"{name}.npz")
+
+    def read_config(self):
+        """The options that the run was started with, or `None` if there is no run here.
+
+        Raises:
+            RunError: if `config.json` is unreadable or of another format.
+        """
+        path = self("config.json")
+        if not os.path.exists(path):
+            if glob.glob(self("checkpoints", "*.npz")):
+                raise RunError(f"{path}: not found, though there are checkpoints beside it")
+            return None
+        try:
+            with open(path, encoding="utf-8") as file:
+                stored = json.load(file)
+            found, version, options = stored["format"], stored["version"], stored["options"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path}: found no options of a run ({error})") from error
+        if found != FORMAT:
+            raise RunError(
+                f"{path}: found a run folder of format {found}, made by spherical_cnn {version}; "
+                f"expected format {FORMAT} (this is spherical_cnn {spherical_cnn.__version__})"
+            )
+        try:
+            return Config.from_json(options)
+        except ConfigError as error:
+            raise RunError(f"{path}: {error}") from error
+
+    def write_config(self, config):
+        """Writes the options with the format and version of this program."""
+        self.write_json(
+            "config.json",
+            {
+                "format": FORMAT,
+                "version": spherical_cnn.__version__,
+                "options": config.to_json(),
+            },
+        )
+
+    def check_continues(self, config):
+        """Checks that `config` continues the run that is here, if any.
+
+        Raises:
+            RunError: if an option that shapes the network or its data differs.
+        """
+        stored = self.read_config()
+        if stored is None:
+            return
+        ours, theirs = config.to_json(), stored.to_json()
+        changed = [
+            f"--{name} {theirs[name]} → {ours[name]}"
+            for name in ours
+            if name not in _CONTINUABLE and ours[name] != theirs[name]
+        ]
+        if changed:
+            raise RunError(
+                f"{self.path}: holds a run with other options ({'; '.join(changed)}). "
+                "Give its options, another --logdir, or --from_scratch to remove it"
+            )
+
+    def clear(self):
+        """Removes the files that this program makes, and its folders where that empties them."""
+        for pattern in _OWN_FILES:
+            for path in glob.glob(os.path.join(glob.escape(self.path), pattern)):
+                os.remove(path)
+        for folder in ("checkpoints", "plots"):
+            if os.path.isdir(self(folder)) and not os.listdir(self(folder)):
+                os.rmdir(self(folder))
+
+    def write(self, name, data):
+        """Writes `data`, bytes, to `name` atomically: whole, or not at all."""
+        path = self(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".writing-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+    def write_text(self, name, text):
+        """Writes UTF-8 text atomically."""
+        self.write(name, text.encode())
+
+    def write_json(self, name, values):
+        """Writes JSON atomically."""
+        self.write_text(name, json.dumps(values, indent=1) + "\n")
+
+    def write_csv(self, name, rows):
+        """Writes a list of dicts of the same keys as CSV, atomically."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        self.write_text(name, text.getvalue())
+
+
+class _AboveBars(logging.Handler):
+    """Writes to standard output without breaking progress bars."""
+
+    def emit(self, record):
+        tqdm.write(self.format(record), file=sys.stdout)
+        sys.stdout.flush()
+
+
+def start_logging(run=None):
+    """The logger `spherical_cnn`, to standard output and, if given, to `run`'s logging.log."""
+    logger = logging.getLogger("spherical_cnn")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+    handlers: list[logging.Handler] = [_AboveBars()]
+    if run is not None:
+        os.makedirs(run.path, exist_ok=True)
+        handlers.append(logging.FileHandler(run("logging.log"), encoding="utf-8"))
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("[%(asctime)s:%(levelname)s] %(message)s"))
+        logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    return logger

@@ -1,0 +1,1 @@
+"""Shapes to spherical signals: ray length, and angle between ray and surface normal."""
