@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 
+import numpy as np
 import tensorflow as tf
 
 from spherical_cnn.data.records import (
@@ -29,11 +30,15 @@ def find_shards(folder, split):
         split: `"train"`, `"val"` or `"test"`.
 
     Raises:
-        RecordError: if there is none.
-        OSError: if the folder cannot be read.
+        RecordError: if there is none, or the folder cannot be read.
     """
     folder = os.path.expanduser(os.fspath(folder))
-    names = os.listdir(folder)
+    try:
+        names = os.listdir(folder)
+    except OSError as error:
+        raise RecordError(
+            f"{folder}: {error.strerror}; expected a folder with {split}*.tfrecord"
+        ) from error
     shards = [name for name in names if name.startswith(split) and name.endswith(".tfrecord")]
     if not shards:
         raise RecordError(
@@ -104,7 +109,7 @@ def training_batches(
         record_format: `RecordFormat`.
         batch_size: records per batch.
         epoch: from 0.
-        seed: integer below 2³¹.
+        seed: non-negative integer.
         drop_remainder: whether to drop the last partial batch.
         first_n: stop after that many batches.
 
@@ -112,7 +117,8 @@ def training_batches(
         `tf.data.Dataset` of dicts as from `parse`, of known cardinality.
     """
     shard = [shards[epoch % len(shards)]]
-    order = seed * 2**31 + epoch + 1  # TensorFlow takes 0 for "no seed"
+    # 31 bits, all that TensorFlow keeps of a seed; not 0, which it takes for none.
+    order = int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0]) % (2**31 - 2) + 1
     return _batches(shard, record_format, batch_size, drop_remainder, first_n, order)
 
 

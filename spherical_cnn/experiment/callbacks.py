@@ -47,7 +47,7 @@ class Recorder(keras.callbacks.Callback):
             "train_accuracy": train,
             "valid_accuracy": valid,
             "seconds": time.monotonic() - self.started,
-            **{name: float(v) for name, v in sorted(logs.items()) if name.endswith("loss")},
+            **losses(logs),
         }
         self.state["history"].append(row)
         self.state["epoch"] = epoch + 1
@@ -81,7 +81,9 @@ class TensorBoard(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Writes the scalars and the image of `epoch`, at step `epoch + 1`."""
         with self.writer.as_default(step=epoch + 1):
-            for name, value in with_regularization(logs).items():
+            scalars = losses(logs)
+            scalars |= {name: value for name, value in logs.items() if name.endswith("accuracy")}
+            for name, value in scalars.items():
                 split = "valid" if name.startswith("val_") else "train"
                 tf.summary.scalar(f"{split}/{name.removeprefix('val_')}", value)
             tf.summary.scalar("learning_rate", float(self.model.optimizer.learning_rate))
@@ -90,20 +92,21 @@ class TensorBoard(keras.callbacks.Callback):
         self.writer.flush()
 
 
-def with_regularization(logs):
-    """`logs` with the part of each loss that no output accounts for, where losses are listed."""
-    logs = dict(logs)
+def losses(logs):
+    """Losses of an epoch's logs by sample: total, part of each output, regularisation."""
+    found = {}
     for prefix in ("", "val_"):
-        parts = [
-            value
-            for name, value in logs.items()
-            if name.endswith("_loss")
-            and name != f"{prefix}loss"
-            and name.startswith("val_") == bool(prefix)
-        ]
-        if parts:
-            logs[f"{prefix}regularization_loss"] = logs[f"{prefix}loss"] - sum(parts)
-    return logs
+        if f"{prefix}loss" in logs:
+            total = float(logs[f"{prefix}loss"])
+            end = "_mean_loss"
+            parts = {
+                f"{name.removesuffix(end)}_loss": float(value)
+                for name, value in logs.items()
+                if name.endswith(end) and name.startswith("val_") == bool(prefix)
+            }
+            rest = total - sum(parts.values())
+            found |= {f"{prefix}loss": total, **parts, f"{prefix}regularization_loss": rest}
+    return found
 
 
 class Progress(keras.callbacks.Callback):

@@ -42,7 +42,7 @@ def load_checkpoint(path, model):
     """
     variables = _variables(model)
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
             state = json.loads(str(arrays.pop(_STATE)))
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
@@ -61,13 +61,13 @@ def load_checkpoint(path, model):
 
 
 def _variables(model):
-    """All variables by a unique, readable key; weights, then random states, then optimiser."""
+    """All variables by a readable key: weights, random states, optimiser."""
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     seeds = [v for v in model.variables if all(v is not w for w in model.weights)]
-    groups = {"weights": model.weights, "seeds": seeds, "optimizer": model.optimizer.variables}
-    return {
-        f"{group}/{index}/{variable.path}": variable
-        for group, variables in groups.items()
-        for index, variable in enumerate(variables)
-    }
+    named = {f"weights/{variable.path}": variable for variable in model.weights}
+    for group, variables in (("seeds", seeds), ("optimizer", model.optimizer.variables)):
+        for index, variable in enumerate(variables):
+            # Without its first part, which Keras numbers anew for every model of a process.
+            named[f"{group}/{index}/{variable.path.partition('/')[2]}"] = variable
+    return named

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from spherical_cnn.experiment.config import ConfigError
+
 
 @keras.saving.register_keras_serializable(package="spherical_cnn")
 class ConfusionAccuracy(keras.metrics.Metric):
@@ -41,6 +43,35 @@ class ConfusionAccuracy(keras.metrics.Metric):
         return {**super().get_config(), "num_classes": self.num_classes}
 
 
+@keras.saving.register_keras_serializable(package="spherical_cnn")
+class MeanLoss(keras.metrics.Mean):
+    """Mean of a loss over samples: a batch counts by its size, also the last, smaller one.
+
+    Keras's own record of a loss per output counts every batch alike.
+
+    Args:
+        loss: Keras loss that averages over the batch.
+        name: of the metric.
+    """
+
+    def __init__(self, loss, name="mean_loss", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.loss = loss
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch; weights unused."""
+        super().update_state(self.loss(y_true, y_pred), sample_weight=ops.shape(y_pred)[0])
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {**super().get_config(), "loss": keras.saving.serialize_keras_object(self.loss)}
+
+    @classmethod
+    def from_config(cls, config):
+        """The metric of a `get_config`."""
+        return cls(**{**config, "loss": keras.saving.deserialize_keras_object(config["loss"])})
+
+
 def confusion_counts(model):
     """Confusion counts of a compiled model's last pass over data, `(true, predicted)`."""
     compiled = [m for metric in model.metrics for m in getattr(metric, "metrics", [metric])]
@@ -61,17 +92,18 @@ def activations(model, batches, layers):
         layers: names, such as `conv0_b0` (before pooling), `final_conv`, `descriptor`.
 
     Yields:
-        dict per batch: each layer's output, and `label`, `name`, `rotation`, as NumPy arrays.
+        dict per batch of NumPy arrays: each layer's output, and `label`, `name`, `rotation`.
 
     Raises:
-        ValueError: if a layer does not exist; the message lists those that do.
+        ConfigError: if a layer does not exist; the message lists those that do.
     """
     known = [layer.name for layer in model.layers]
     missing = sorted(set(layers) - set(known))
     if missing:
-        raise ValueError(f"no layer {', '.join(missing)}; there are: {', '.join(known)}")
+        raise ConfigError(f"no layer {', '.join(missing)}; there are: {', '.join(known)}")
     probe = keras.Model(model.input, {name: model.get_layer(name).output for name in layers})
     for record in batches:
         outputs = probe.predict_on_batch(record["signal"])
-        meta = {key: record[key].numpy() for key in ("label", "name", "rotation")}
-        yield {**{key: np.asarray(value) for key, value in outputs.items()}, **meta}
+        names = np.array([name.decode(errors="replace") for name in record["name"].numpy()])
+        meta = {"label": record["label"].numpy(), "rotation": record["rotation"].numpy()}
+        yield {**{key: np.asarray(v) for key, v in outputs.items()}, **meta, "name": names}

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 import spherical_cnn
 from spherical_cnn.experiment import plots
 
 
-def result_rows(name, metrics):
-    """The result table, one text line a row: accuracies of train, val, test; seconds per epoch."""
+def result_table(name, metrics):
+    """The result table, two aligned lines: accuracies on train, val, test; seconds per epoch."""
+    titles = ["model", "train", "val", "test", "train time"]
     row = [name, *(f"{metrics[key]:.4f}" for key in ("train", "val", "test"))]
-    return [
-        "| model | train | val | test | train time |",
-        "|---|---|---|---|---|",
-        f"| {' | '.join(row)} | {metrics['train_time']:.1f} |",
-    ]
+    row.append(f"{metrics['train_time']:.2f}")
+    widths = [max(map(len, column)) for column in zip(titles, row, strict=True)]
+    return [_line(titles, widths), _line(row, widths)]
 
 
 def write_report(run, config, state, metrics):
@@ -36,6 +37,7 @@ def write_report(run, config, state, metrics):
 
 def _markdown(config, state, metrics):
     history = state["history"]
+    title, row = result_table(config.name, metrics)
     columns = ("epoch", "learning_rate", "train_accuracy", "valid_accuracy", "loss", "seconds")
     lines = [
         f"# {config.name}",
@@ -43,7 +45,9 @@ def _markdown(config, state, metrics):
         f"spherical_cnn {spherical_cnn.__version__}; train, val and test are accuracies, "
         "train time is mean seconds per epoch.",
         "",
-        *result_rows(config.name, metrics),
+        title,
+        re.sub(r"[^|]", "-", title),
+        row,
         "",
         f"Test: {metrics['test_samples']} samples, loss {metrics['test_loss']:.4f}.",
         "",
@@ -65,3 +69,8 @@ def _markdown(config, state, metrics):
         "",
     ]
     return "\n".join(lines)
+
+
+def _line(cells, widths):
+    first, *rest = zip(cells, widths, strict=True)
+    return f"| {first[0]:<{first[1]}} | {' | '.join(f'{cell:>{width}}' for cell, width in rest)} |"

@@ -107,13 +107,13 @@ class RunFolder:
         )
 
     def check_continues(self, config):
-        """Checks that `config` continues the run that is here, if any.
+        """Checks that `config` continues the run that is here, if any got through an epoch.
 
         Raises:
             RunError: if an option that shapes the network or its data differs.
         """
         stored = self.read_config()
-        if stored is None:
+        if stored is None or not os.path.exists(self.checkpoint("latest")):
             return
         ours, theirs = config.to_json(), stored.to_json()
         changed = [

@@ -22,7 +22,7 @@ from spherical_cnn.data.records import RecordFormat, count_records
 from spherical_cnn.experiment import callbacks, report
 from spherical_cnn.experiment.checkpoints import load_checkpoint, save_checkpoint
 from spherical_cnn.experiment.config import Config, ConfigError
-from spherical_cnn.experiment.evaluation import ConfusionAccuracy, confusion_counts
+from spherical_cnn.experiment.evaluation import ConfusionAccuracy, MeanLoss, confusion_counts
 from spherical_cnn.experiment.runfolder import RunError, RunFolder, start_logging
 from spherical_cnn.nn.losses import TripletSemiHardLoss
 from spherical_cnn.nn.models import two_branch
@@ -71,7 +71,7 @@ def run_experiment(options):
     metrics = test(model, config, shards["test"], state)
     if not config.test_only:
         report.write_report(run, config, state, metrics)
-    for line in report.result_rows(config.name, metrics):
+    for line in report.result_table(config.name, metrics):
         logger.info(line)
     return metrics
 
@@ -117,12 +117,9 @@ def compile_model(model, config, **options):
         losses["logits_branch1"] = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     if config.triplet_loss:
         losses["descriptor"] = TripletSemiHardLoss(margin=1.0)
-    model.compile(
-        optimizer=optimizer,
-        loss=losses,
-        metrics={"logits": [ConfusionAccuracy(config.n_classes)]},
-        **options,
-    )
+    metrics = {name: [MeanLoss(loss)] for name, loss in losses.items()}
+    metrics["logits"].append(ConfusionAccuracy(config.n_classes))
+    model.compile(optimizer=optimizer, loss=losses, metrics=metrics, **options)
 
 
 def with_labels(batches, model):
@@ -205,9 +202,6 @@ def _open(options):
             raise RunError(f"{run('config.json')}: not found, there is no run to test")
         return run, Config.from_json({**stored.to_json(), "from_scratch": False, **options})
     config = Config.from_json(options)
-    for name, choices in (("model", "two_branch"), ("dset", "from_cached_tfrecords")):
-        if not getattr(config, name):
-            raise ConfigError(f"--{name}: expected {choices}. Received none")
     if not config.from_scratch:
         run.check_continues(config)
     return run, config
@@ -241,10 +235,10 @@ def _shards(config):
 
 
 def _log_options(run, config):
-    logger.info(f"Host: {platform.node()}")
+    logger.info(f"Running on {platform.node()}")
     logger.info(f"Options: {json.dumps(config.to_json())}")
-    logger.info(f"Loading dataset from {os.path.expanduser(config.dset_dir)}")
-    logger.info(f"Loading model {config.name}. Logdir {run.path}")
+    logger.info(f"Loading dataset from {os.path.expanduser(config.dset_dir)}...")
+    logger.info(f"Loading model {config.model}. Logdir {run.path}")
 
 
 def _fit(run, config, model, shards, state):

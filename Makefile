@@ -1,0 +1,32 @@
+# `make demo` trains and tests the network on a small set that it makes; `make test` tests the code.
+# Each sets up .venv first; the second call finds it there.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-slow lint
+
+demo: .venv/installed
+	$(BIN)/python scripts/make_demo.py runs/demo-data
+	$(BIN)/python scripts/train.py @params/demo.txt --dset_dir runs/demo-data --logdir runs/demo
+	@echo "Report: runs/demo/report.md, plots: runs/demo/plots/"
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: .venv/installed-dev
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.venv/installed: requirements.txt setup.py
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -r requirements.txt -e .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/pip install --quiet -r requirements.txt -e ".[dev]"
+	touch $@

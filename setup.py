@@ -1,0 +1,33 @@
+"""Builds the package; tool settings are in pyproject.toml."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+HERE = pathlib.Path(__file__).parent
+VERSION = re.search(
+    r'^__version__ = "(.+)"$', (HERE / "spherical_cnn/__init__.py").read_text("utf-8"), re.M
+)[1]
+
+setup(
+    name="spherical_cnn",
+    version=VERSION,
+    description="Spherical CNNs (Esteves et al., ECCV 2018) for TensorFlow 2 / Keras 3",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10",
+    packages=find_packages(include=["spherical_cnn", "spherical_cnn.*"]),
+    install_requires=[
+        "tensorflow>=2.18,<2.22",
+        "keras>=3.8,<4",
+        "numpy>=1.26",
+        "scipy>=1.11",
+    ],
+    extras_require={
+        "train": ["tqdm>=4.60", "tensorboard>=2.18,<2.22", "matplotlib>=3.8"],
+        "rotation": ["lie_learn>=0.0.2,<0.1", "numpy<2"],
+        "dev": ["pytest>=8", "jax[cpu]>=0.4.34,<0.8", "ruff>=0.9", "mypy>=1.14"],
+    },
+)

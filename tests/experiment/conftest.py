@@ -1,0 +1,33 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from spherical_cnn.data.records import encode
+from spherical_cnn.signals.procedural import make_shapes
+
+RESOLUTION = 16
+SHARDS = {"train2": 20, "train10": 24, "val0": 6, "val1": 5, "test0": 9, "test1": 4}
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory):
+    """A folder of small shards of the ten solids; train2 and train10 tell natural order."""
+    folder = tmp_path_factory.mktemp("shards")
+    for stream, (name, count) in enumerate(SHARDS.items()):
+        with tf.io.TFRecordWriter(str(folder / f"{name}.tfrecord")) as writer:
+            shapes = make_shapes(count, RESOLUTION, np.random.default_rng((5, stream)))
+            for signal, label, shape in shapes:
+                writer.write(encode(signal, label, shape))
+    return folder
+
+
+@pytest.fixture
+def flags(shards, tmp_path):
+    """Command line of a run of seconds on those shards, its run folder `tmp_path / "run"`."""
+    return [
+        *("--model=two_branch", "--dset=from_cached_tfrecords", f"--dset_dir={shards}"),
+        *(f"--input_res={RESOLUTION}", "--dtype=complex64", "--nfilters=4,6", "--batch_norm"),
+        *("--pool_layers=0,1", "--concat_branches=0,1", "--n_filter_params=3", "--extra_loss"),
+        *("--dropout", "--train_bsize=8", "--n_epochs=3", "--deterministic"),
+        *("--learning_rate", "{0: 0.01, 2: 0.001}", f"--logdir={tmp_path / 'run'}"),
+    ]

@@ -1,0 +1,262 @@
+import csv
+import json
+import pathlib
+import re
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from spherical_cnn.data.datasets import evaluation_batches, find_shards
+from spherical_cnn.experiment import callbacks, training
+from spherical_cnn.experiment.config import Config, ConfigError, argument_parser
+from spherical_cnn.experiment.evaluation import ConfusionAccuracy, activations, normalised
+from spherical_cnn.experiment.runfolder import RunError, RunFolder
+
+
+def options(*flags):
+    return vars(argument_parser("").parse_args(list(flags)))
+
+
+def run(*flags):
+    return training.run_experiment(options(*flags))
+
+
+def weights(folder, name="final"):
+    with np.load(folder / "checkpoints" / f"{name}.npz") as stored:
+        return {key: stored[key] for key in stored.files if key != "state"}
+
+
+def assert_same_weights(ours, theirs):
+    assert set(ours) == set(theirs)
+    for key in ours:
+        np.testing.assert_array_equal(ours[key], theirs[key], err_msg=key)
+
+
+@pytest.fixture(scope="module")
+def finished(shards, tmp_path_factory):
+    """A finished run with validation: folder, flags, metrics and what it printed."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    flags = [
+        *("--model=two_branch", "--dset=from_cached_tfrecords", f"--dset_dir={shards}"),
+        *("--input_res=16", "--dtype=complex64", "--nfilters=4,6", "--batch_norm", "--dropout"),
+        *("--pool_layers=0,1", "--concat_branches=0,1", "--n_filter_params=3", "--extra_loss"),
+        *("--regularization_weight=0.1", "--train_bsize=8", "--n_epochs=3", "--deterministic"),
+        *("--learning_rate", "{0: 0.01, 2: 0.001}", f"--logdir={folder}", "--run_id=tiny"),
+    ]
+    return folder, flags, run(*flags)
+
+
+def test_the_run_folder_holds_all_that_it_should(finished):
+    folder, _, metrics = finished
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    events = {name for name in names if name.startswith("events.out.tfevents")}
+    assert len(events) == 1
+    assert names - events == {
+        *("config.json", "logging.log", "history.csv", "metrics.json", "report.md", "model.keras"),
+        *(f"checkpoints/{name}.npz" for name in ("latest", "best", "final")),
+        *("plots/confusion.png", "plots/curves.png"),
+    }
+    assert json.loads((folder / "metrics.json").read_text()) == metrics
+    assert metrics["test_samples"] == np.sum(metrics["confusion"]) == 13
+    report = (folder / "report.md").read_text()
+    assert f"| {metrics['test']:.4f} |" in report and "--n_epochs=3" in report
+
+
+def test_the_log_has_the_lines_of_the_original(finished):
+    folder, _, metrics = finished
+    lines = (folder / "logging.log").read_text().splitlines()
+    assert all(re.match(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}:INFO\] ", line) for line in lines)
+    messages = [line.split("] ", 1)[1] for line in lines]
+    expected = [
+        r"Running on .+",
+        r"Options: \{.*\"run_id\": \"tiny\".*\}",
+        r"Loading dataset from /.+\.\.\.",
+        r"Loading model two_branch\. Logdir /.+run",
+        r"Start training\.\.\.",
+        *(
+            rf"epoch={i}; lr={rate} train: 0\.\d{{4}}, valid: 0\.\d{{4}}"
+            for i, rate in ((1, "0.0100"), (2, "0.0100"), (3, "0.0010"))
+        ),
+        r"Start testing\.\.\.",
+        r"\| model \|  train \|    val \|   test \| train time \|",
+        rf"\| tiny  \| {metrics['train']:.4f} \| {metrics['val']:.4f} "
+        rf"\| {metrics['test']:.4f} \| +{metrics['train_time']:.2f} \|",
+    ]
+    assert len(messages) == len(expected)
+    for message, pattern in zip(messages, expected, strict=True):
+        assert re.fullmatch(pattern, message), message
+
+
+def test_history_and_tensorboard_agree(finished):
+    folder, _, metrics = finished
+    with open(folder / "history.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["train_accuracy"]) for row in rows][-1] == metrics["train"]
+    assert [float(row["valid_accuracy"]) for row in rows][-1] == metrics["val"]
+    scalars, images = {}, 0
+    (events,) = folder.glob("events*")
+    for record in tf.data.TFRecordDataset(str(events)):
+        for value in tf.compat.v1.Event.FromString(record.numpy()).summary.value:
+            if value.metadata.plugin_data.plugin_name == "scalars":
+                scalars.setdefault(value.tag, []).append(float(tf.make_ndarray(value.tensor)))
+            images += value.tag == "confusion"
+    assert images == 3
+    np.testing.assert_allclose(scalars["learning_rate"], [0.01, 0.01, 0.001], rtol=1e-6)
+    for tag, column in (("train/loss", "loss"), ("valid/logits_loss", "val_logits_loss")):
+        np.testing.assert_allclose(scalars[tag], [float(row[column]) for row in rows], rtol=1e-6)
+    parts = ("logits_loss", "logits_branch1_loss", "regularization_loss")
+    total = np.sum([scalars[f"valid/{part}"] for part in parts], axis=0)
+    np.testing.assert_allclose(total, scalars["valid/loss"], rtol=1e-5)
+    assert min(scalars["valid/regularization_loss"]) > 0
+
+
+def test_test_only_reproduces_the_accuracy_and_writes_only_the_log(finished):
+    folder, _, metrics = finished
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    again = run("--test_only", f"--logdir={folder}")
+    assert {**again, "test_loss": 0} == {**metrics, "test_loss": 0}
+    np.testing.assert_allclose(again["test_loss"], metrics["test_loss"], rtol=1e-6)
+    changed = {p.name for p in folder.rglob("*") if p.is_file() and p.read_bytes() != before.get(p)}
+    assert changed == {"logging.log"}
+
+
+def test_test_only_honours_explicit_options(finished, shards, tmp_path):
+    folder, _, metrics = finished
+    assert run("--test_only", f"--logdir={folder}", "--test_n=1")["test_samples"] == 8
+    shutil.copy(shards / "test1.tfrecord", tmp_path / "test.tfrecord")
+    other = run("--test_only", f"--logdir={folder}", f"--dset_dir={tmp_path}")
+    assert other["test_samples"] == 4
+
+
+def test_a_finished_run_trains_no_more(finished):
+    folder, flags, metrics = finished
+    before = weights(folder)
+    again = run(*flags)
+    assert (again["train"], again["val"]) == (metrics["train"], metrics["val"])
+    assert_same_weights(weights(folder), before)
+
+
+def test_a_changed_option_is_refused_and_from_scratch_removes_only_own_files(finished, tmp_path):
+    folder, flags, _ = finished
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    flags = [*flags, f"--logdir={copy}"]
+    with pytest.raises(RunError, match=r"other options \(--train_bsize 8 → 4\).*--from_scratch"):
+        run(*flags, "--train_bsize=4")
+    notes = copy / "plots" / "mine.png"
+    notes.write_text("keep")
+    metrics = run(*flags, "--train_bsize=4", "--n_epochs=1", "--from_scratch")
+    assert metrics["epochs"] == 1 and notes.exists()
+    assert len(list(copy.glob("events*"))) == 1
+
+
+def test_a_crashed_run_ends_at_the_same_weights(finished, tmp_path, monkeypatch):
+    folder, flags, metrics = finished
+    flags = [*flags, f"--logdir={tmp_path / 'run'}"]
+
+    class Crash(callbacks.Progress):
+        def on_train_batch_end(self, batch, logs=None):
+            if self.params["epochs"] == 3 and batch == 1:
+                raise RuntimeError("power cut")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks, "Progress", Crash)
+        with pytest.raises(RuntimeError, match="power cut"):
+            run(*flags)
+    with pytest.raises(RunError, match="stopped after epoch 2 of 3; run without --test_only"):
+        run("--test_only", f"--logdir={tmp_path / 'run'}")
+    again = run(*flags)
+    assert_same_weights(weights(tmp_path / "run"), weights(folder))
+    assert_same_weights(weights(tmp_path / "run", "best"), weights(folder, "best"))
+    assert again["confusion"] == metrics["confusion"]
+
+
+def test_skip_val_prints_the_train_accuracy_as_valid(flags, tmp_path, capsys):
+    metrics = run(*flags, "--skip_val", "--n_epochs=1", "--first_n=1")
+    assert metrics["train"] == metrics["val"]
+    assert re.search(r"train: (0\.\d{4}), valid: \1", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("--triplet_loss", "--round_batches"),
+        ("--optimizer=momentum", "--batch_renorm"),
+        ("--spectral_pool", "--final_pool=all", "--transform_method=naive"),
+    ],
+)
+def test_other_options_train_with_validation(flags, change):
+    metrics = run(*flags, *change, "--n_epochs=1")
+    assert 0 <= metrics["val"] <= 1 and np.isfinite(metrics["test_loss"])
+
+
+def test_round_batches_needs_a_batch(flags):
+    with pytest.raises(ConfigError, match=r"train2.tfrecord has fewer records than .* 21"):
+        run(*flags, "--round_batches", "--train_bsize=21")
+
+
+def test_activations_of_named_layers(finished, shards):
+    model, config = training.restore(finished[0])
+    batches = evaluation_batches(find_shards(shards, "test"), training.record_format(config), 8)
+    layers = ["conv1_b1", "descriptor", "logits"]
+    parts = list(activations(model, batches, layers))
+    assert [len(part["label"]) for part in parts] == [8, 5]
+    assert parts[0]["conv1_b1"].shape == (8, 16, 16, 6) and parts[0]["name"][0] == "box_0000"
+    signal = next(iter(batches))["signal"]
+    logits = model(signal, training=False)["logits"]
+    np.testing.assert_allclose(parts[0]["logits"], logits, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ConfigError, match="no layer conv9_b0; there are: .*conv1_b1"):
+        next(activations(model, batches, ["conv9_b0"]))
+
+
+def test_the_saved_model_loads_with_keras_alone(finished):
+    folder, _, _ = finished
+    restored, _ = training.restore(folder)
+    loaded = keras.saving.load_model(folder / "model.keras")
+    signal = np.random.default_rng(0).random((2, 16, 16, 2), np.float32)
+    for name, output in loaded(signal, training=False).items():
+        np.testing.assert_allclose(output, restored(signal, training=False)[name], rtol=1e-6)
+
+
+def test_confusion_accuracy_counts_samples():
+    metric = ConfusionAccuracy(3)
+    metric.update_state(np.array([0, 2, 2]), np.eye(3)[[0, 2, 1]])
+    metric.update_state(np.array([2]), np.eye(3)[[2]])
+    np.testing.assert_allclose(metric.result(), 0.75)
+    np.testing.assert_array_equal(metric.matrix(), [[1, 0, 0], [0, 0, 0], [0, 1, 2]])
+    np.testing.assert_allclose(
+        normalised(metric.matrix()), [[1, 0, 0], [0, 0, 0], [0, 1 / 3, 2 / 3]]
+    )
+
+
+def test_a_run_folder_of_another_version(finished, tmp_path):
+    path = tmp_path / "config.json"
+    stored = json.loads((finished[0] / "config.json").read_text())
+    path.write_text(json.dumps({**stored, "format": 99, "version": "9.9"}))
+    with pytest.raises(RunError, match="found a run folder of format 99, made by .* 9.9"):
+        RunFolder(tmp_path).read_config()
+    path.write_text("{")
+    with pytest.raises(RunError, match="config.json: found no options of a run"):
+        RunFolder(tmp_path).read_config()
+    path.write_text(json.dumps({**stored, "options": {**stored["options"], "n_epochs": "many"}}))
+    with pytest.raises(RunError, match="config.json: --n_epochs: expected an integer"):
+        RunFolder(tmp_path).read_config()
+
+
+def test_writing_is_whole_or_not_at_all(tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path)
+    folder.write_text("a/b.txt", "old")
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        folder.write_text("a/b.txt", "new")
+    assert pathlib.Path(tmp_path, "a/b.txt").read_text() == "old"
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["b.txt"]
+
+
+def test_only_options_that_shape_a_run_are_compared(finished, tmp_path):
+    config = training.restore(finished[0])[1]
+    changed = Config.from_json({**config.to_json(), "n_epochs": 9, "dset_dir": "elsewhere"})
+    RunFolder(finished[0]).check_continues(changed)

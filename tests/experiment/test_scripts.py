@@ -1,0 +1,171 @@
+"""The scripts as a user calls them: exit codes, one clear line, run folder untouched."""
+
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from spherical_cnn.experiment.cli import exit_code
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def files(folder):
+    return {p: p.read_bytes() for p in pathlib.Path(folder).rglob("*") if p.is_file()}
+
+
+def assert_fails(capsys, code, message, main, argv):
+    assert exit_code(main, argv) == code
+    error = capsys.readouterr().err.strip()
+    assert error.count("\n") == 0 and re.fullmatch(f"error: {message}", error), error
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "message"),
+    [
+        (["--colour"], 2, "unrecognized arguments: --colour"),
+        (["--n_classes=x"], 2, "--n_classes: expected an integer. Received: 'x'"),
+        (["--learning_rate=0.1"], 2, "--learning_rate: expected a dict of rates.*'0.1'"),
+        (["@absent.txt"], 2, ".*No such file or directory: 'absent.txt'"),
+        (["--logdir="], 2, "--logdir: expected a folder for the run. Received none"),
+        (["--model="], 2, "--model: expected two_branch. Received: ''"),
+        (["--dset_dir=/absent"], 1, "/absent: No such file or directory; expected a folder with.*"),
+        (["--input_res=32"], 1, ".*record 0 .from 0.: found 2048 bytes .*it would be 16 × 16.*"),
+        (["--dtype=float32"], 2, "--nchannels: two_branch takes two channels.*1 of float32"),
+        (["--dtype=float64", "--nchannels=2"], 1, ".*found 2048 bytes.*expected 4096.*float64"),
+    ],
+)
+def test_bad_input_leaves_no_run_folder(flags, tmp_path, capsys, change, code, message):
+    assert_fails(capsys, code, message, script("train"), [*flags, *change])
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_label_outside_the_classes_can_be_mended_by_the_flag(flags, capsys):
+    message = r".*train2.tfrecord: record \d+ .from 0.: found label 9, expected 0 … 8"
+    assert_fails(capsys, 1, message, script("train"), [*flags, "--n_classes=9"])
+    assert exit_code(script("train"), [*flags, "--n_epochs=1"]) == 0
+
+
+def test_a_bad_record_later_stops_the_run_resumably(flags, shards, tmp_path, capsys):
+    data = tmp_path / "data"
+    data.mkdir()
+    for path in shards.iterdir():
+        (data / path.name).write_bytes(path.read_bytes())
+    bad = bytearray((shards / "train10.tfrecord").read_bytes())
+    bad[-1000] ^= 1
+    (data / "train10.tfrecord").write_bytes(bad)
+    argv = [*flags, f"--dset_dir={data}"]
+    message = r".*train10.tfrecord: record 23 .from 0. is corrupt: its checksum does not match"
+    assert_fails(capsys, 1, message, script("train"), argv)
+    with np.load(tmp_path / "run/checkpoints/latest.npz") as stored:
+        assert json.loads(str(stored["state"]))["epoch"] == 1
+    assert exit_code(script("train"), [*flags, f"--dset_dir={shards}"]) == 0
+    assert "Continuing after epoch 1" in capsys.readouterr().out
+
+
+def test_a_checkpoint_of_another_architecture(flags, tmp_path, capsys):
+    assert exit_code(script("train"), [*flags, "--n_epochs=1"]) == 0
+    config = tmp_path / "run/config.json"
+    config.write_text(config.read_text().replace("[\n   4,\n   6\n  ]", "[4, 7]"))
+    capsys.readouterr()
+    before = files(tmp_path / "run")
+    message = r".*latest.npz: checkpoint of another architecture: for \S+ found \(.*\), expected .*"
+    assert_fails(capsys, 1, message, script("train"), [*flags, "--nfilters=4,7"])
+    latest = tmp_path / "run/checkpoints/latest.npz"
+    latest.write_bytes(latest.read_bytes()[:1000])
+    before[latest] = latest.read_bytes()
+    message = r".*latest.npz: found no checkpoint: corrupt or another file .*"
+    assert_fails(capsys, 1, message, script("train"), [*flags, "--nfilters=4,7"])
+    assert files(tmp_path / "run") == before
+
+
+def test_test_only_needs_a_run(tmp_path, capsys):
+    message = ".*config.json: not found, there is no run to test"
+    argv = ["--test_only", f"--logdir={tmp_path}"]
+    assert_fails(capsys, 1, message, script("train"), argv)
+    assert not files(tmp_path)
+
+
+def test_debug_shows_the_traceback():
+    with pytest.raises(ValueError, match="unrecognized"):
+        exit_code(script("train"), ["--colour", "--debug"])
+
+
+def test_activations_are_written_with_names(flags, shards, tmp_path, capsys):
+    assert exit_code(script("train"), [*flags, "--n_epochs=1"]) == 0
+    output = tmp_path / "out.npz"
+    argv = [str(tmp_path / "run"), str(output), "--shards", str(shards / "test0.tfrecord")]
+    assert exit_code(script("activations"), [*argv, "--layers", "descriptor", "conv0_b0"]) == 0
+    with np.load(output) as arrays:
+        assert arrays["descriptor"].shape == (9, 64) and arrays["conv0_b0"].shape == (9, 16, 16, 4)
+        assert arrays["name"][1] == "cone_0001" and arrays["label"][1] == 1
+    capsys.readouterr()
+    assert_fails(
+        capsys, 2, "no layer x; there are: .*", script("activations"), [*argv, "--layers", "x"]
+    )
+
+
+def test_help_names_every_flag():
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts/train.py", "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    for flag in (
+        "--model",
+        "-m ",
+        "--learning_rate",
+        "--seed",
+        "--deterministic",
+        "--debug",
+        "@FILE",
+    ):
+        assert flag in done.stdout
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_ends_at_the_same_weights(flags, tmp_path):
+    """SIGKILL during start-up, in each epoch, and while testing; same bits as undisturbed."""
+    flags = [*flags, "--n_epochs=4"]
+    command = [sys.executable, str(ROOT / "scripts/train.py"), *flags]
+
+    def environment():
+        return {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+    whole = tmp_path / "whole"
+    subprocess.run([*command, f"--logdir={whole}"], check=True, env=environment())
+    killed = [*command, f"--logdir={tmp_path / 'killed'}"]
+    for moment in ("Start training", "epoch=1;", "epoch=2;", "epoch=4;", "Start testing"):
+        process = subprocess.Popen(killed, stdout=subprocess.PIPE, text=True, env=environment())
+        for line in process.stdout:
+            if moment in line:
+                time.sleep(0.05)
+                process.send_signal(signal.SIGKILL)
+                break
+        process.wait()
+        process.stdout.close()
+    subprocess.run(killed, check=True, env=environment())
+    for name in ("final", "best"):
+        with (
+            np.load(whole / f"checkpoints/{name}.npz") as ours,
+            np.load(tmp_path / f"killed/checkpoints/{name}.npz") as theirs,
+        ):
+            assert set(ours.files) == set(theirs.files)
+            for key in set(ours.files) - {"state"}:
+                np.testing.assert_array_equal(ours[key], theirs[key], err_msg=key)
+    metrics = [json.loads((f / "metrics.json").read_text()) for f in (whole, tmp_path / "killed")]
+    assert metrics[0]["confusion"] == metrics[1]["confusion"]
