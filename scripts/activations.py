@@ -23,7 +23,8 @@ def main(argv):
 
     from spherical_cnn.data.datasets import check_shards, evaluation_batches, explain_errors
     from spherical_cnn.experiment.evaluation import activations
-    from spherical_cnn.experiment.training import record_format, restore
+    from spherical_cnn.experiment.network import record_format
+    from spherical_cnn.experiment.training import restore
 
     model, config = restore(options.run)
     form = record_format(config)

@@ -94,7 +94,7 @@ class TensorBoard(keras.callbacks.Callback):
 
 def losses(logs):
     """Losses of an epoch's logs by sample: total, part of each output, regularisation."""
-    found = {}
+    found: dict[str, float] = {}
     for prefix in ("", "val_"):
         if f"{prefix}loss" in logs:
             total = float(logs[f"{prefix}loss"])

@@ -10,7 +10,8 @@ import ast
 import dataclasses
 import math
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 
 class ConfigError(ValueError):
@@ -265,43 +266,8 @@ def argument_parser(description):
         choices = field.metadata["choices"]
         if choices:
             help_text += f" ({', '.join(choices)})"
-        parser.add_argument(*flags, metavar=_METAVARS.get(field.type, "TEXT"), help=help_text)
+        parser.add_argument(*flags, metavar=_KINDS[str(field.type)].metavar, help=help_text)
     return parser
-
-
-_METAVARS = {
-    "int": "N",
-    "int | None": "N",
-    "float": "X",
-    "tuple[int, ...]": "N,N,…",
-    "dict[int, float]": "{N: X, …}",
-}
-
-
-def _typed(field, value):
-    """`value`, text or JSON, as the field's type."""
-    kinds = {
-        "bool": _bool,
-        "str": _text,
-        "int": _integer,
-        "int | None": lambda v: None if v is None else _integer(v),
-        "float": _number,
-        "tuple[int, ...]": _integers,
-        "dict[int, float]": _schedule,
-    }
-    try:
-        return kinds[field.type](value)
-    except (ValueError, TypeError, SyntaxError) as error:
-        wanted = {
-            "bool": "true or false",
-            "str": "text",
-            "int": "an integer",
-            "int | None": "an integer",
-            "float": "a number",
-            "tuple[int, ...]": "integers separated by commas, such as 16,16,32",
-            "dict[int, float]": "a dict of rates by epoch, such as {0: 0.001, 32: 0.0002}",
-        }[field.type]
-        raise ConfigError(f"--{field.name}: expected {wanted}. Received: {value!r}") from error
 
 
 def _bool(value):
@@ -346,3 +312,31 @@ def _by_epoch(item):
 
 def _either(choices):
     return " or ".join(choices)
+
+
+class _Kind(NamedTuple):
+    convert: Callable[[Any], Any]
+    wanted: str
+    metavar: str
+
+
+_KINDS = {
+    "bool": _Kind(_bool, "true or false", ""),
+    "str": _Kind(_text, "text", "TEXT"),
+    "int": _Kind(_integer, "an integer", "N"),
+    "int | None": _Kind(lambda v: None if v is None else _integer(v), "an integer", "N"),
+    "float": _Kind(_number, "a number", "X"),
+    "tuple[int, ...]": _Kind(_integers, "integers separated by commas, such as 16,16,32", "N,N,…"),
+    "dict[int, float]": _Kind(
+        _schedule, "a dict of rates by epoch, such as {0: 0.001, 32: 0.0002}", "{N: X, …}"
+    ),
+}
+
+
+def _typed(field, value):
+    """`value`, text or JSON, as the field's type."""
+    kind = _KINDS[str(field.type)]
+    try:
+        return kind.convert(value)
+    except (ValueError, TypeError, SyntaxError) as error:
+        raise ConfigError(f"--{field.name}: expected {kind.wanted}. Received: {value!r}") from error

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from spherical_cnn.data.datasets import evaluation_batches, find_shards
-from spherical_cnn.experiment import callbacks, training
+from spherical_cnn.experiment import callbacks, network, training
 from spherical_cnn.experiment.config import Config, ConfigError, argument_parser
 from spherical_cnn.experiment.evaluation import ConfusionAccuracy, activations, normalised
 from spherical_cnn.experiment.runfolder import RunError, RunFolder
@@ -200,7 +200,7 @@ def test_round_batches_needs_a_batch(flags):
 
 def test_activations_of_named_layers(finished, shards):
     model, config = training.restore(finished[0])
-    batches = evaluation_batches(find_shards(shards, "test"), training.record_format(config), 8)
+    batches = evaluation_batches(find_shards(shards, "test"), network.record_format(config), 8)
     layers = ["conv1_b1", "descriptor", "logits"]
     parts = list(activations(model, batches, layers))
     assert [len(part["label"]) for part in parts] == [8, 5]

@@ -1,0 +1,69 @@
+"""Network, optimiser, losses and record format of a run, from its options."""
+
+from __future__ import annotations
+
+import keras
+
+from spherical_cnn.data.records import RecordFormat
+from spherical_cnn.experiment.evaluation import ConfusionAccuracy, MeanLoss
+from spherical_cnn.nn.losses import TripletSemiHardLoss
+from spherical_cnn.nn.models import two_branch
+
+
+def build_model(config):
+    """The network of `config`, untrained. See `two_branch`."""
+    normalization = "batch_renorm" if config.batch_renorm else "batch"
+    return two_branch(
+        config.input_res,
+        config.n_classes,
+        config.nfilters,
+        config.pool_layers,
+        config.concat_branches,
+        num_anchors=config.n_filter_params or None,
+        normalization=normalization if config.batch_norm else None,
+        nonlinearity=config.nonlin,
+        pool=config.pool,
+        spectral_pooling=config.spectral_pool,
+        area_weighted=config.weighted_sph_avg,
+        final_pool=config.final_pool,
+        final_dense=not config.no_final_fc,
+        extra_logits=config.extra_loss,
+        dropout=config.dropout,
+        method=config.transform_method,
+        regularization=config.regularization_weight,
+    )
+
+
+def compile_model(model, config, **options):
+    """Gives `model` the optimiser, losses and accuracy of `config`.
+
+    The loss is the mean cross entropy of the logits, plus, each with weight 1, that of the second
+    classifier, the semi-hard triplet loss of the descriptor, and the regularisation. Labels go to
+    every output, see `with_labels`.
+    """
+    rate = config.rate(0)
+    if config.optimizer == "adam":
+        optimizer = keras.optimizers.Adam(rate, epsilon=1e-8)
+    else:
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+    losses = {"logits": keras.losses.SparseCategoricalCrossentropy(from_logits=True)}
+    if config.extra_loss:
+        losses["logits_branch1"] = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    if config.triplet_loss:
+        losses["descriptor"] = TripletSemiHardLoss(margin=1.0)
+    metrics = {name: [MeanLoss(loss)] for name, loss in losses.items()}
+    metrics["logits"].append(ConfusionAccuracy(config.n_classes))
+    model.compile(optimizer=optimizer, loss=losses, metrics=metrics, **options)
+
+
+def with_labels(batches, model):
+    """Batches of parsed records as `(signal, {output: label})`, what `fit` and `evaluate` take."""
+    outputs = list(model.output_names)
+    return batches.map(
+        lambda record: (record["signal"], {name: record["label"] for name in outputs})
+    )
+
+
+def record_format(config):
+    """`RecordFormat` of the shards of `config`."""
+    return RecordFormat(config.input_res, config.dtype, config.nchannels, config.n_classes)
