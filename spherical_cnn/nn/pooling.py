@@ -69,7 +69,8 @@ class SphericalPooling(_OnGrid):
         self._coarse = 1 / coarse.cell_weights[:, None, None]
 
     def call(self, inputs):
-        window = {"pool_size": self.pool_size, "padding": "same", "data_format": "channels_last"}
+        size = (self.pool_size, self.pool_size)
+        window = {"pool_size": size, "strides": size, "data_format": "channels_last"}
         if self.pool == "max":
             return ops.max_pool(inputs, **window)
         if self.pool == "avg":

@@ -1,0 +1,59 @@
+"""Fixtures of all tests: fixed seeds, tolerances by dtype, fresh interpreters."""
+
+import concurrent.futures
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
+ROTATION_TOLERANCE = {"float64": 1e-11, "float32": 1e-5}
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(2018)
+
+
+@pytest.fixture(autouse=True)
+def keras_seed():
+    keras.utils.set_random_seed(2018)
+
+
+@pytest.fixture(params=list(TOLERANCE))
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture
+def tolerance(dtype):
+    return TOLERANCE[dtype]
+
+
+@pytest.fixture
+def rotation_tolerance(dtype):
+    return ROTATION_TOLERANCE[dtype]
+
+
+@pytest.fixture(scope="session")
+def start_python():
+    """Starts Python in a fresh interpreter; the future that comes back holds what it wrote."""
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
+
+    def run(*arguments, **environment):
+        done = subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            env={**os.environ, "PYTHONPATH": paths, **environment},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        yield lambda *arguments, **environment: pool.submit(run, *arguments, **environment)

@@ -1,0 +1,261 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from reference import analyse, assert_close
+
+from spherical_cnn import two_branch
+from spherical_cnn.nn import TripletSemiHardLoss
+
+FILTERS = (16, 16, 32, 32, 64, 64, 128, 128)
+POOLED = (0, 0, 1, 0, 1, 0, 1, 0)
+
+
+def small(**options):
+    """Two layers from resolution 16, the first pooling, and 3 classes."""
+    defaults = {
+        "resolution": 16,
+        "num_classes": 3,
+        "filters": (4, 6),
+        "pool_layers": (1, 0),
+        "concat_layers": (0, 1),
+        "num_anchors": 3,
+    }
+    return two_branch(**defaults | options)
+
+
+def random_signal(rng, resolution=16, batch=2):
+    return rng.normal(size=(batch, resolution, resolution, 2)).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def original():
+    """The network of the paper's ModelNet40 classification."""
+    return two_branch(
+        64,
+        40,
+        FILTERS,
+        POOLED,
+        POOLED,
+        num_anchors=8,
+        normalization="batch",
+        area_weighted=True,
+        final_dense=False,
+        extra_logits=True,
+    )
+
+
+@pytest.fixture
+def policy():
+    """Sets the global dtype policy, for one test."""
+    before = keras.config.dtype_policy()
+    yield keras.config.set_dtype_policy
+    keras.config.set_dtype_policy(before)
+
+
+def test_original_network_has_492752_trainable_parameters(original):
+    assert sum(weight.size for weight in map(np.asarray, original.trainable_weights)) == 492_752
+
+
+def test_tables_are_no_weights(original):
+    moving_statistics = 2 * 2 * sum(FILTERS)
+    assert original.count_params() == 492_752 + moving_statistics
+    names = {weight.name for weight in original.weights}
+    assert names == {"kernel", "bias", "beta", "moving_mean", "moving_variance", "alpha"}
+
+
+def test_original_network_ends_at_an_eighth_of_the_resolution(original):
+    assert original.get_layer("final_conv").output.shape == (None, 8, 8, 256)
+    shapes = {name: output.shape for name, output in original.output.items()}
+    assert shapes == {
+        "logits": (None, 40),
+        "descriptor": (None, 256),
+        "logits_branch1": (None, 40),
+    }
+
+
+def test_second_branch_never_sees_the_first_channel(original, rng):
+    branches = keras.Model(
+        original.input, [original.get_layer(f"conv7_b{j}").output for j in range(2)]
+    )
+    signal = tf.constant(random_signal(rng, 64, batch=1))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(signal)
+        sums = [tf.reduce_sum(tf.square(features)) for features in branches(signal)]
+    to_first, to_second = (np.abs(tape.gradient(s, signal)).max(axis=(0, 1, 2)) for s in sums)
+    assert np.all(to_first > 0)
+    assert to_second[0] == 0
+    assert to_second[1] > 0
+
+
+def test_original_network_is_invariant_under_longitude_rolls_of_its_pooling(original, rng):
+    signal = random_signal(rng, 64)
+    rolled = np.roll(signal, 3 * 8, axis=2)
+    expected = original(signal)
+    for name, output in original(rolled).items():
+        assert_close(output, expected[name], 1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"pool": "wap", "area_weighted": True, "final_pool": "all"},
+        {"pool": "avg", "normalization": "batch_renorm"},
+        {"pool": "max", "final_dense": False, "nonlinearity": "relu"},
+        {"spectral_pooling": True, "normalization": "batch", "final_pool": "magnitudes"},
+    ],
+)
+def test_networks_are_invariant_under_longitude_rolls_of_their_pooling(rng, options):
+    model, signal = small(**options), random_signal(rng)
+    expected = model(signal)["descriptor"]
+    for steps in (2, 6, 10):
+        assert_close(model(np.roll(signal, steps, axis=2))["descriptor"], expected, 1e-5)
+
+
+@pytest.mark.parametrize("pool", ["wap", "avg", "max"])
+def test_rolls_that_split_the_pooled_windows_change_the_descriptor(rng, pool):
+    model, signal = small(pool=pool), random_signal(rng)
+    expected = np.asarray(model(signal)["descriptor"])
+    rolled = np.asarray(model(np.roll(signal, 1, axis=2))["descriptor"])
+    assert np.abs(rolled - expected).max() > 1e-3 * np.abs(expected).max()
+
+
+def test_methods_agree(rng):
+    separable, naive = small(method="sep"), small(method="naive")
+    naive.set_weights(separable.get_weights())
+    signal = random_signal(rng)
+    assert_close(naive(signal)["logits"], separable(signal)["logits"], 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("final_pool", "features"),
+    [("gap", 12), ("max", 12), ("magnitudes", 4 * 12), ("all", 12 + 12 + 4 * 12)],
+)
+@pytest.mark.parametrize("area_weighted", [False, True])
+def test_final_pool_decides_the_descriptor(final_pool, features, area_weighted):
+    options = {"final_pool": final_pool, "area_weighted": area_weighted}
+    pooled = small(final_dense=False, **options)
+    assert pooled.output["descriptor"].shape == (None, features)
+    assert small(**options).output["descriptor"].shape == (None, 64)
+
+
+@pytest.mark.parametrize("area_weighted", [False, True])
+def test_descriptor_is_mean_maximum_and_power_of_the_last_features(rng, area_weighted):
+    model = small(final_pool="all", final_dense=False, area_weighted=area_weighted)
+    signal = random_signal(rng)
+    maps = np.asarray(keras.Model(model.input, model.get_layer("final_conv").output)(signal))
+    if area_weighted:
+        maps = np.sin(np.pi * np.arange(0.5, 8) / 8)[:, None, None] * maps
+    power = np.square(analyse(maps)).sum(axis=2).reshape(2, -1)
+    expected = np.concatenate([maps.mean(axis=(1, 2)), maps.max(axis=(1, 2)), power], axis=-1)
+    assert_close(model(signal)["descriptor"], expected, 1e-5)
+
+
+def test_dense_descriptor_passes_the_nonlinearity(rng):
+    signal = random_signal(rng)
+    assert np.min(small(nonlinearity="relu")(signal)["descriptor"]) == 0
+    assert np.min(small(nonlinearity="prelu")(signal)["descriptor"]) < 0
+
+
+def test_extra_logits_read_the_second_branch(rng):
+    model = small(extra_logits=True, final_dense=False)
+    signal = random_signal(rng)
+    other = signal + np.array([1, 0], "float32")
+    before, after = model(signal), model(other)
+    np.testing.assert_array_equal(after["logits_branch1"], before["logits_branch1"])
+    assert np.abs(after["logits"] - before["logits"]).max() > 1e-4
+
+
+def test_regularization_is_the_mean_over_the_convolutions():
+    model = small(regularization=0.3)
+    kernels = [model.get_layer(f"conv{i}_b{j}").conv.kernel for i in range(2) for j in range(2)]
+    halves = [0.5 * np.sum(np.square(kernel)) for kernel in kernels]
+    np.testing.assert_allclose(sum(model.losses), 0.3 * np.mean(halves), rtol=1e-6)
+    assert not small().losses
+
+
+def test_dropout_acts_in_training_only(rng):
+    model, plain = small(dropout=True), small()
+    plain.set_weights(model.get_weights())
+    signal = random_signal(rng)
+    np.testing.assert_array_equal(model(signal)["logits"], plain(signal)["logits"])
+    first, second = (np.asarray(model(signal, training=True)["descriptor"]) for _ in range(2))
+    assert np.abs(first - second).max() > 0
+    dropped = np.mean(model(signal, training=True)["descriptor"] == 0)
+    assert 0.3 < dropped < 0.7
+
+
+def compiled(**options):
+    keras.utils.set_random_seed(7)
+    model = small(
+        resolution=8, filters=(4,), pool_layers=(1,), concat_layers=(1,), normalization="batch"
+    )
+    model.compile(
+        keras.optimizers.SGD(0.1),
+        {
+            "logits": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            "descriptor": TripletSemiHardLoss(),
+        },
+        **options,
+    )
+    return model
+
+
+def test_compiled_training_step_equals_the_plain_one(rng):
+    signal, labels = random_signal(rng, 8, batch=4), np.array([0, 1, 0, 1])
+    targets = {"logits": labels, "descriptor": labels}
+    plain, jitted = compiled(run_eagerly=True), compiled(jit_compile=True)
+    before = plain.get_weights()
+    for _ in range(2):
+        expected = plain.train_on_batch(signal, targets)
+        np.testing.assert_allclose(jitted.train_on_batch(signal, targets), expected, rtol=1e-4)
+    for old, new, other in zip(before, plain.get_weights(), jitted.get_weights(), strict=True):
+        assert np.abs(new - old).max() > 0
+        assert_close(other, new, 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "normalization"), [("mixed_bfloat16", "batch"), ("mixed_float16", "batch_renorm")]
+)
+def test_mixed_precision_trains_with_float32_logits(rng, policy, name, normalization):
+    policy(name)
+    model = small(normalization=normalization, final_pool="all", extra_logits=True)
+    assert model.get_layer("conv0_b0").compute_dtype == name.removeprefix("mixed_")
+    with tf.GradientTape() as tape:
+        outputs = model(random_signal(rng), training=True)
+        loss = sum(tf.reduce_mean(tf.square(output)) for output in outputs.values())
+    gradients = tape.gradient(loss, model.trainable_variables)
+    assert all(output.dtype == "float32" for output in outputs.values())
+    assert all(np.isfinite(output).all() for output in outputs.values())
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("name", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_stays_near_single_precision(rng, policy, name):
+    signal, single = random_signal(rng), small()
+    policy(name)
+    mixed = small()
+    mixed.set_weights(single.get_weights())
+    assert_close(mixed(signal)["logits"], single(signal)["logits"], 0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"filters": (4,)}, r"one entry per layer. Received: lengths \[1, 2, 2\]"),
+        ({"filters": (), "pool_layers": (), "concat_layers": ()}, "one entry per layer"),
+        ({"pool_layers": (0, 2)}, r"pool_layers takes 0 and 1. Received: \(0, 2\)"),
+        ({"concat_layers": (0, -1)}, r"concat_layers takes 0 and 1. Received: \(0, -1\)"),
+        ({"resolution": 18}, "1 poolings need a resolution divisible by 4. Received: .*=18"),
+        ({"resolution": 0}, "divisible by 4. Received: resolution=0"),
+        ({"final_pool": "sum"}, "final_pool must be one of .* Received: 'sum'"),
+        ({"pool": "sum"}, "pool must be one of .* Received: pool='sum'"),
+        ({"normalization": "layer"}, "Received: normalization='layer'"),
+        ({"nonlinearity": "nope"}, "nope"),
+        ({"method": "fft"}, "method must be one of .* Received: method='fft'"),
+        ({"num_anchors": 0}, "num_anchors must be positive or None. Received: num_anchors=0"),
+    ],
+)
+def test_network_refuses_unknown_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        small(**options)

@@ -1,0 +1,91 @@
+import keras
+import numpy as np
+import tensorflow as tf
+from reference import assert_close
+
+from spherical_cnn.nn import BatchRenormalization
+
+MOMENTUM, EPSILON = 0.9, 1e-3
+
+
+def batches(rng, count):
+    return [rng.normal(i, i + 1, size=(4, 6, 6, 3)) for i in range(count)]
+
+
+def transcription(steps):
+    """Outputs of training on `steps`, then the moving mean and variance, one line per formula."""
+    weight = mean_sum = stddev_sum = moving_mean = 0.0
+    moving_variance, outputs = 1.0, []
+    for x in steps:
+        mean = x.mean(axis=(0, 1, 2))
+        stddev = np.sqrt(x.var(axis=(0, 1, 2)) + EPSILON)
+        renorm_mean = mean_sum + (1 - weight) * mean
+        renorm_stddev = stddev_sum + (1 - weight) * stddev
+        r, d = stddev / renorm_stddev, (mean - renorm_mean) / renorm_stddev
+        outputs.append((x - mean) / stddev * r + d)
+        weight = MOMENTUM * weight + (1 - MOMENTUM)
+        mean_sum = MOMENTUM * mean_sum + (1 - MOMENTUM) * mean
+        stddev_sum = MOMENTUM * stddev_sum + (1 - MOMENTUM) * stddev
+        moving_mean = MOMENTUM * moving_mean + (1 - MOMENTUM) * mean_sum / weight
+        variance = (stddev_sum / weight) ** 2 - EPSILON
+        moving_variance = MOMENTUM * moving_variance + (1 - MOMENTUM) * variance
+    return outputs, moving_mean, moving_variance
+
+
+def test_first_step_is_batch_normalization(rng, dtype, tolerance):
+    (x,) = batches(rng, 1)
+    options = {"momentum": MOMENTUM, "epsilon": EPSILON, "dtype": dtype}
+    expected = keras.layers.BatchNormalization(scale=False, **options)(x, training=True)
+    assert_close(BatchRenormalization(**options)(x, training=True), expected, tolerance)
+
+
+def test_training_follows_the_transcription(rng, dtype, tolerance):
+    steps = batches(rng, 5)
+    layer = BatchRenormalization(MOMENTUM, EPSILON, dtype=dtype)
+    outputs, moving_mean, moving_variance = transcription(steps)
+    for x, expected in zip(steps, outputs, strict=True):
+        assert_close(layer(x, training=True), expected, tolerance)
+    assert_close(layer.moving_mean, moving_mean, tolerance)
+    assert_close(layer.moving_variance, moving_variance, tolerance)
+
+
+def test_inference_uses_moving_statistics_and_keeps_them(rng, dtype, tolerance):
+    *steps, x = batches(rng, 4)
+    layer = BatchRenormalization(MOMENTUM, EPSILON, dtype=dtype)
+    for step in steps:
+        layer(step, training=True)
+    layer.beta.assign([1.0, 2.0, 3.0])
+    before = layer.get_weights()
+    _, mean, variance = transcription(steps)
+    expected = (x - mean) / np.sqrt(variance + EPSILON) + [1.0, 2.0, 3.0]
+    assert_close(layer(x), expected, tolerance)
+    for old, new in zip(before, layer.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_no_gradient_flows_through_the_renormalization(rng):
+    *steps, x = batches(rng, 3)
+    options = {"momentum": MOMENTUM, "epsilon": EPSILON, "dtype": "float64"}
+    renorm = BatchRenormalization(**options)
+    plain = keras.layers.BatchNormalization(scale=False, **options)
+    for step in steps:
+        renorm(step, training=True)
+    upstream = rng.normal(size=x.shape)
+    outputs, gradients = [], []
+    for layer in (renorm, plain):
+        with tf.GradientTape() as tape:
+            inputs = tf.Variable(x)
+            outputs.append(layer(inputs, training=True))
+            loss = tf.reduce_sum(outputs[-1] * upstream)
+        gradients.append(tape.gradient(loss, inputs))
+    # With r and d held fixed the layer is r times batch normalization, plus a constant.
+    r = np.std(outputs[0], axis=(0, 1, 2)) / np.std(outputs[1], axis=(0, 1, 2))
+    assert np.all(np.abs(r - 1) > 0.05)
+    assert_close(gradients[0], r * gradients[1], 1e-10)
+
+
+def test_only_the_shift_is_trained():
+    layer = BatchRenormalization()
+    layer.build((None, 6, 6, 3))
+    assert [weight.name for weight in layer.trainable_weights] == ["beta"]
+    assert len(layer.non_trainable_weights) == 5

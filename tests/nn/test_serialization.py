@@ -1,0 +1,178 @@
+import inspect
+import json
+
+import keras
+import numpy as np
+import pytest
+from reference import assert_close
+
+import spherical_cnn.nn
+from spherical_cnn import (
+    SphericalAveragePooling,
+    SphericalBlock,
+    SphericalConv,
+    SphericalPooling,
+    two_branch,
+)
+from spherical_cnn.nn import (
+    AreaWeighting,
+    BatchRenormalization,
+    DegreePower,
+    TripletSemiHardLoss,
+)
+
+SHAPE = (2, 8, 8, 3)
+LAYERS = {
+    "conv": lambda: SphericalConv(4, 3, kernel_regularizer=keras.regularizers.L2(0.1)),
+    "conv_pooled": lambda: SphericalConv(
+        4, use_bias=False, spectral_pooling=True, method="naive", kernel_initializer="he_normal"
+    ),
+    "block": lambda: SphericalBlock(4, num_anchors=3, nonlinearity="relu"),
+    "block_batch": lambda: SphericalBlock(4, normalization="batch", method="naive"),
+    "block_renorm": lambda: SphericalBlock(
+        4, normalization="batch_renorm", spectral_pooling=True, kernel_regularizer="l2"
+    ),
+    "renorm": lambda: BatchRenormalization(momentum=0.9, epsilon=1e-2),
+    "wap": lambda: SphericalPooling(),
+    "max": lambda: SphericalPooling("max", pool_size=4),
+    "weighting": lambda: AreaWeighting(),
+    "average": lambda: SphericalAveragePooling(area_weighted=False),
+    "power": lambda: DegreePower(),
+}
+every_layer = pytest.mark.parametrize("name", LAYERS)
+
+LOAD = """
+import sys
+import spherical_cnn, keras
+import numpy as np
+
+folder = sys.argv[1]
+for name in ("layers", "network"):
+    model = keras.models.load_model(f"{folder}/{name}.keras")
+    outputs = model(np.load(f"{folder}/{name}.npy"))
+    np.savez(f"{folder}/{name}_loaded.npz", **outputs)
+print(model.loss["descriptor"].margin)
+"""
+SERVE = """
+import sys
+import numpy as np
+import tensorflow as tf
+
+folder = sys.argv[1]
+for name in ("layers", "network"):
+    model = tf.saved_model.load(f"{folder}/{name}_exported")
+    outputs = model.serve(np.load(f"{folder}/{name}.npy"))
+    np.savez(f"{folder}/{name}_served.npz", **outputs)
+print("spherical_cnn" in sys.modules)
+"""
+SCRIPTS = {"loaded": LOAD, "served": SERVE}
+
+
+@pytest.fixture
+def signal(rng):
+    return rng.normal(size=SHAPE).astype("float32")
+
+
+def test_every_public_layer_is_tested_here():
+    public = {getattr(spherical_cnn.nn, name) for name in spherical_cnn.nn.__all__}
+    layers = {c for c in public if inspect.isclass(c) and issubclass(c, keras.layers.Layer)}
+    assert {type(make()) for make in LAYERS.values()} == layers
+
+
+@every_layer
+def test_config_names_every_argument_and_survives_json(name):
+    layer = LAYERS[name]()
+    config = json.loads(json.dumps(layer.get_config()))
+    arguments = set(inspect.signature(type(layer)).parameters) - {"args", "kwargs"}
+    assert arguments <= set(config)
+    assert type(layer).from_config(config).get_config() == layer.get_config()
+
+
+@every_layer
+def test_layer_made_from_its_serialized_form_does_the_same(name, signal):
+    layer = LAYERS[name]()
+    expected = layer(signal)
+    config = keras.saving.serialize_keras_object(layer)
+    copy = keras.saving.deserialize_keras_object(config)
+    copy(signal)
+    copy.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(copy(signal), expected)
+    assert len(copy.losses) == len(layer.losses)
+
+
+@every_layer
+def test_output_shape_is_the_computed_one(name, signal):
+    layer = LAYERS[name]()
+    unbuilt = layer.compute_output_shape(SHAPE)
+    assert layer(signal).shape == unbuilt == layer.compute_output_shape(SHAPE)
+    assert layer.compute_output_shape((None, *SHAPE[1:])) == (None, *unbuilt[1:])
+    symbolic = LAYERS[name]()(keras.KerasTensor((None, *SHAPE[1:])))
+    assert symbolic.shape == (None, *unbuilt[1:])
+
+
+@every_layer
+def test_layer_takes_batches_of_any_size_in_a_model(name, signal):
+    inputs = keras.Input(SHAPE[1:])
+    layer = LAYERS[name]()
+    model = keras.Model(inputs, layer(inputs))
+    one_by_one = np.concatenate([model(signal[:1]), model(signal[1:])])
+    assert_close(one_by_one, layer(signal), 1e-6)
+
+
+def test_loss_survives_its_config():
+    loss = TripletSemiHardLoss(margin=0.3, name="triplet")
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
+    assert (type(copy), copy.margin, copy.name) == (TripletSemiHardLoss, 0.3, "triplet")
+
+
+def compiled_models():
+    """One model of every layer, side by side, and a small network with its losses."""
+    inputs = keras.Input(SHAPE[1:])
+    layers = keras.Model(inputs, {name: make()(inputs) for name, make in LAYERS.items()})
+    options = {"normalization": "batch_renorm", "extra_logits": True, "area_weighted": True}
+    network = two_branch(8, 3, (4,), (1,), (1,), num_anchors=3, **options)
+    cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    losses = {
+        "logits": cross_entropy,
+        "descriptor": TripletSemiHardLoss(margin=0.3),
+        "logits_branch1": cross_entropy,
+    }
+    network.compile(keras.optimizers.SGD(0.01), losses)
+    return {"layers": layers, "network": network}
+
+
+def saved_models(folder, rng):
+    """`compiled_models`, their `.keras` files and inputs in `folder`, and their outputs."""
+    models, outputs = compiled_models(), {}
+    for name, model in models.items():
+        signal = rng.normal(size=(4, *model.input.shape[1:])).astype("float32")
+        for _ in range(3):
+            model(signal, training=True)
+        outputs[name] = model(signal)
+        model.save(folder / f"{name}.keras")
+        np.save(folder / f"{name}.npy", signal)
+    return models, outputs
+
+
+@pytest.fixture(scope="module", autouse=True)
+def elsewhere(tmp_path_factory, start_python):
+    """Models saved in a folder, their outputs, and fresh interpreters that run them again.
+
+    Those start before the first test here and are waited for by the last.
+    """
+    folder = tmp_path_factory.mktemp("models")
+    models, outputs = saved_models(folder, np.random.default_rng(2018))
+    for name, model in models.items():
+        model.export(folder / f"{name}_exported", verbose=False)
+    return folder, outputs, {how: start_python("-c", SCRIPTS[how], folder) for how in SCRIPTS}
+
+
+@pytest.mark.parametrize(("how", "printed"), [("loaded", "0.3"), ("served", "False")])
+def test_saved_models_do_the_same_in_a_fresh_interpreter(elsewhere, how, printed):
+    folder, outputs, interpreters = elsewhere
+    assert interpreters[how].result().stdout.strip() == printed
+    for model, expected in outputs.items():
+        with np.load(folder / f"{model}_{how}.npz") as actual:
+            assert set(actual) == set(expected)
+            for name, values in expected.items():
+                assert_close(actual[name], values, 1e-6)
