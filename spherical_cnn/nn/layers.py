@@ -7,10 +7,8 @@ import numpy as np
 from keras import ops
 
 from spherical_cnn.nn.normalization import BatchRenormalization
-from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.nn.pooling import PACKAGE, grid_of
 from spherical_cnn.sphere.sht import METHODS, zonal_convolution
-
-PACKAGE = "spherical_cnn"
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -85,7 +83,7 @@ class SphericalConv(keras.layers.Layer):
 
     def build(self, input_shape):
         channels = input_shape[-1]
-        self.grid = _grid_of(self, input_shape)
+        self.grid = grid_of(self, input_shape)
         bandwidth = self.grid.bandwidth
         out_bandwidth = self.compute_output_shape(input_shape)[1] // 2
         anchors = min(self.num_anchors or bandwidth, bandwidth)
@@ -115,7 +113,7 @@ class SphericalConv(keras.layers.Layer):
         return outputs if self.bias is None else outputs + self.bias
 
     def compute_output_shape(self, input_shape):
-        bandwidth = _grid_of(self, input_shape).bandwidth
+        bandwidth = grid_of(self, input_shape).bandwidth
         if not self.spectral_pooling:
             return (*input_shape[:3], self.filters)
         if bandwidth % 2:
@@ -269,17 +267,7 @@ def interpolation_matrix(anchors, bandwidth):
 def filter_stddev(bandwidth, channels):
     """`2 / (2π √(L · channels))`, the standard deviation of the initial anchors.
 
-    Keeps the variance of white signals through the convolution and a rectifier.
-    Source: the original program.
+    Coefficients of variance 1 become signals of variance about 4, whatever the bandwidth and the
+    number of channels. Source: the original program.
     """
     return 2 / (2 * np.pi * np.sqrt(bandwidth * channels))
-
-
-def _grid_of(layer, input_shape):
-    shape = tuple(input_shape)
-    if len(shape) != 4 or shape[1] != shape[2] or not shape[1] or shape[1] % 2 or not shape[3]:
-        raise ValueError(
-            f"{type(layer).__name__} takes (batch, 2L, 2L, channels) with a static even resolution "
-            f"and static channels. Received: input_shape={shape}"
-        )
-    return SphericalGrid.from_resolution(shape[1])

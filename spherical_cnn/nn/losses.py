@@ -16,7 +16,8 @@ class TripletSemiHardLoss(keras.losses.Loss):
         max(0, margin + D[a, p] - D[a, n])
 
     with `n` the nearest descriptor of another class that is farther than `p`, else the farthest
-    one of another class. A batch without such pairs contributes exactly 0 to value and gradient.
+    one of another class; `D[a, n]` is 0 in a batch of a single class. A batch without such pairs
+    contributes exactly 0 to value and gradient.
 
     Args:
         margin: of the hinge.

@@ -12,17 +12,22 @@ PACKAGE = "spherical_cnn"
 POOLS = ("wap", "avg", "max")
 
 
+def grid_of(layer, input_shape):
+    """The grid of a layer's input; shapes that are not `(batch, 2L, 2L, channels)` are refused."""
+    shape = tuple(input_shape)
+    if len(shape) != 4 or shape[1] != shape[2] or not shape[1] or shape[1] % 2 or not shape[3]:
+        raise ValueError(
+            f"{type(layer).__name__} takes (batch, 2L, 2L, channels) with a static even resolution "
+            f"and static channels. Received: input_shape={shape}"
+        )
+    return SphericalGrid.from_resolution(shape[1])
+
+
 class _OnGrid(keras.layers.Layer):
     """A layer on signals of a static even resolution; sets `self.grid` in `build`."""
 
     def build(self, input_shape):
-        shape = tuple(input_shape)
-        if len(shape) != 4 or shape[1] != shape[2] or not shape[1] or shape[1] % 2:
-            raise ValueError(
-                f"{type(self).__name__} takes (batch, 2L, 2L, channels) with a static even "
-                f"resolution. Received: input_shape={shape}"
-            )
-        self.grid = SphericalGrid.from_resolution(shape[1])
+        self.grid = grid_of(self, input_shape)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -80,7 +85,7 @@ class SphericalPooling(_OnGrid):
         return ops.average_pool(inputs * fine, **window) * coarse
 
     def compute_output_shape(self, input_shape):
-        n, k = input_shape[1], self.pool_size
+        n, k = grid_of(self, input_shape).resolution, self.pool_size
         if n % (2 * k):
             raise ValueError(
                 f"pooling by {k} needs a resolution divisible by {2 * k}. "

@@ -7,6 +7,7 @@ table. That layout stays inside this module; the public one is `(b, l, m, c)`.
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -34,7 +35,8 @@ def sht(signal, grid, method="sep"):
         `(batch, L, 2L-1, channel)`, in the dtype of `signal`.
 
     Raises:
-        ValueError: if the signal is not sampled on `grid`, or `method` is unknown.
+        ValueError: if the signal is not sampled on `grid` or not of a float dtype, or `method`
+            is unknown.
 
     Source: Driscoll & Healy 1994; Esteves et al. 2018, section 3.
     """
@@ -249,7 +251,7 @@ def _check_signal(signal, grid):
             f"signal must be (batch, {n}, {n}, channel) for {grid}. "
             f"Received: signal.shape={tuple(signal.shape)}"
         )
-    return signal
+    return _check_float("signal", signal)
 
 
 def _check_coefficients(coefficients):
@@ -259,4 +261,11 @@ def _check_coefficients(coefficients):
         raise ValueError(
             f"coefficients must be (batch, L, 2L-1, channel). Received: coefficients.shape={shape}"
         )
-    return coefficients
+    return _check_float("coefficients", coefficients)
+
+
+def _check_float(name, values):
+    dtype = keras.backend.standardize_dtype(values.dtype)
+    if not keras.backend.is_float_dtype(dtype):
+        raise ValueError(f"{name} must be of a float dtype. Received: {name}.dtype={dtype}")
+    return values

@@ -208,3 +208,10 @@ def test_spectra_that_do_not_fit_the_signal_are_refused(shape):
     match = r"spectrum must be \(degrees ≤ 8, 2, filter\) for this signal. Received"
     with pytest.raises(ValueError, match=match):
         zonal_convolution(np.ones((1, 16, 16, 2)), np.ones(shape), GRID)
+
+
+def test_integers_are_refused():
+    with pytest.raises(ValueError, match="signal must be of a float dtype. Received: .*int"):
+        sht(np.ones((1, 4, 4, 1), np.int32), SphericalGrid(2))
+    with pytest.raises(ValueError, match="coefficients must be of a float dtype"):
+        isht(np.ones((1, 2, 3, 1), np.int32), SphericalGrid(2))
