@@ -98,9 +98,10 @@ class Comparison:
 
         `limit` and `scale` may be arrays. An array compared twice counts once, by its worse result.
         """
+        result = self.check_close(name, ours, self.arrays[name], limit, scale)
         if self.arrays[name].size == 0:
             self.set_aside(name, "empty")
-        result = self.check_close(name, ours, self.arrays[name], limit, scale)
+            return
         self.deviations[name] = max(self.deviations.get(name, result), result, key=lambda r: r[1])
 
     def check_close(self, what, ours, expected, limit, scale=None):
