@@ -1,8 +1,12 @@
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from spherical_cnn.data.records import encode
+from spherical_cnn.experiment.config import argument_parser
+from spherical_cnn.experiment.training import run_experiment
 from spherical_cnn.signals.procedural import make_shapes
 
 RESOLUTION = 16
@@ -21,13 +25,34 @@ def shards(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def flags(shards, tmp_path):
-    """Command line of a run of seconds on those shards, its run folder `tmp_path / "run"`."""
+def tiny(shards, logdir):
+    """Command line of a run of seconds on those shards."""
     return [
         *("--model=two_branch", "--dset=from_cached_tfrecords", f"--dset_dir={shards}"),
         *(f"--input_res={RESOLUTION}", "--dtype=complex64", "--nfilters=4,6", "--batch_norm"),
         *("--pool_layers=0,1", "--concat_branches=0,1", "--n_filter_params=3", "--extra_loss"),
-        *("--dropout", "--train_bsize=8", "--n_epochs=3", "--deterministic"),
-        *("--learning_rate", "{0: 0.01, 2: 0.001}", f"--logdir={tmp_path / 'run'}"),
+        *("--dropout", "--regularization_weight=0.1", "--train_bsize=8", "--n_epochs=3"),
+        *("--learning_rate", "{0: 0.01, 2: 0.001}", f"--logdir={logdir}"),
     ]
+
+
+@pytest.fixture
+def flags(shards, tmp_path):
+    """Command line of a run in `tmp_path / "run"`."""
+    return tiny(shards, tmp_path / "run")
+
+
+@pytest.fixture(scope="session")
+def finished(shards, tmp_path_factory):
+    """A finished run with validation: folder, command line and metrics. Not to be written to."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    flags = [*tiny(shards, folder), "--run_id=tiny"]
+    return folder, flags, run_experiment(vars(argument_parser("").parse_args(flags)))
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of that run: folder and command line."""
+    folder = tmp_path / "copied"
+    shutil.copytree(finished[0], folder)
+    return folder, [*finished[1], f"--logdir={folder}"]

@@ -201,6 +201,7 @@ def compiled(**options):
     return model
 
 
+@pytest.mark.slow
 def test_compiled_training_step_equals_the_plain_one(rng):
     signal, labels = random_signal(rng, 8, batch=4), np.array([0, 1, 0, 1])
     targets = {"logits": labels, "descriptor": labels}
