@@ -31,6 +31,6 @@ def exit_code(main, argv):
     except KeyboardInterrupt:
         if debug:
             raise
-        print("interrupted; the same command goes on after the last epoch", file=sys.stderr)
+        print("interrupted; the same command, given again, goes on", file=sys.stderr)
         return 130
     return 0

@@ -44,6 +44,7 @@ _OWN_FILES = (
     "plots/confusion.png",
     "plots/curves.png",
 )
+_UNFINISHED = (".writing-*", "*/.writing-*")
 
 
 class RunError(Exception):
@@ -127,14 +128,18 @@ class RunFolder:
                 "Give its options, another --logdir, or --from_scratch to remove it"
             )
 
-    def clear(self):
+    def clear(self, patterns=_OWN_FILES):
         """Removes the files that this program makes, and its folders where that empties them."""
-        for pattern in _OWN_FILES:
+        for pattern in patterns:
             for path in glob.glob(os.path.join(glob.escape(self.path), pattern)):
                 os.remove(path)
         for folder in ("checkpoints", "plots"):
             if os.path.isdir(self(folder)) and not os.listdir(self(folder)):
                 os.rmdir(self(folder))
+
+    def clear_unfinished(self):
+        """Removes what a killed process was writing."""
+        self.clear(_UNFINISHED)
 
     def write(self, name, data):
         """Writes `data`, bytes, to `name` atomically: whole, or not at all."""

@@ -54,24 +54,16 @@ def run_experiment(options):
     model = build_model(config)
     compile_model(model, config)
     shards = _shards(config)
-    state = callbacks.fresh_state()
-    if os.path.exists(run.checkpoint("latest")) and not config.from_scratch:
-        state = load_checkpoint(run.checkpoint("latest"), model)
-    elif config.test_only:
-        raise RunError(f"{run.checkpoint('final')}: not found, there is nothing to test")
-    if config.test_only and not os.path.exists(run.checkpoint("final")):
-        raise RunError(
-            f"{run.checkpoint('final')}: not found, training stopped after epoch "
-            f"{state['epoch']} of {config.n_epochs}; run without --test_only to go on"
-        )
+    state = _state(run, config, model)
     if config.from_scratch:
         run.clear()
+    run.clear_unfinished()
     start_logging(run)
     _log_options(run, config)
     if not config.test_only:
         run.write_config(config)
         _fit(run, config, model, shards, state)
-    load_checkpoint(run.checkpoint("final"), model)
+    state = load_checkpoint(run.checkpoint("final"), model)
     metrics = test(model, config, shards["test"], state)
     if not config.test_only:
         report.write_report(run, config, state, metrics)
@@ -177,6 +169,20 @@ def _shards(config):
                 f"--round_batches: {path} has fewer records than --train_bsize {config.train_bsize}"
             )
     return shards
+
+
+def _state(run, config, model):
+    """The state to go on from, restored into `model`; a fresh one if there is none."""
+    latest, final = run.checkpoint("latest"), run.checkpoint("final")
+    state = callbacks.fresh_state()
+    if os.path.exists(latest) and not config.from_scratch:
+        state = load_checkpoint(latest, model)
+    if config.test_only and not os.path.exists(final):
+        raise RunError(
+            f"{final}: not found, training stopped after epoch {state['epoch']} of "
+            f"{config.n_epochs}; run without --test_only to go on"
+        )
+    return state
 
 
 def _log_options(run, config):

@@ -115,7 +115,9 @@ def test_test_only_honours_explicit_options(copied, shards, tmp_path):
 
 def test_a_finished_run_trains_no_more(finished, copied):
     folder, flags = copied
+    (folder / "checkpoints" / ".writing-killed").write_text("half")
     again = run(*flags)
+    assert not list(folder.rglob(".writing-*"))
     assert (again["train"], again["val"]) == (finished[2]["train"], finished[2]["val"])
     assert_same_weights(weights(folder), weights(finished[0]))
 
