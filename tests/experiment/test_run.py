@@ -133,6 +133,7 @@ def test_a_changed_option_is_refused_and_from_scratch_removes_only_own_files(cop
     assert len(list(folder.glob("events*"))) == 1
 
 
+@pytest.mark.slow
 def test_a_crashed_run_ends_at_the_same_weights(finished, tmp_path, monkeypatch):
     folder, flags, metrics = finished
     flags = [*flags, f"--logdir={tmp_path / 'run'}"]
