@@ -26,7 +26,7 @@ setup(
         "scipy>=1.11",
     ],
     extras_require={
-        "train": ["tqdm>=4.60", "tensorboard>=2.18,<2.22", "matplotlib>=3.8"],
+        "train": ["tqdm>=4.60", "tensorboard>=2.18,<2.22", "matplotlib>=3.10"],
         "rotation": ["lie_learn>=0.0.2,<0.1", "numpy<2"],
         "dev": ["pytest>=8.2", "jax[cpu]>=0.4.34,<0.8", "ruff>=0.9", "mypy>=1.14"],
     },
