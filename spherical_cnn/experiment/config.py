@@ -338,5 +338,5 @@ def _typed(field, value):
     kind = _KINDS[str(field.type)]
     try:
         return kind.convert(value)
-    except (ValueError, TypeError, SyntaxError) as error:
+    except (ValueError, TypeError, SyntaxError, OverflowError) as error:
         raise ConfigError(f"--{field.name}: expected {kind.wanted}. Received: {value!r}") from error

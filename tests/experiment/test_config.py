@@ -139,6 +139,7 @@ def test_name_is_run_id_or_the_last_part_of_logdir():
         ({"learning_rate": "{0: 0.1"}, "--learning_rate: expected a dict of rates"),
         ({"learning_rate": "{1: 0.1}"}, "--learning_rate: expected positive rates .* from epoch 0"),
         ({"learning_rate": "{0: -1}"}, "--learning_rate: expected positive rates"),
+        ({"learning_rate": "{1e999: 0.1}"}, "--learning_rate: expected a dict of rates"),
         ({"nfilters": "16,16"}, "expected one entry per layer.*'nfilters': 2"),
         ({"nfilters": "16,x"}, "--nfilters: expected integers separated by commas"),
         ({"pool_layers": "0,2,0,1,0,0"}, "--pool_layers: expected 0 or 1"),
