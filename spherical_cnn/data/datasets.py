@@ -99,6 +99,11 @@ def load_records(
     return batches.map(lambda record: (record["signal"], record["label"]))
 
 
+def shard_of_epoch(shards, epoch):
+    """The shard that `epoch` (from 0) trains on: one an epoch, cycling."""
+    return shards[epoch % len(shards)]
+
+
 def training_batches(
     shards, record_format, batch_size, epoch, seed, drop_remainder=False, first_n=None
 ):
@@ -116,10 +121,10 @@ def training_batches(
     Returns:
         `tf.data.Dataset` of dicts as from `parse`, of known cardinality.
     """
-    shard = [shards[epoch % len(shards)]]
     # 31 bits, all that TensorFlow keeps of a seed; not 0, which it takes for none.
     order = int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0]) % (2**31 - 2) + 1
-    return _batches(shard, record_format, batch_size, drop_remainder, first_n, order)
+    shard = shard_of_epoch(shards, epoch)
+    return _batches([shard], record_format, batch_size, drop_remainder, first_n, order)
 
 
 def evaluation_batches(shards, record_format, batch_size, first_n=None):

@@ -1,4 +1,4 @@
-"""What happens around an epoch of `fit`: shard, history, checkpoints, TensorBoard, progress."""
+"""What happens around an epoch of `fit`: history, checkpoints, TensorBoard, progress."""
 
 from __future__ import annotations
 
@@ -51,8 +51,7 @@ class Recorder(keras.callbacks.Callback):
         }
         self.state["history"].append(row)
         self.state["epoch"] = epoch + 1
-        improved = valid > self.state["best"]
-        if improved:
+        if valid > self.state["best"]:
             self.state["best"] = valid
             save_checkpoint(self.run, "best", self.model, self.state)
         save_checkpoint(self.run, "latest", self.model, self.state)

@@ -13,6 +13,13 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from keras import activations
+
+from spherical_cnn.data.records import DTYPES
+from spherical_cnn.nn.models import FINAL_POOLS
+from spherical_cnn.nn.pooling import POOLS
+from spherical_cnn.sphere.sht import METHODS
+
 
 class ConfigError(ValueError):
     """Options that make no experiment; the message names the flag and says what is expected."""
@@ -40,12 +47,7 @@ class Config:
     dset: str = _option("", "d", "kind of data set", ("from_cached_tfrecords",))
     dset_dir: str = _option("~/bigdata", "dd", "folder of train*, val*, test*.tfrecord")
     n_classes: int = _option(10, "nc", "number of classes")
-    dtype: str = _option(
-        "float32",
-        "dt",
-        "of the samples in the records",
-        ("complex64", "complex128", "float32", "float64"),
-    )
+    dtype: str = _option("float32", "dt", "of the samples in the records", DTYPES)
     spectral_input: bool = _option(False, None, "refused: never ran in the original")
     mag_ang: bool = _option(False, None, "accepted for the original's files; always on")
     first_n: int | None = _option(None, "fn", "use the first N train and validation batches")
@@ -73,18 +75,16 @@ class Config:
     batch_renorm: bool = _option(False, "brn", "batch renormalization in its place")
     nonlin: str = _option("prelu", "nl", "prelu or a Keras activation")
     spectral_pool: bool = _option(False, "sp", "pool in the spectral domain")
-    pool: str = _option("wap", "p", "pooling on the grid", ("wap", "max", "avg"))
+    pool: str = _option("wap", "p", "pooling on the grid", POOLS)
     n_filter_params: int = _option(0, "nfp", "anchors per filter; 0 for one per degree")
     weighted_sph_avg: bool = _option(False, "wsa", "weigh the last maps by area")
-    final_pool: str = _option(
-        "gap", "fp", "descriptor of the last maps", ("gap", "max", "magnitudes", "all")
-    )
+    final_pool: str = _option("gap", "fp", "descriptor of the last maps", FINAL_POOLS)
     extra_loss: bool = _option(False, "el", "second classifier on half of the descriptor")
     triplet_loss: bool = _option(False, "tl", "add a semi-hard triplet loss on the descriptor")
     round_batches: bool = _option(False, "rb", "drop the last partial train batch")
     no_final_fc: bool = _option(False, "nofc", "the pooled vector is the descriptor")
     transform_method: str = _option(
-        "sep", "tm", "naive: dense contraction, same numbers, slower", ("naive", "sep")
+        "sep", "tm", "naive: dense contraction, same numbers, slower", METHODS
     )
     real_inputs: bool = _option(False, "ri", "accepted for the original's files; always on")
     seed: int = _option(0, None, "of weights, shuffling and dropout")
@@ -149,11 +149,9 @@ class Config:
             )
 
     def _check_combinations(self):
-        activations = nonlinearities()
-        if self.nonlin not in activations:
-            raise ConfigError(
-                f"--nonlin: expected {_either(activations)}. Received: {self.nonlin!r}"
-            )
+        known = nonlinearities()
+        if self.nonlin not in known:
+            raise ConfigError(f"--nonlin: expected {_either(known)}. Received: {self.nonlin!r}")
         channels = self.nchannels * (2 if self.dtype.startswith("complex") else 1)
         rules = (
             (self.spectral_input, "--spectral_input: refused, the network takes signals only"),
@@ -227,8 +225,6 @@ class Config:
 
 def nonlinearities():
     """What `--nonlin` takes: `prelu` and the names of Keras's activations."""
-    from keras import activations
-
     known = set(dir(activations)) - {"get", "serialize", "deserialize"}
     return ["prelu", *sorted(n for n in known if callable(getattr(activations, n)) and n[0] != "_")]
 

@@ -182,19 +182,15 @@ class _AboveBars(logging.Handler):
         sys.stdout.flush()
 
 
-def start_logging(run=None):
-    """The logger `spherical_cnn`, to standard output and, if given, to `run`'s logging.log."""
+def start_logging(run):
+    """Sends the logger `spherical_cnn` to standard output and to `run`'s logging.log."""
     logger = logging.getLogger("spherical_cnn")
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
         handler.close()
-    handlers: list[logging.Handler] = [_AboveBars()]
-    if run is not None:
-        os.makedirs(run.path, exist_ok=True)
-        handlers.append(logging.FileHandler(run("logging.log"), encoding="utf-8"))
-    for handler in handlers:
+    os.makedirs(run.path, exist_ok=True)
+    for handler in (_AboveBars(), logging.FileHandler(run("logging.log"), encoding="utf-8")):
         handler.setFormatter(logging.Formatter("[%(asctime)s:%(levelname)s] %(message)s"))
         logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    return logger

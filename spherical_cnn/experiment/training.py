@@ -16,6 +16,7 @@ from spherical_cnn.data.datasets import (
     evaluation_batches,
     explain_errors,
     find_shards,
+    shard_of_epoch,
     training_batches,
 )
 from spherical_cnn.data.records import count_records
@@ -227,7 +228,7 @@ def _fit_epochs(run, config, model, shards, state):
                 config.round_batches,
                 config.first_n,
             )
-            records = count_records(shards["train"][epoch % len(shards["train"])])
+            records = count_records(shard_of_epoch(shards["train"], epoch))
             samples = min(records, int(training.cardinality()) * batch)
             model.fit(
                 with_labels(training, model),

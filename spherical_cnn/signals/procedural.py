@@ -42,7 +42,7 @@ def _double_cone(rng) -> Gauge:
 
 
 def _cone(rng) -> Gauge:
-    return _pointed(rng, lambda x: _radius(x))
+    return _pointed(rng, _radius)
 
 
 def _pyramid(rng) -> Gauge:
