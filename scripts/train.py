@@ -15,9 +15,7 @@ def main(argv):
     """Parses the flags and runs the experiment."""
     from spherical_cnn.experiment.config import argument_parser
 
-    parser = argument_parser(__doc__)
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    options = vars(parser.parse_args(argv))
+    options = vars(argument_parser(__doc__).parse_args(argv))
 
     from spherical_cnn.experiment.training import run_experiment
 
