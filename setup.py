@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(
-    r'^__version__ = "(.+)"$', (HERE / "spherical_cnn/__init__.py").read_text("utf-8"), re.M
+    r'^__version__ = "(.+)"$', (HERE / "spherical_cnn/version.py").read_text("utf-8"), re.M
 )[1]
 
 setup(
@@ -27,7 +27,14 @@ setup(
     ],
     extras_require={
         "train": ["tqdm>=4.60", "tensorboard>=2.18,<2.22", "matplotlib>=3.10"],
+        "shapes": ["trimesh>=5,<6", "embreex>=4.4,<5", "scikit-image>=0.25", "tqdm>=4.60"],
         "rotation": ["lie_learn>=0.0.2,<0.1", "numpy<2"],
-        "dev": ["pytest>=8.2", "jax[cpu]>=0.4.34,<0.8", "ruff>=0.9", "mypy>=1.14"],
+        "dev": [
+            "pytest>=8.2",
+            "hypothesis>=6.100",
+            "jax[cpu]>=0.4.34,<0.8",
+            "ruff>=0.9",
+            "mypy>=1.14",
+        ],
     },
 )

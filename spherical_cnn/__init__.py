@@ -11,8 +11,7 @@ from spherical_cnn.nn import (
     two_branch,
 )
 from spherical_cnn.sphere import SphericalGrid, isht, sht
-
-__version__ = "0.1.0"
+from spherical_cnn.version import __version__ as __version__
 
 __all__ = [
     "SphericalAveragePooling",

@@ -9,11 +9,11 @@ import json
 import logging
 import os
 import sys
-import tempfile
 
 from tqdm import tqdm
 
 import spherical_cnn
+from spherical_cnn.data.files import UNFINISHED, write_bytes, write_json
 from spherical_cnn.experiment.config import Config, ConfigError
 
 # Raised whenever a run folder written before can no longer be read.
@@ -44,7 +44,7 @@ _OWN_FILES = (
     "plots/confusion.png",
     "plots/curves.png",
 )
-_UNFINISHED = (".writing-*", "*/.writing-*")
+_UNFINISHED = (f"{UNFINISHED}*", f"*/{UNFINISHED}*")
 
 
 class RunError(Exception):
@@ -143,19 +143,7 @@ class RunFolder:
 
     def write(self, name, data):
         """Writes `data`, bytes, to `name` atomically: whole, or not at all."""
-        path = self(name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".writing-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        write_bytes(self(name), data)
 
     def write_text(self, name, text):
         """Writes UTF-8 text atomically."""
@@ -163,7 +151,7 @@ class RunFolder:
 
     def write_json(self, name, values):
         """Writes JSON atomically."""
-        self.write_text(name, json.dumps(values, indent=1) + "\n")
+        write_json(self(name), values)
 
     def write_csv(self, name, rows):
         """Writes a list of dicts of the same keys as CSV, atomically."""
