@@ -69,6 +69,11 @@ class SphericalGrid:
         return _angles(self.bandwidth, 2 * np.pi)
 
     @property
+    def directions(self):
+        """Unit vector of each sample, `(2L, 2L, 3)`: `(sin θ cos φ, sin θ sin φ, cos θ)`."""
+        return _directions(self.bandwidth)
+
+    @property
     def quadrature_weights(self):
         """Driscoll–Healy weight `w[t]` of each sample of row `t`, `(2L,)`.
 
@@ -131,6 +136,14 @@ def _table(function):
 @_table
 def _angles(bandwidth, period):
     return period * np.arange(2 * bandwidth) / (2 * bandwidth)
+
+
+@_table
+def _directions(bandwidth):
+    theta, phi = np.meshgrid(
+        _angles(bandwidth, np.pi), _angles(bandwidth, 2 * np.pi), indexing="ij"
+    )
+    return np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], -1)
 
 
 @_table

@@ -1,0 +1,99 @@
+"""Reading files of unknown worth: regular, not too large, arrays no larger than they say."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import stat
+import zipfile
+
+import numpy as np
+
+from spherical_cnn.signals.signal import ShapeError
+
+MAX_BYTES = 512 * 2**20  # of one file; trimesh needs about 20 bytes of memory for one of text
+_MAX_UNPACKED = 8 * MAX_BYTES
+_MEMBERS = 1000
+
+
+def read_bytes(path, limit=MAX_BYTES):
+    """The content of a regular file.
+
+    Args:
+        path: of the file.
+        limit: largest size that is read, bytes.
+
+    Returns:
+        bytes.
+
+    Raises:
+        ShapeError: if it is not a regular file, is empty or too large.
+        OSError: if it cannot be read.
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # a pipe must not block
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ShapeError("not a regular file")
+        if not 0 < status.st_size <= limit:
+            raise ShapeError(f"{status.st_size} bytes, expected 1 … {limit}")
+        return file.read(limit)
+
+
+def read_arrays(data, suffix):
+    """Arrays of an `.npy` or `.npz` file. Nothing is unpickled.
+
+    Args:
+        data: bytes of the file.
+        suffix: `".npy"` or `".npz"`.
+
+    Returns:
+        dict of NumPy arrays by name; an `.npy` file has one, named `""`.
+
+    Raises:
+        ShapeError: if the file is damaged, holds no arrays, or more than it says.
+    """
+    try:
+        if suffix == ".npy":
+            return {"": _array(io.BytesIO(data), len(data), "the file")}
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return _members(archive)
+    except (ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zipfile.zlib.error,
+            NotImplementedError, MemoryError, SyntaxError) as error:  # fmt: skip
+        if isinstance(error, ShapeError):
+            raise
+        raise ShapeError(f"not a readable {suffix} file: {error}") from error
+
+
+def _members(archive):
+    infos = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+    if not infos or len(infos) > _MEMBERS:
+        raise ShapeError(f"{len(infos)} arrays in the file, expected 1 … {_MEMBERS}")
+    total = sum(info.file_size for info in infos)
+    if total > _MAX_UNPACKED:
+        raise ShapeError(f"{total} bytes unpacked, expected at most {_MAX_UNPACKED}")
+    arrays = {}
+    for info in infos:
+        name = info.filename.removesuffix(".npy")
+        with archive.open(info) as member:
+            arrays[name] = _array(member, info.file_size, f"array {name}")
+    return arrays
+
+
+def _array(file, size, name):
+    """One array, read only if its header agrees with the `size` of the file, bytes."""
+    version = np.lib.format.read_magic(file)
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in readers:
+        raise ShapeError(f"{name}: format version {version}, expected 1.0 or 2.0")
+    shape, by_column, dtype = readers[version](file)
+    if dtype.kind not in "biufSU":
+        raise ShapeError(f"{name}: dtype {dtype}, expected numbers or text")
+    count = math.prod(shape)
+    if count * dtype.itemsize > size:
+        raise ShapeError(f"{name}: shape {shape} of {dtype} in a file of {size} bytes")
+    data = file.read(count * dtype.itemsize)
+    return np.frombuffer(data, dtype, count).reshape(shape, order="F" if by_column else "C")

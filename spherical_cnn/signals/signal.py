@@ -1,0 +1,76 @@
+"""The two-channel signal of a shape on the sphere, whatever form the shape comes in.
+
+Along each ray of the grid, from the centre: the distance to the farthest surface point, and the
+angle between the ray and the surface normal there, in `[0, π/2]` whichever way the normal points.
+One complex number per ray holds both, the distance as magnitude and the angle as phase; it is 0
+where the ray meets nothing. Source: Esteves et al. 2018, section 5.1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+
+
+class ShapeError(ValueError):
+    """A shape that cannot become a signal; the message says what was found and expected."""
+
+
+class Mesh(NamedTuple):
+    """Triangles: `vertices` `(v, 3)` float64, `faces` `(f, 3)` integer rows of vertices."""
+
+    vertices: np.ndarray
+    faces: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pose:
+    """The affine map `x ↦ R S (x - c)` that is applied to a shape before it is looked at.
+
+    Args:
+        rotation: `R`, `(3, 3)`.
+        scale: the diagonal of `S`, `(3,)`, along the shape's own axes.
+        centre: `c`, `(3,)`, in the shape's own coordinates: where the rays start.
+    """
+
+    rotation: np.ndarray = dataclasses.field(default_factory=lambda: np.eye(3))
+    scale: np.ndarray = dataclasses.field(default_factory=lambda: np.ones(3))
+    centre: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(3))
+
+    @property
+    def matrix(self):
+        """`R S`, `(3, 3)`."""
+        return self.rotation * self.scale
+
+    @property
+    def inverse(self):
+        """`(R S)⁻¹`, `(3, 3)`."""
+        return (self.rotation / self.scale).T
+
+    @property
+    def rigid(self):
+        """Whether `S` is the identity."""
+        return bool((self.scale == 1).all())
+
+    def apply(self, points):
+        """`(..., 3)` points, moved."""
+        return (points - self.centre) @ self.matrix.T
+
+
+def complex_samples(distance, cosine):
+    """Samples of a signal.
+
+    Args:
+        distance: of the farthest surface point, 0 where there is none.
+        cosine: of the angle between ray and normal, of either sign.
+
+    Returns:
+        complex64 of their shape: `distance · exp(i·angle)`.
+    """
+    cosine = np.minimum(np.abs(cosine), 1)
+    samples = np.empty(np.shape(distance), np.complex64)
+    samples.real = distance * cosine
+    samples.imag = distance * np.sqrt(1 - cosine * cosine)
+    return samples
