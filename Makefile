@@ -1,4 +1,4 @@
-# `make demo` trains and tests the network on a small set that it makes; `make test` tests the code.
+# `make demo` makes Table 1 on the embedded data set; `make test` tests the code.
 # Each sets up .venv first; the second call finds it there.
 
 PYTHON ?= python3
@@ -7,9 +7,7 @@ BIN := .venv/bin
 .PHONY: demo test test-slow lint
 
 demo: .venv/installed
-	$(BIN)/python scripts/make_demo.py runs/demo-data
-	$(BIN)/python scripts/train.py @params/demo.txt --dset_dir runs/demo-data --logdir runs/demo
-	@echo "Report: runs/demo/report.md, plots: runs/demo/plots/"
+	$(BIN)/python scripts/table1.py embedded runs/demo @params/demo.txt
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -m "not slow"

@@ -117,7 +117,8 @@ def encode(signal, label, name=None, rotation=None, angle=None):
         features["fname"] = _bytes(name.encode())
     if rotation is not None:
         features["idrot"] = _int64(rotation)
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return example.SerializeToString(deterministic=True)  # features are a map, in no order
 
 
 def parse(serialized, record_format):

@@ -15,15 +15,16 @@ def exit_code(main, argv):
     Returns:
         0; 2 after wrong usage; 1 after any other foreseen failure; 130 after Ctrl-C.
     """
+    from spherical_cnn.data.files import BuildError
+    from spherical_cnn.data.flags import ConfigError
     from spherical_cnn.data.records import RecordError
-    from spherical_cnn.experiment.config import ConfigError
     from spherical_cnn.experiment.runfolder import RunError
 
     debug = "--debug" in argv
     argv = [argument for argument in argv if argument != "--debug"]
     try:
         main(argv)
-    except (ConfigError, RecordError, RunError, OSError) as error:
+    except (BuildError, ConfigError, RecordError, RunError, OSError) as error:
         if debug:
             raise
         print(f"error: {error}", file=sys.stderr)

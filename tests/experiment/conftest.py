@@ -7,21 +7,34 @@ import tensorflow as tf
 from spherical_cnn.data.records import encode
 from spherical_cnn.experiment.config import argument_parser
 from spherical_cnn.experiment.training import run_experiment
-from spherical_cnn.signals.procedural import make_shapes
+from spherical_cnn.signals.procedural import FAMILIES, draw, name_of
+from spherical_cnn.signals.shape import caster_of_mesh
+from spherical_cnn.signals.signal import Pose
+from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
 
 RESOLUTION = 16
 SHARDS = {"train2": 20, "train10": 24, "val0": 6, "val1": 5, "test0": 9, "test1": 4}
 
 
+def shapes(count, stream):
+    """Signal, label and name of shapes of the embedded set, in random rotations."""
+    grid = SphericalGrid.from_resolution(RESOLUTION)
+    for index, angles in enumerate(random_rotations(count, np.random.default_rng(stream))):
+        name, family = name_of(index)
+        caster = caster_of_mesh(draw("train", index, stream))
+        signal = caster.signal(grid, Pose(euler_to_matrix(angles)))
+        yield signal, list(FAMILIES).index(family), name
+
+
 @pytest.fixture(scope="session")
 def shards(tmp_path_factory):
-    """A folder of small shards of the ten solids; train2 and train10 tell natural order."""
+    """A folder of small shards of the embedded set; train2 and train10 tell natural order."""
     folder = tmp_path_factory.mktemp("shards")
-    for stream, (name, count) in enumerate(SHARDS.items()):
-        with tf.io.TFRecordWriter(str(folder / f"{name}.tfrecord")) as writer:
-            shapes = make_shapes(count, RESOLUTION, np.random.default_rng((5, stream)))
-            for signal, label, shape in shapes:
-                writer.write(encode(signal, label, shape))
+    for stream, (shard, count) in enumerate(SHARDS.items()):
+        with tf.io.TFRecordWriter(str(folder / f"{shard}.tfrecord")) as writer:
+            for signal, label, name in shapes(count, stream):
+                writer.write(encode(signal, label, name))
     return folder
 
 

@@ -114,7 +114,7 @@ def test_activations_are_written_with_names(finished, shards, tmp_path, capsys):
     assert exit_code(script("activations"), [*argv, "--layers", "descriptor", "conv0_b0"]) == 0
     with np.load(output) as arrays:
         assert arrays["descriptor"].shape == (9, 64) and arrays["conv0_b0"].shape == (9, 16, 16, 4)
-        assert arrays["name"][1] == "cone_0001" and arrays["label"][1] == 1
+        assert arrays["name"][1] == "bed_00001" and arrays["label"][1] == 1
     capsys.readouterr()
     assert_fails(
         capsys, 2, "no layer x; there are: .*", script("activations"), [*argv, "--layers", "x"]

@@ -1,0 +1,45 @@
+#!/usr/bin/env python
+"""Builds upright and SO(3) sets of shapes, trains on each, tests: the paper's Table 1 for SOURCE.
+
+SOURCE and the flags of the data are those of scripts/make_dataset.py, the others those of
+scripts/train.py. Started again, the same command goes on where it stopped.
+"""
+
+import argparse
+import dataclasses
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+_SET_HERE = ("rotation", "test_rotation", "resolution", "n_classes", "run_id", "logdir", "dset_dir")
+
+
+def main(argv):
+    """Parses the flags, runs everything, prints the table."""
+    from spherical_cnn.data.build import add_arguments
+    from spherical_cnn.data.flags import flag_parser
+    from spherical_cnn.data.recipe import Recipe
+    from spherical_cnn.experiment.config import Config
+    from spherical_cnn.experiment.progress import shapes_bar
+    from spherical_cnn.experiment.table import run_table, table_lines
+
+    parser = flag_parser(__doc__, Config, Recipe, without=(*_SET_HERE, "test_only"))
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add_arguments(parser)
+    given = vars(parser.parse_args(argv))
+    request = {key: given.pop(key) for key in ("source", "folder", "split_file", "workers")}
+    recipe, options = (
+        {field.name: given[field.name] for field in dataclasses.fields(kind) if field.name in given}
+        for kind in (Recipe, Config)
+    )
+    table = run_table(recipe=recipe, options=options, progress=shapes_bar, **request)
+    print("", *table_lines(table), "", sep="\n")
+    print(f"Report: {request['folder']}/report.md; plots: {request['folder']}/*/plots/")
+
+
+if __name__ == "__main__":
+    from spherical_cnn.experiment.cli import exit_code
+
+    sys.exit(exit_code(main, sys.argv[1:]))

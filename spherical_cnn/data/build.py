@@ -1,0 +1,345 @@
+"""Shapes → shards, in parallel and resumable.
+
+The folder gets `train0.tfrecord …`, one shard per rotated copy, likewise `val*` and `test*`, and
+`manifest.json`. Until a split is whole its shards grow in `.building/`, where `journal.json` says
+how much of them is certain; then they move up.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import fcntl
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+from concurrent import futures
+
+from spherical_cnn.data.files import UNFINISHED as WRITING
+from spherical_cnn.data.files import BuildError, write_json
+from spherical_cnn.data.flags import ConfigError
+from spherical_cnn.data.recipe import Task, identity, perform
+from spherical_cnn.data.sources import SPLITS, find_shapes
+from spherical_cnn.version import __version__
+
+FORMAT = 1  # raised whenever a manifest written before can no longer be read
+MANIFEST = "manifest.json"
+_UNFINISHED = ".building"
+_RECORDS_PER_TASK = 128
+_TASK = "task-"
+
+
+def build(source, folder, recipe, split_file=None, workers=1, progress=lambda done, total: None):
+    """Builds a data set, or goes on with it; a finished one is left as it is.
+
+    Args:
+        source: see `find_shapes`.
+        folder: where the shards go: absent, empty, or of the same build before.
+        recipe: `Recipe`.
+        split_file: see `find_shapes`.
+        workers: processes; the shards do not depend on it.
+        progress: called with the number of shapes done and of all shapes.
+
+    Returns:
+        dict as in `manifest.json`.
+
+    Raises:
+        ConfigError: if the request makes no data set; nothing has been written.
+        BuildError: if the folder is in the way, or the build cannot go on.
+    """
+    if workers < 1:
+        raise ConfigError(f"--workers: expected at least 1. Received: {workers}")
+    found = find_shapes(source, split_file, recipe.embedded_shapes, recipe.seed)
+    items = _divided(found, recipe)
+    request = {
+        "format": FORMAT,
+        "version": __version__,
+        "source": str(source),
+        "shapes": hashlib.sha256(
+            json.dumps([found.fingerprint, [item[:3] for item in items]]).encode()
+        ).hexdigest(),
+        "options": recipe.to_json(),
+    }
+    finished = _check_folder(folder, request)
+    if finished:
+        return finished
+    try:
+        with _locked(folder) as unfinished, worker_pool(workers) as pool:
+            builder = _Builder(folder, unfinished, request, recipe, found, items, progress)
+            return builder.run(pool)
+    except OSError as error:
+        raise BuildError(
+            f"{error.filename or folder}: {error.strerror}; what is written is kept, "
+            "the same command goes on from there"
+        ) from error
+    except futures.BrokenExecutor as error:
+        raise BuildError(
+            f"{folder}: a worker died, perhaps for want of memory; what is written is kept, "
+            "the same command goes on from there, fewer --workers need less"
+        ) from error
+
+
+def add_arguments(parser):
+    """Adds what a command line says beyond the recipe: the other arguments of `build`."""
+    parser.add_argument("source", metavar="SOURCE")
+    parser.add_argument("folder", metavar="FOLDER", help="where the results go")
+    parser.add_argument(
+        "--split_file", default=None, metavar="CSV", help="a line a shape: name, split"
+    )
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes; default 1")
+
+
+class _Builder:
+    """One build under way."""
+
+    def __init__(self, folder, unfinished, request, recipe, found, items, progress):
+        self.folder, self.unfinished = folder, unfinished
+        self.request, self.recipe, self.found = request, recipe, found
+        self.items = {split: [i for i in items if i.split == split] for split in SPLITS}
+        self.labels = {name: label for label, name in enumerate(found.classes)}
+        self.progress = lambda done: progress(done, len(items))
+        self.journal_path = os.path.join(unfinished, "journal.json")
+        self.journal = _read_json(self.journal_path)
+        if self.journal is None:
+            self.journal = {"request": request, "splits": {}}
+            write_json(self.journal_path, self.journal)
+
+    def run(self, pool):
+        """Builds every split, then writes the manifest."""
+        self._clear_tasks()
+        for split in SPLITS:
+            if self.items[split]:
+                self._build_split(split, pool)
+        manifest = self._manifest()
+        write_json(os.path.join(self.folder, MANIFEST), manifest)
+        shutil.rmtree(self.unfinished)
+        return manifest
+
+    def _build_split(self, split, pool):
+        shards = self._shards(split)
+        state = self.journal["splits"].get(split)
+        if state is None or not (state["whole"] or self._certain(shards, state["sizes"])):
+            state = {"done": 0, "sizes": [0] * len(shards), "skipped": [], "whole": False}
+            self.journal["splits"][split] = state
+            for shard in shards:
+                open(os.path.join(self.unfinished, shard), "wb").close()
+        before = sum(state["done"] for state in self.journal["splits"].values()) - state["done"]
+        self.progress(before + state["done"])
+        if not state["whole"]:
+            labelled = [(i, self.labels[i.class_name]) for i in self.items[split]]
+            tasks = tasks_of(self.recipe, split, labelled[state["done"] :], self.unfinished)
+            for task, outcome in pool(perform, tasks):
+                self._append(shards, task.path, outcome.sizes)
+                state["done"] += len(task.items)
+                state["sizes"] = [a + b for a, b in zip(state["sizes"], outcome.sizes, strict=True)]
+                state["skipped"] += outcome.skipped
+                write_json(self.journal_path, self.journal)
+                self.progress(before + state["done"])
+            if len(state["skipped"]) == len(self.items[split]):
+                name, reason = state["skipped"][0]
+                raise BuildError(f"{split}: no shape could be used, the first, {name}: {reason}")
+            state["whole"] = True
+            write_json(self.journal_path, self.journal)
+        for shard in shards:
+            with contextlib.suppress(FileNotFoundError):  # it has moved up before
+                os.replace(os.path.join(self.unfinished, shard), os.path.join(self.folder, shard))
+
+    def _shards(self, split):
+        return [f"{split}{copy}.tfrecord" for copy in range(self.recipe.copies_of(split))]
+
+    def _certain(self, shards, sizes):
+        """Cuts shards back to what the journal vouches for; false if that much is not there."""
+        for shard, size in zip(shards, sizes, strict=True):
+            path = os.path.join(self.unfinished, shard)
+            if not os.path.exists(path) or os.path.getsize(path) < size:
+                return False
+            os.truncate(path, size)
+        return True
+
+    def _append(self, shards, path, sizes):
+        with open(path, "rb") as source:
+            for shard, size in zip(shards, sizes, strict=True):
+                with open(os.path.join(self.unfinished, shard), "ab") as target:
+                    target.write(source.read(size))
+        os.remove(path)
+
+    def _clear_tasks(self):
+        for name in os.listdir(self.unfinished):
+            if name.startswith((_TASK, WRITING)):
+                os.remove(os.path.join(self.unfinished, name))
+
+    def _manifest(self):
+        states = self.journal["splits"]
+        skipped = {split: dict(states[split]["skipped"]) for split in states}
+        counts = {
+            split: collections.Counter(
+                item.class_name for item in self.items[split] if item.name not in skipped[split]
+            )
+            for split in states
+        }
+        shards = {
+            shard: {"records": counts[split].total(), **_checksum(os.path.join(self.folder, shard))}
+            for split in states
+            for shard in self._shards(split)
+        }
+        return {
+            **self.request,
+            "classes": self.found.classes,
+            "counts": {
+                split: {name: count[name] for name in self.found.classes}
+                for split, count in counts.items()
+            },
+            "shards": shards,
+            "skipped": [
+                *(
+                    {"split": split, "name": name, "reason": reason}
+                    for split in skipped
+                    for name, reason in skipped[split].items()
+                ),
+                *({"name": name, "reason": reason} for name, reason in self.found.ignored),
+            ],
+        }
+
+
+def tasks_of(recipe, split, labelled, folder):
+    """Cuts `(Item, label)`s of a split into tasks of a hundred records or so.
+
+    Args:
+        recipe: `Recipe`.
+        split: of the items.
+        labelled: list of `(Item, label)`.
+        folder: where the tasks write.
+
+    Yields:
+        `Task`.
+    """
+    count = max(1, _RECORDS_PER_TASK // recipe.copies_of(split))
+    for first in range(0, len(labelled), count):
+        path = os.path.join(folder, f"{_TASK}{first}")
+        yield Task(recipe, split, labelled[first : first + count], path)
+
+
+def _divided(found, recipe):
+    """Items with val and test drawn from train as asked for, train in a seeded order."""
+    by_class = collections.defaultdict(list)
+    others = []
+    for item in found.items:
+        (by_class[item.class_name] if item.split == "train" else others).append(item)
+    if recipe.test_fraction and any(item.split == "test" for item in others):
+        raise ConfigError("--test_fraction: the source has test shapes, expected 0")
+    train = []
+    for pool in by_class.values():
+        pool.sort(key=lambda item: identity(recipe.seed, "split", item.name))
+        val = round(recipe.val_fraction * len(pool))
+        test = round(recipe.test_fraction * len(pool))
+        others += [item._replace(split="val") for item in pool[:val]]
+        others += [item._replace(split="test") for item in pool[val : val + test]]
+        train += pool[val + test :]
+    train.sort(key=lambda item: identity(recipe.seed, "order", item.name))
+    for split, there in (("train", train), ("test", [i for i in others if i.split == "test"])):
+        if not there:
+            raise ConfigError(
+                f"no {split} shapes; expected folders class/train and class/test, a split file "
+                "or, to set test shapes apart, --test_fraction"
+            )
+    lacking = {item.class_name for item in others} - {item.class_name for item in train}
+    if lacking:
+        raise ConfigError(f"classes without train shapes: {', '.join(sorted(lacking))}")
+    return train + sorted(others, key=lambda item: item[:3])
+
+
+def _check_folder(folder, request):
+    """The manifest, if this very build is finished there; refuses a folder of other contents."""
+    manifest = _read_json(os.path.join(folder, MANIFEST))
+    journal = _read_json(os.path.join(folder, _UNFINISHED, "journal.json"))
+    there = manifest or (journal or {}).get("request")
+    if there is None:
+        names = sorted(os.listdir(folder)) if os.path.exists(folder) else []
+        if names and names != [_UNFINISHED]:
+            raise BuildError(
+                f"{folder}: expected an absent or empty folder, found {', '.join(names[:5])}"
+            )
+        return None
+    ours, theirs = ({**r, **r.get("options", {}), "options": None} for r in (request, there))
+    different = [key for key in ours if ours[key] != theirs.get(key)]
+    if different:
+        text = ", ".join(
+            f"{key} {theirs.get(key)!r} there, {ours[key]!r} here" for key in different
+        )
+        raise BuildError(f"{folder}: another data set lies there: {text}; choose another folder")
+    for shard, facts in (manifest or {"shards": {}})["shards"].items():
+        path = os.path.join(folder, shard)
+        if not os.path.exists(path) or os.path.getsize(path) != facts["bytes"]:
+            raise BuildError(
+                f"{path}: missing or of another size than {MANIFEST} says; "
+                "remove the folder to build it anew"
+            )
+    return manifest
+
+
+@contextlib.contextmanager
+def _locked(folder):
+    """The folder for what is unfinished, made and held against a second build at the same time."""
+    path = os.path.join(folder, _UNFINISHED)
+    os.makedirs(path, exist_ok=True)
+    with open(os.path.join(path, "lock"), "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise BuildError(f"{folder}: another process is building it") from error
+        yield path
+
+
+@contextlib.contextmanager
+def worker_pool(workers):
+    """A function of `(function, tasks)` that yields `(task, outcome)` in the order of the tasks."""
+    if workers == 1:
+        yield lambda function, tasks: ((task, function(task)) for task in tasks)
+        return
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["spherical_cnn.data.recipe"])
+    executor = futures.ProcessPoolExecutor(workers, context, _ignore_interrupt)
+    try:
+        yield lambda function, tasks: _ordered(executor, function, tasks, 2 * workers)
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _ordered(executor, function, tasks, ahead):
+    waiting = collections.deque()
+    for task in tasks:
+        waiting.append((task, executor.submit(function, task)))
+        if len(waiting) > ahead:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    for first, future in waiting:
+        yield first, future.result()
+
+
+def _ignore_interrupt():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+
+
+def _read_json(path):
+    """The dict in a file, or `None` if there is no such file."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = json.load(file)
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError) as error:
+        raise BuildError(f"{path}: not readable as JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise BuildError(f"{path}: found {type(values).__name__}, expected an object")
+    return values
+
+
+def _checksum(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(2**20), b""):
+            digest.update(block)
+        return {"bytes": file.tell(), "sha256": digest.hexdigest()}

@@ -1,0 +1,174 @@
+"""How shapes become records: the options of a data set, and the work of one process."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from spherical_cnn.data.flags import ConfigError, Options, option
+from spherical_cnn.data.records import encode
+from spherical_cnn.signals.normalise import CENTRES
+from spherical_cnn.signals.shape import KINDS, UP_AXES
+from spherical_cnn.signals.signal import Pose, ShapeError
+from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
+
+ROTATIONS = ("none", "z", "so3")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe(Options):
+    """Options of a data set. With its source, they determine every byte of the shards.
+
+    Raises:
+        ConfigError: naming the first flag whose value, or combination, is refused.
+    """
+
+    resolution: int = option(64, "res", "samples along each angle of the sphere", least=2)
+    rotation: str = option("so3", None, "of train and val shapes", ROTATIONS)
+    test_rotation: str = option("same", None, "of test shapes", ("same", *ROTATIONS))
+    copies: int = option(1, None, "train shards: each shape once in each, rotated anew", least=1)
+    test_copies: int = option(1, None, "test shards", least=1)
+    val_fraction: float = option(
+        0.0, None, "share of each class's train shapes that becomes val", least=0, below=1
+    )
+    test_fraction: float = option(
+        0.0, None, "likewise test, where the source has no test shapes", least=0, below=1
+    )
+    scale_range: float = option(
+        0.0, None, "train shapes are scaled along each axis by a factor in 1 ± X", least=0, below=1
+    )
+    shift_range: float = option(
+        0.0,
+        None,
+        "the centre of train shapes is moved by up to X radii along each axis",
+        None,
+        0,
+        1,
+    )
+    centre: str = option(
+        "sphere",
+        None,
+        "where rays start: centre of the smallest enclosing sphere, or centroid",
+        CENTRES,
+    )
+    up: str = option("z", None, "axis that is up in the files", UP_AXES)
+    kind: str = option("auto", None, "what the files hold", ("auto", *KINDS))
+    max_file_mb: int = option(512, None, "larger files are left out", least=1)
+    embedded_shapes: tuple[int, ...] = option(
+        (1000, 100, 300), None, "train, val and test shapes of the embedded set"
+    )
+    seed: int = option(0, None, "of rotations, splits and the embedded set", least=0)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.resolution % 2:
+            raise ConfigError(f"--resolution: expected an even number. Received: {self.resolution}")
+        if self.val_fraction + self.test_fraction >= 1:
+            raise ConfigError("--val_fraction, --test_fraction: expected less than 1 together")
+        for split, flag in (("train", "copies"), ("test", "test_copies")):
+            varied = split == "train" and (self.scale_range or self.shift_range)
+            if self.rotation_of(split) == "none" and not varied and self.copies_of(split) > 1:
+                raise ConfigError(
+                    f"--{flag}: without rotation all copies would be equal, expected 1. "
+                    f"Received: {self.copies_of(split)}"
+                )
+
+    def rotation_of(self, split):
+        """Kind of rotation of a split's shapes."""
+        tested = split == "test" and self.test_rotation != "same"
+        return self.test_rotation if tested else self.rotation
+
+    def copies_of(self, split):
+        """Number of shards of a split; val has one."""
+        return {"train": self.copies, "val": 1, "test": self.test_copies}[split]
+
+    @property
+    def reading(self):
+        """Arguments of `caster_of_file`."""
+        limit = self.max_file_mb * 2**20
+        return {"kind": self.kind, "centre": self.centre, "up": self.up, "limit": limit}
+
+
+class Task(NamedTuple):
+    """Some shapes of one split, to be written to a file of their own."""
+
+    recipe: Recipe
+    split: str
+    items: list  # of (Item, label)
+    path: str
+
+
+class Outcome(NamedTuple):
+    """What became of a task: bytes written per copy, and `(name, reason)` of shapes left out."""
+
+    sizes: list
+    skipped: list
+
+
+def draw_poses(recipe, split, name):
+    """The poses of the copies of a shape: each depends on the seed, the shape and its number only.
+
+    Returns:
+        list of `Pose`: the shape scaled along its own axes, then rotated; the centre moved.
+    """
+    streams = [
+        np.random.default_rng(identity(recipe.seed, "pose", split, name, copy))
+        for copy in range(recipe.copies_of(split))
+    ]
+    angles = np.concatenate([random_rotations(1, rng) for rng in streams])
+    keep = {"none": [0, 0, 0], "z": [1, 0, 0], "so3": [1, 1, 1]}[recipe.rotation_of(split)]
+    rotations = euler_to_matrix(angles * keep)
+    ranges = [[recipe.scale_range], [recipe.shift_range]] if split == "train" else [[0], [0]]
+    changes = np.array([rng.uniform(-1, 1, (2, 3)) for rng in streams]) * ranges
+    return [Pose(r, 1 + scale, shift) for r, (scale, shift) in zip(rotations, changes, strict=True)]
+
+
+def identity(*parts):
+    """A number of 256 bits that stands for its arguments."""
+    return int.from_bytes(hashlib.sha256("\0".join(map(str, parts)).encode()).digest(), "big")
+
+
+def perform(task):
+    """Writes the records of a task: all of the first copy, then all of the second, and so on.
+
+    Returns:
+        `Outcome`.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    copies, skipped = [[] for _ in range(task.recipe.copies_of(task.split))], []
+    for item, label in task.items:
+        try:
+            records = list(_records(task.recipe, item, label))
+        except (ShapeError, OSError, MemoryError) as error:
+            skipped.append(
+                (item.name, getattr(error, "strerror", None) or str(error) or "no memory")
+            )
+            continue
+        for copy, record in zip(copies, records, strict=True):
+            copy.append(record)
+    try:
+        with tf.io.TFRecordWriter(task.path) as writer:
+            for record in (record for copy in copies for record in copy):
+                writer.write(record)
+    except tf.errors.OpError as error:
+        raise OSError(None, error.message, task.path) from error
+    frame = 16  # bytes that frame a record: its length, two checksums
+    return Outcome([sum(len(record) + frame for record in copy) for copy in copies], skipped)
+
+
+def _records(recipe, item, label):
+    """The shape's records, one a copy."""
+    caster = item.origin.caster(**recipe.reading)
+    grid = SphericalGrid.from_resolution(recipe.resolution)
+    for copy, pose in enumerate(draw_poses(recipe, item.split, item.name)):
+        signal = caster.signal(grid, pose)
+        if not signal.any():
+            raise ShapeError("no ray from the centre meets the surface")
+        yield encode(signal, label, item.name, copy)
