@@ -9,25 +9,29 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import fcntl
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
-import signal
 from concurrent import futures
 
 from spherical_cnn.data.files import UNFINISHED as WRITING
 from spherical_cnn.data.files import BuildError, write_json
 from spherical_cnn.data.flags import ConfigError
-from spherical_cnn.data.recipe import Task, identity, perform
-from spherical_cnn.data.sources import SPLITS, find_shapes
+from spherical_cnn.data.recipe import Recipe, Task, identity, perform
+from spherical_cnn.data.sources import EMBEDDED, SPLITS, find_shapes, readable
+from spherical_cnn.data.target import (
+    JOURNAL,
+    MANIFEST,
+    UNFINISHED,
+    check_folder,
+    locked,
+    read_journal,
+)
+from spherical_cnn.data.workers import worker_pool
 from spherical_cnn.version import __version__
 
 FORMAT = 1  # raised whenever a manifest written before can no longer be read
-MANIFEST = "manifest.json"
-_UNFINISHED = ".building"
 _RECORDS_PER_TASK = 128
 _TASK = "task-"
 
@@ -50,36 +54,28 @@ def build(source, folder, recipe, split_file=None, workers=1, progress=lambda do
         ConfigError: if the request makes no data set; nothing has been written.
         BuildError: if the folder is in the way, or the build cannot go on.
     """
-    if workers < 1:
-        raise ConfigError(f"--workers: expected at least 1. Received: {workers}")
+    _check_request(source, folder, recipe, workers)
     found = find_shapes(source, split_file, recipe.embedded_shapes, recipe.seed)
     items = _divided(found, recipe)
+    shapes = json.dumps([found.fingerprint, [item[:3] for item in items]]).encode()
     request = {
         "format": FORMAT,
         "version": __version__,
-        "source": str(source),
-        "shapes": hashlib.sha256(
-            json.dumps([found.fingerprint, [item[:3] for item in items]]).encode()
-        ).hexdigest(),
+        "source": readable(os.fspath(source)),
+        "shapes": hashlib.sha256(shapes).hexdigest(),
         "options": recipe.to_json(),
     }
-    finished = _check_folder(folder, request)
-    if finished:
+    finished = check_folder(folder, request)
+    if finished and not os.path.exists(os.path.join(folder, UNFINISHED)):
         return finished
-    try:
-        with _locked(folder) as unfinished, worker_pool(workers) as pool:
-            builder = _Builder(folder, unfinished, request, recipe, found, items, progress)
-            return builder.run(pool)
-    except OSError as error:
-        raise BuildError(
-            f"{error.filename or folder}: {error.strerror}; what is written is kept, "
-            "the same command goes on from there"
-        ) from error
-    except futures.BrokenExecutor as error:
-        raise BuildError(
-            f"{folder}: a worker died, perhaps for want of memory; what is written is kept, "
-            "the same command goes on from there, fewer --workers need less"
-        ) from error
+    with locked(folder), _explained(folder):
+        finished = check_folder(folder, request)  # again: another process may have had the lock
+        if not finished:
+            with worker_pool(workers) as pool:
+                builder = _Builder(folder, request, recipe, found, items, progress)
+                finished = builder.run(pool)
+        shutil.rmtree(os.path.join(folder, UNFINISHED))
+    return finished
 
 
 def add_arguments(parser):
@@ -95,14 +91,14 @@ def add_arguments(parser):
 class _Builder:
     """One build under way."""
 
-    def __init__(self, folder, unfinished, request, recipe, found, items, progress):
-        self.folder, self.unfinished = folder, unfinished
+    def __init__(self, folder, request, recipe, found, items, progress):
+        self.folder, self.unfinished = folder, os.path.join(folder, UNFINISHED)
         self.request, self.recipe, self.found = request, recipe, found
         self.items = {split: [i for i in items if i.split == split] for split in SPLITS}
         self.labels = {name: label for label, name in enumerate(found.classes)}
         self.progress = lambda done: progress(done, len(items))
-        self.journal_path = os.path.join(unfinished, "journal.json")
-        self.journal = _read_json(self.journal_path)
+        self.journal_path = os.path.join(folder, JOURNAL)
+        self.journal = read_journal(folder)
         if self.journal is None:
             self.journal = {"request": request, "splits": {}}
             write_json(self.journal_path, self.journal)
@@ -115,7 +111,6 @@ class _Builder:
                 self._build_split(split, pool)
         manifest = self._manifest()
         write_json(os.path.join(self.folder, MANIFEST), manifest)
-        shutil.rmtree(self.unfinished)
         return manifest
 
     def _build_split(self, split, pool):
@@ -144,8 +139,11 @@ class _Builder:
             state["whole"] = True
             write_json(self.journal_path, self.journal)
         for shard in shards:
-            with contextlib.suppress(FileNotFoundError):  # it has moved up before
-                os.replace(os.path.join(self.unfinished, shard), os.path.join(self.folder, shard))
+            below, above = (os.path.join(f, shard) for f in (self.unfinished, self.folder))
+            if os.path.exists(below):
+                os.replace(below, above)
+            elif not os.path.exists(above):  # it had moved up before
+                raise BuildError(f"{above}: has been removed; remove the folder to build it anew")
 
     def _shards(self, split):
         return [f"{split}{copy}.tfrecord" for copy in range(self.recipe.copies_of(split))]
@@ -162,8 +160,11 @@ class _Builder:
     def _append(self, shards, path, sizes):
         with open(path, "rb") as source:
             for shard, size in zip(shards, sizes, strict=True):
+                data = source.read(size)
+                if len(data) < size:
+                    raise BuildError(f"{path}: {len(data)} bytes left, expected {size}")
                 with open(os.path.join(self.unfinished, shard), "ab") as target:
-                    target.write(source.read(size))
+                    target.write(data)
         os.remove(path)
 
     def _clear_tasks(self):
@@ -218,7 +219,7 @@ def tasks_of(recipe, split, labelled, folder):
     """
     count = max(1, _RECORDS_PER_TASK // recipe.copies_of(split))
     for first in range(0, len(labelled), count):
-        path = os.path.join(folder, f"{_TASK}{first}")
+        path = os.path.join(folder, f"{_TASK}{os.getpid()}-{first}")
         yield Task(recipe, split, labelled[first : first + count], path)
 
 
@@ -251,90 +252,32 @@ def _divided(found, recipe):
     return train + sorted(others, key=lambda item: item[:3])
 
 
-def _check_folder(folder, request):
-    """The manifest, if this very build is finished there; refuses a folder of other contents."""
-    manifest = _read_json(os.path.join(folder, MANIFEST))
-    journal = _read_json(os.path.join(folder, _UNFINISHED, "journal.json"))
-    there = manifest or (journal or {}).get("request")
-    if there is None:
-        names = sorted(os.listdir(folder)) if os.path.exists(folder) else []
-        if names and names != [_UNFINISHED]:
-            raise BuildError(
-                f"{folder}: expected an absent or empty folder, found {', '.join(names[:5])}"
-            )
-        return None
-    ours, theirs = ({**r, **r.get("options", {}), "options": None} for r in (request, there))
-    different = [key for key in ours if ours[key] != theirs.get(key)]
-    if different:
-        text = ", ".join(
-            f"{key} {theirs.get(key)!r} there, {ours[key]!r} here" for key in different
-        )
-        raise BuildError(f"{folder}: another data set lies there: {text}; choose another folder")
-    for shard, facts in (manifest or {"shards": {}})["shards"].items():
-        path = os.path.join(folder, shard)
-        if not os.path.exists(path) or os.path.getsize(path) != facts["bytes"]:
-            raise BuildError(
-                f"{path}: missing or of another size than {MANIFEST} says; "
-                "remove the folder to build it anew"
-            )
-    return manifest
+def _check_request(source, folder, recipe, workers):
+    if workers < 1:
+        raise ConfigError(f"--workers: expected at least 1. Received: {workers}")
+    if not os.fspath(folder):
+        raise ConfigError("FOLDER: expected where the data set goes. Received none")
+    if readable(os.fspath(folder)) != os.fspath(folder):
+        raise ConfigError(f"FOLDER: expected a name in UTF-8. Received: {readable(folder)}")
+    unused = ("kind", "up", "max_file_mb") if source == EMBEDDED else ("embedded_shapes",)
+    for name in unused:
+        if getattr(recipe, name) != getattr(Recipe, name):
+            raise ConfigError(f"--{name}: has no effect on {source}, expected none")
 
 
 @contextlib.contextmanager
-def _locked(folder):
-    """The folder for what is unfinished, made and held against a second build at the same time."""
-    path = os.path.join(folder, _UNFINISHED)
-    os.makedirs(path, exist_ok=True)
-    with open(os.path.join(path, "lock"), "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise BuildError(f"{folder}: another process is building it") from error
-        yield path
-
-
-@contextlib.contextmanager
-def worker_pool(workers):
-    """A function of `(function, tasks)` that yields `(task, outcome)` in the order of the tasks."""
-    if workers == 1:
-        yield lambda function, tasks: ((task, function(task)) for task in tasks)
-        return
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["spherical_cnn.data.recipe"])
-    executor = futures.ProcessPoolExecutor(workers, context, _ignore_interrupt)
+def _explained(folder):
+    """Says of failures that concern no single shape what to do about them."""
+    kept = "what is written is kept, the same command goes on from there"
     try:
-        yield lambda function, tasks: _ordered(executor, function, tasks, 2 * workers)
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _ordered(executor, function, tasks, ahead):
-    waiting = collections.deque()
-    for task in tasks:
-        waiting.append((task, executor.submit(function, task)))
-        if len(waiting) > ahead:
-            first, future = waiting.popleft()
-            yield first, future.result()
-    for first, future in waiting:
-        yield first, future.result()
-
-
-def _ignore_interrupt():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-
-
-def _read_json(path):
-    """The dict in a file, or `None` if there is no such file."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            values = json.load(file)
-    except FileNotFoundError:
-        return None
-    except (ValueError, RecursionError) as error:
-        raise BuildError(f"{path}: not readable as JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise BuildError(f"{path}: found {type(values).__name__}, expected an object")
-    return values
+        yield
+    except OSError as error:
+        raise BuildError(f"{error.filename or folder}: {error.strerror}; {kept}") from error
+    except futures.BrokenExecutor as error:
+        raise BuildError(
+            f"{folder}: a worker died, perhaps for want of memory; {kept}, "
+            "with fewer --workers it needs less"
+        ) from error
 
 
 def _checksum(path):

@@ -35,6 +35,8 @@ def option(default, short, help_text, choices=None, least=None, below=math.inf) 
 class Options:
     """Base of the dataclasses of options; converts text and checks choices and bounds.
 
+    Their annotations are text: `from __future__ import annotations` where one is defined.
+
     Raises:
         ConfigError: naming the first flag whose value is refused.
     """

@@ -146,19 +146,21 @@ def perform(task):
     for item, label in task.items:
         try:
             records = list(_records(task.recipe, item, label))
-        except (ShapeError, OSError, MemoryError) as error:
-            skipped.append(
-                (item.name, getattr(error, "strerror", None) or str(error) or "no memory")
-            )
-            continue
-        for copy, record in zip(copies, records, strict=True):
-            copy.append(record)
+        except ShapeError as error:
+            skipped.append((item.name, str(error)))
+        except OSError as error:
+            skipped.append((item.name, error.strerror))
+        except Exception as error:  # whatever one shape does, the others go on
+            skipped.append((item.name, f"{type(error).__name__}: {error}"))
+        else:
+            for copy, record in zip(copies, records, strict=True):
+                copy.append(record)
     try:
         with tf.io.TFRecordWriter(task.path) as writer:
             for record in (record for copy in copies for record in copy):
                 writer.write(record)
     except tf.errors.OpError as error:
-        raise OSError(None, error.message, task.path) from error
+        raise OSError(None, error.message.split("; ")[-1], task.path) from error
     frame = 16  # bytes that frame a record: its length, two checksums
     return Outcome([sum(len(record) + frame for record in copy) for copy in copies], skipped)
 

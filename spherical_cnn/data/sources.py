@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from spherical_cnn.data.flags import ConfigError
+from spherical_cnn.data.flags import ConfigError, either
 from spherical_cnn.signals import procedural
 from spherical_cnn.signals.files import read_arrays, read_bytes
 from spherical_cnn.signals.shape import SUFFIXES, caster_of_array, caster_of_file, caster_of_mesh
@@ -21,6 +21,7 @@ from spherical_cnn.signals.signal import ShapeError
 SPLITS = ("train", "val", "test")
 EMBEDDED = "embedded"
 _ARCHIVE_BYTES = 4 * 2**30
+_MAX_CLASSES = 100_000
 
 
 class Item(NamedTuple):
@@ -40,7 +41,7 @@ class Source:
         items: `Item`s, in an order that depends on nothing but the source.
         classes: names, in the order of their labels.
         ignored: `(name, reason)` of what is not a shape.
-        fingerprint: changes when the source does.
+        fingerprint: of the names and sizes of the files, or of the content of the `.npz`.
     """
 
     items: list
@@ -105,25 +106,31 @@ def find_shapes(source, split_file=None, embedded_shapes=(1000, 100, 300), seed=
         ConfigError: if there is no such source, or its layout is another.
         OSError: if it cannot be read.
     """
+    source = os.fspath(source)
     splits = _read_splits(split_file) if split_file else None
     if source == EMBEDDED:
+        if split_file:
+            raise ConfigError("--split_file: the embedded set has splits of its own")
         return _embedded(embedded_shapes, seed)
     if os.path.isdir(source):
         return _folder(source, splits)
-    if source.lower().endswith(".npz"):
-        return _npz(source, splits)
-    raise ConfigError(f"{source}: no such folder or .npz file; expected one, or {EMBEDDED!r}")
+    if source.lower().endswith(".npz") and os.path.exists(source):
+        return _npz(os.path.abspath(source), splits)
+    raise ConfigError(f"{readable(source)}: expected a folder, an .npz file or {EMBEDDED!r}")
 
 
 def _embedded(counts, seed):
     if len(counts) != len(SPLITS) or min(counts) < 0:
-        raise ConfigError(f"--embedded_shapes: expected numbers for {SPLITS}. Received: {counts}")
+        raise ConfigError(
+            f"--embedded_shapes: expected three numbers, for {', '.join(SPLITS)}. "
+            f"Received: {counts}"
+        )
     items = []
     for split, count in zip(SPLITS, counts, strict=True):
         for index in range(count):
             name, family = procedural.name_of(index)
             items.append(Item(split, family, name, EmbeddedOrigin(split, index, seed)))
-    return Source(items, list(procedural.FAMILIES), [], f"embedded {list(counts)} seed {seed}")
+    return Source(items, list(procedural.FAMILIES), [], "embedded")
 
 
 def _folder(folder, splits):
@@ -133,85 +140,119 @@ def _folder(folder, splits):
         name = os.path.relpath(path, folder)
         if splits is not None:
             unused.discard(name)
-            if name not in splits:
-                ignored.append((_text(name), "not in the split file"))
-                continue
-            split = splits[name]
-        if os.path.splitext(path)[1].lower() not in SUFFIXES:
-            ignored.append((_text(name), f"not a shape: suffix none of {' '.join(SUFFIXES)}"))
-            continue
-        items.append(Item(split, _text(class_name), _text(name), FileOrigin(path)))
-        sizes.append((split, _text(name), _size(path)))
+            split = splits.get(name)
+        if class_name is None:
+            ignored.append((readable(name), "not a folder of a class"))
+        elif split is None:
+            ignored.append((readable(name), "not in the split file"))
+        elif _is_folder(path) and os.path.splitext(path)[1].lower() not in SUFFIXES:
+            ignored.append((readable(name), "a folder; expected files here"))
+        elif os.path.splitext(path)[1].lower() not in SUFFIXES:
+            ignored.append((readable(name), f"not a shape: suffix none of {' '.join(SUFFIXES)}"))
+        else:
+            items.append(Item(split, readable(class_name), readable(name), FileOrigin(path)))
+            sizes.append((split, readable(name), _size(path)))
     _check_unused(unused, folder)
     if not items:
-        raise ConfigError(f"{folder}: found no shapes, expected class/train/file ({SUFFIXES})")
+        raise ConfigError(
+            f"{readable(folder)}: found no shapes, expected CLASS/train/FILE and CLASS/test/FILE, "
+            f"or CLASS/FILE, with suffixes {' '.join(SUFFIXES)}"
+        )
     classes = sorted({item.class_name for item in items})
+    if set(classes) <= set(SPLITS):
+        raise ConfigError(
+            f"{readable(folder)}: found {', '.join(classes)} as classes, expected CLASS/train/FILE"
+        )
     return Source(items, classes, ignored, _digest(json.dumps(sizes).encode()))
 
 
 def _files(folder):
-    """`(split, class, path)` of the files at class/file and class/split/file, in order."""
-    for class_entry in _entries(folder):
-        if not class_entry.is_dir():
+    """`(split, class, path)` of what lies at class/entry and class/split/entry, in order.
+
+    The class is `None` of what lies beside the classes.
+    """
+    for class_name in sorted(os.listdir(folder)):
+        class_path = os.path.join(folder, class_name)
+        if not _is_folder(class_path):
+            yield "train", None, class_path
             continue
-        for entry in _entries(class_entry.path):
-            if entry.name in SPLITS and entry.is_dir():
-                for file in _entries(entry.path):
-                    yield entry.name, class_entry.name, file.path
+        for name in sorted(os.listdir(class_path)):
+            path = os.path.join(class_path, name)
+            if name in SPLITS and _is_folder(path):
+                for file in sorted(os.listdir(path)):
+                    yield name, class_name, os.path.join(path, file)
             else:
-                yield "train", class_entry.name, entry.path
+                yield "train", class_name, path
 
 
-def _entries(folder):
-    with os.scandir(folder) as found:
-        return sorted(found, key=lambda entry: entry.name)
+def _is_folder(path):
+    return os.path.isdir(path)  # false, too, where links go round in a circle
 
 
 def _npz(path, splits):
     arrays = _archive(path)
-    lower = {key.lower(): key for key in arrays}
-    labels = {s: lower[f"y_{s}"] for s in SPLITS if {f"x_{s}", f"y_{s}"} <= set(lower)}
-    suffixes = {split: f"_{split}" for split in labels}
-    if not labels and {"x", "y"} <= set(lower):
+    keys = {key.lower(): key for key in arrays}
+    suffixes = {s: f"_{s}" for s in SPLITS if {f"x_{s}", f"y_{s}"} <= set(keys)}
+    if not suffixes and {"x", "y"} <= set(keys):
         suffixes = {"train": ""}
     if not suffixes:
         raise ConfigError(
-            f"{path}: found arrays {sorted(arrays)}, expected x_train, y_train, … or x, y"
+            f"{path}: found arrays {', '.join(sorted(arrays))}; expected x_train, y_train, "
+            "x_test, y_test or x, y"
         )
-    classes = _class_names(path, arrays, lower, suffixes)
+    labels = {split: _labels(path, arrays, keys, suffix) for split, suffix in suffixes.items()}
+    classes = _class_names(path, arrays, keys, np.concatenate(list(labels.values())))
     items, ignored = [], []
     unused = set(splits or ())
     for split, suffix in suffixes.items():
-        key = lower[f"x{suffix}"]
-        x, y = arrays[key], arrays[lower[f"y{suffix}"]]
-        if y.ndim != 1 or len(x) != len(y) or y.dtype.kind not in "iu":
-            raise ConfigError(
-                f"{path}: {key} of shape {x.shape}, labels of shape {y.shape} and {y.dtype}; "
-                "expected one integer label a shape"
-            )
-        names = arrays.get(lower.get(f"name{suffix}"), [f"{split}_{i:06d}" for i in range(len(y))])
-        for row, (name, label) in enumerate(zip(map(str, names), y, strict=True)):
+        key = keys[f"x{suffix}"]
+        for row, (name, label) in enumerate(
+            zip(_names(path, arrays, keys, suffix, len(labels[split])), labels[split], strict=True)
+        ):
             unused.discard(name)
-            if splits is not None and name not in splits:
-                ignored.append((name, "not in the split file"))
+            item_split = split if splits is None else splits.get(name)
+            unique = readable(f"{key}/{row:06d}/{name}")
+            if item_split is None:
+                ignored.append((unique, "not in the split file"))
                 continue
-            item_split = split if splits is None else splits[name]
-            origin = ArrayOrigin(os.path.abspath(path), key, row)
-            items.append(Item(item_split, classes[label], f"{row:06d}_{name}", origin))
+            items.append(Item(item_split, classes[label], unique, ArrayOrigin(path, key, row)))
     _check_unused(unused, path)
     return Source(items, classes, ignored, _digest(read_bytes(path, _ARCHIVE_BYTES)))
 
 
-def _class_names(path, arrays, lower, suffixes):
-    labels = np.concatenate([arrays[lower[f"y{suffix}"]].ravel() for suffix in suffixes.values()])
-    if not len(labels) or labels.min() < 0:
-        raise ConfigError(f"{path}: labels {sorted(set(labels))[:3]} …, expected 0, 1, …")
-    if "classes" not in lower:
+def _labels(path, arrays, keys, suffix):
+    x, y = arrays[keys[f"x{suffix}"]], arrays[keys[f"y{suffix}"]]
+    if y.ndim != 1 or y.dtype.kind not in "iu" or x.ndim < 1 or len(x) != len(y) or not len(y):
+        raise ConfigError(
+            f"{path}: x{suffix} of shape {x.shape}, y{suffix} of shape {y.shape} and {y.dtype}; "
+            "expected one integer label a shape"
+        )
+    if y.min() < 0 or y.max() >= _MAX_CLASSES:
+        raise ConfigError(
+            f"{path}: labels {y.min()} … {y.max()} in y{suffix}, expected 0 … {_MAX_CLASSES - 1}"
+        )
+    return y.astype(np.int64)
+
+
+def _class_names(path, arrays, keys, labels):
+    if "classes" not in keys:
         return [f"class_{i}" for i in range(labels.max() + 1)]
-    classes = [str(name) for name in arrays[lower["classes"]]]
-    if labels.max() >= len(classes):
-        raise ConfigError(f"{path}: label {labels.max()}, expected 0 … {len(classes) - 1}")
+    classes = [_asreadable(name) for name in np.atleast_1d(arrays[keys["classes"]])]
+    if labels.max() >= len(classes) or len(set(classes)) < len(classes):
+        raise ConfigError(
+            f"{path}: {len(set(classes))} different names in classes for labels up to "
+            f"{labels.max()}; expected a name a label"
+        )
     return classes
+
+
+def _names(path, arrays, keys, suffix, count):
+    if f"name{suffix}" not in keys:
+        return [""] * count
+    names = [_asreadable(name) for name in np.atleast_1d(arrays[keys[f"name{suffix}"]])]
+    if len(names) != count:
+        raise ConfigError(f"{path}: {len(names)} names in name{suffix} for {count} shapes")
+    return names
 
 
 @functools.lru_cache(maxsize=1)
@@ -223,34 +264,47 @@ def _archive(path):
 
 
 def _read_splits(path):
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-        rows = list(csv.DictReader(file))
     splits = {}
-    for line, row in enumerate(rows, 2):
-        if row.get("name") is None or row.get("split") not in SPLITS:
-            raise ConfigError(
-                f"{path}: line {line}: expected columns name, split, the split one of {SPLITS}. "
-                f"Received: {row}"
-            )
-        if row["name"] in splits:
-            raise ConfigError(f"{path}: line {line}: {_text(row['name'])} is listed twice")
-        splits[row["name"]] = row["split"]
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        reader = csv.DictReader(file)
+        try:
+            if not {"name", "split"} <= set(reader.fieldnames or ()):
+                raise ConfigError(f"{path}: found header {reader.fieldnames}, expected name,split")
+            for row in reader:
+                where = f"{path}: line {reader.line_num}"
+                if not row["name"] or row["split"] not in SPLITS:
+                    raise ConfigError(
+                        f"{where}: expected a name and {either(SPLITS)}. "
+                        f"Received: {row['name']!r}, {row['split']!r}"
+                    )
+                if row["name"] in splits:
+                    raise ConfigError(f"{where}: {readable(row['name'])} is listed twice")
+                splits[row["name"]] = row["split"]
+        except csv.Error as error:
+            raise ConfigError(f"{path}: line {reader.line_num}: {error}") from error
     if not splits:
-        raise ConfigError(f"{path}: no lines, expected a header name,split and a line a shape")
+        raise ConfigError(f"{path}: found no lines below the header, expected one a shape")
     return splits
 
 
 def _check_unused(unused, source):
     if unused:
         raise ConfigError(
-            f"{source}: {len(unused)} names of the split file are not there, "
-            f"such as {_text(min(unused))}"
+            f"{readable(source)}: of the names in the split file, {len(unused)} are not there, "
+            f"such as {readable(min(unused))}"
         )
 
 
-def _text(name):
-    """A file's name as text that can be written anywhere, whatever bytes it has."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+def _asreadable(value):
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+def readable(name):
+    """A name as text that can be written anywhere, whatever bytes it has."""
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # surrogates that no file system makes
+        return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _size(path):

@@ -7,6 +7,7 @@ import os
 from spherical_cnn.data.build import build
 from spherical_cnn.data.files import write_bytes, write_json
 from spherical_cnn.data.recipe import Recipe
+from spherical_cnn.experiment.config import Config
 from spherical_cnn.experiment.training import run_experiment
 
 REGIMES = ("so3", "z")
@@ -36,7 +37,7 @@ def run_table(source, folder, recipe, options, progress, workers=1, split_file=N
         As `build` and `run_experiment`.
     """
     table, datasets = {}, {}
-    resolution = options.get("input_res", Recipe.resolution)
+    resolution = Config.from_json(options).input_res  # and bad options end here, not in an hour
     recipes = {
         regime: Recipe(**recipe, resolution=resolution, rotation=regime) for regime in REGIMES
     }

@@ -31,13 +31,17 @@ def read_bytes(path, limit=MAX_BYTES):
         ShapeError: if it is not a regular file, is empty or too large.
         OSError: if it cannot be read.
     """
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # a pipe must not block
-        status = os.fstat(file.fileno())
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe must not block
+    try:
+        status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise ShapeError("not a regular file")
         if not 0 < status.st_size <= limit:
             raise ShapeError(f"{status.st_size} bytes, expected 1 … {limit}")
-        return file.read(limit)
+        with open(handle, "rb", closefd=False) as file:
+            return file.read(limit)
+    finally:
+        os.close(handle)
 
 
 def read_arrays(data, suffix):

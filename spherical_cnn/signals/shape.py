@@ -81,6 +81,8 @@ def caster_of_array(array, kind="auto", centre="sphere", up="z"):
     """
     if kind == "auto":
         kind = "voxels" if array.ndim == 3 else "points"
+    if kind == "mesh":
+        raise ShapeError("an array holds voxels or points, expected no kind mesh")
     if kind == "voxels":
         return caster_of_mesh(voxel_mesh(array), centre, up)
     if array.ndim != 2 or array.shape[1] != 3 or array.dtype.kind not in "iuf":

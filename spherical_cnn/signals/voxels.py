@@ -32,6 +32,8 @@ def voxel_mesh(volume):
     volume = np.asarray(volume)
     if volume.ndim != 3 or not 0 < min(volume.shape) <= max(volume.shape) <= MAX_SIDE:
         raise ShapeError(f"volume of shape {volume.shape}, expected three sides of 1 … {MAX_SIDE}")
+    if volume.dtype.kind not in "biuf":
+        raise ShapeError(f"volume of {volume.dtype}, expected numbers")
     if not np.isfinite(volume).all():
         raise ShapeError("volume holds numbers that are not finite")
     occupied = volume > 0.5 if volume.dtype.kind == "f" else volume != 0

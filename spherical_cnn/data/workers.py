@@ -1,0 +1,47 @@
+"""Tasks on several processes, their outcomes in order."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent import futures
+
+
+@contextlib.contextmanager
+def worker_pool(workers):
+    """A function of `(function, tasks)` that yields `(task, outcome)` in the order of the tasks."""
+    if workers == 1:
+        yield lambda function, tasks: ((task, function(task)) for task in tasks)
+        return
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["spherical_cnn.data.recipe"])
+    executor = futures.ProcessPoolExecutor(workers, context, _start_worker)
+    try:
+        yield lambda function, tasks: _ordered(executor, function, tasks, 2 * workers)
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _ordered(executor, function, tasks, ahead):
+    waiting = collections.deque()
+    for task in tasks:
+        waiting.append((task, executor.submit(function, task)))
+        if len(waiting) > ahead:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    for first, future in waiting:
+        yield first, future.result()
+
+
+def _start_worker():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=_follow_parent, daemon=True).start()
+
+
+def _follow_parent():
+    multiprocessing.parent_process().join()  # killed, it cannot end its workers
+    os._exit(1)
