@@ -117,7 +117,8 @@ class _Builder:
         shards = self._shards(split)
         state = self.journal["splits"].get(split)
         if state is None or not (state["whole"] or self._certain(shards, state["sizes"])):
-            state = {"done": 0, "sizes": [0] * len(shards), "skipped": [], "whole": False}
+            state = {"done": 0, "sizes": [0] * len(shards), "whole": False}
+            state |= {"skipped": [], "blank": []}
             self.journal["splits"][split] = state
             for shard in shards:
                 open(os.path.join(self.unfinished, shard), "wb").close()
@@ -131,6 +132,7 @@ class _Builder:
                 state["done"] += len(task.items)
                 state["sizes"] = [a + b for a, b in zip(state["sizes"], outcome.sizes, strict=True)]
                 state["skipped"] += outcome.skipped
+                state["blank"] += outcome.blank
                 write_json(self.journal_path, self.journal)
                 self.progress(before + state["done"])
             if len(state["skipped"]) == len(self.items[split]):
@@ -194,6 +196,11 @@ class _Builder:
                 for split, count in counts.items()
             },
             "shards": shards,
+            "blank": [
+                {"split": split, "name": name}
+                for split in states
+                for name in states[split]["blank"]
+            ],
             "skipped": [
                 *(
                     {"split": split, "name": name, "reason": reason}

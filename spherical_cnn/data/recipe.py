@@ -104,10 +104,17 @@ class Task(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a task: bytes written per copy, and `(name, reason)` of shapes left out."""
+    """What became of a task.
+
+    Args:
+        sizes: bytes written, per copy.
+        skipped: `(name, reason)` of the shapes left out.
+        blank: names of shapes of which a copy is 0 everywhere, such as a sheet through the centre.
+    """
 
     sizes: list
     skipped: list
+    blank: list
 
 
 def draw_poses(recipe, split, name):
@@ -142,10 +149,13 @@ def perform(task):
     Raises:
         OSError: if the file cannot be written.
     """
-    copies, skipped = [[] for _ in range(task.recipe.copies_of(task.split))], []
+    copies, skipped, blank = [[] for _ in range(task.recipe.copies_of(task.split))], [], []
+    grid = SphericalGrid.from_resolution(task.recipe.resolution)
     for item, label in task.items:
         try:
-            records = list(_records(task.recipe, item, label))
+            caster = item.origin.caster(**task.recipe.reading)
+            poses = draw_poses(task.recipe, item.split, item.name)
+            signals = [caster.signal(grid, pose) for pose in poses]
         except ShapeError as error:
             skipped.append((item.name, str(error)))
         except OSError as error:
@@ -153,8 +163,10 @@ def perform(task):
         except Exception as error:  # whatever one shape does, the others go on
             skipped.append((item.name, f"{type(error).__name__}: {error}"))
         else:
-            for copy, record in zip(copies, records, strict=True):
-                copy.append(record)
+            for number, signal in enumerate(signals):
+                copies[number].append(encode(signal, label, item.name, number))
+            if not all(signal.any() for signal in signals):
+                blank.append(item.name)
     try:
         with tf.io.TFRecordWriter(task.path) as writer:
             for record in (record for copy in copies for record in copy):
@@ -162,15 +174,5 @@ def perform(task):
     except tf.errors.OpError as error:
         raise OSError(None, error.message.split("; ")[-1], task.path) from error
     frame = 16  # bytes that frame a record: its length, two checksums
-    return Outcome([sum(len(record) + frame for record in copy) for copy in copies], skipped)
-
-
-def _records(recipe, item, label):
-    """The shape's records, one a copy."""
-    caster = item.origin.caster(**recipe.reading)
-    grid = SphericalGrid.from_resolution(recipe.resolution)
-    for copy, pose in enumerate(draw_poses(recipe, item.split, item.name)):
-        signal = caster.signal(grid, pose)
-        if not signal.any():
-            raise ShapeError("no ray from the centre meets the surface")
-        yield encode(signal, label, item.name, copy)
+    sizes = [sum(len(record) + frame for record in copy) for copy in copies]
+    return Outcome(sizes, skipped, blank)
