@@ -36,7 +36,15 @@ _RECORDS_PER_TASK = 128
 _TASK = "task-"
 
 
-def build(source, folder, recipe, split_file=None, workers=1, progress=lambda done, total: None):
+def build(
+    source,
+    folder,
+    recipe,
+    split_file=None,
+    workers=1,
+    progress=lambda done, total: None,
+    pool=None,
+):
     """Builds a data set, or goes on with it; a finished one is left as it is.
 
     Args:
@@ -46,6 +54,7 @@ def build(source, folder, recipe, split_file=None, workers=1, progress=lambda do
         split_file: see `find_shapes`.
         workers: processes; the shards do not depend on it.
         progress: called with the number of shapes done and of all shapes.
+        pool: of `worker_pool`, used in place of one of its own.
 
     Returns:
         dict as in `manifest.json`.
@@ -71,9 +80,9 @@ def build(source, folder, recipe, split_file=None, workers=1, progress=lambda do
     with locked(folder), _explained(folder):
         finished = check_folder(folder, request)  # again: another process may have had the lock
         if not finished:
-            with worker_pool(workers) as pool:
-                builder = _Builder(folder, request, recipe, found, items, progress)
-                finished = builder.run(pool)
+            builder = _Builder(folder, request, recipe, found, items, progress)
+            with contextlib.nullcontext(pool) if pool else worker_pool(workers) as perform_all:
+                finished = builder.run(perform_all)
         shutil.rmtree(os.path.join(folder, UNFINISHED))
     return finished
 
@@ -133,7 +142,7 @@ class _Builder:
                 state["sizes"] = [a + b for a, b in zip(state["sizes"], outcome.sizes, strict=True)]
                 state["skipped"] += outcome.skipped
                 state["blank"] += outcome.blank
-                write_json(self.journal_path, self.journal)
+                write_json(self.journal_path, self.journal, sync=False)  # nor are the shards
                 self.progress(before + state["done"])
             if len(state["skipped"]) == len(self.items[split]):
                 name, reason = state["skipped"][0]
@@ -232,8 +241,8 @@ def tasks_of(recipe, split, labelled, folder):
 
 def _divided(found, recipe):
     """Items with val and test drawn from train as asked for, train in a seeded order."""
-    by_class = collections.defaultdict(list)
-    others = []
+    by_class: dict[str, list] = collections.defaultdict(list)
+    others: list = []
     for item in found.items:
         (by_class[item.class_name] if item.split == "train" else others).append(item)
     if recipe.test_fraction and any(item.split == "test" for item in others):

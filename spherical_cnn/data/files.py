@@ -14,16 +14,20 @@ class BuildError(RuntimeError):
     """A data set that cannot be built; the message says what is in the way."""
 
 
-def write_bytes(path, data):
-    """Writes bytes to `path` atomically: whole, or not at all. Missing folders are made."""
+def write_bytes(path, data, sync=True):
+    """Writes bytes to `path` atomically: whole, or not at all. Missing folders are made.
+
+    Without `sync` that holds for a process that is killed, but not for a machine that loses power.
+    """
     folder = os.path.dirname(os.path.abspath(path))
     os.makedirs(folder, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=UNFINISHED)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
@@ -32,6 +36,6 @@ def write_bytes(path, data):
         raise
 
 
-def write_json(path, values):
-    """Writes JSON atomically."""
-    write_bytes(path, (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+def write_json(path, values, sync=True):
+    """Writes JSON atomically; see `write_bytes`."""
+    write_bytes(path, (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode(), sync)

@@ -32,6 +32,7 @@ def option(default, short, help_text, choices=None, least=None, below=math.inf) 
     return dataclasses.field(default=default, metadata=metadata)
 
 
+@dataclasses.dataclass(frozen=True)
 class Options:
     """Base of the dataclasses of options; converts text and checks choices and bounds.
 

@@ -123,15 +123,15 @@ def draw_poses(recipe, split, name):
     Returns:
         list of `Pose`: the shape scaled along its own axes, then rotated; the centre moved.
     """
-    streams = [
-        np.random.default_rng(identity(recipe.seed, "pose", split, name, copy))
-        for copy in range(recipe.copies_of(split))
-    ]
-    angles = np.concatenate([random_rotations(1, rng) for rng in streams])
+    copies = recipe.copies_of(split)
+    turning, changing = (
+        np.random.default_rng(identity(recipe.seed, purpose, split, name))
+        for purpose in ("rotation", "change")
+    )
     keep = {"none": [0, 0, 0], "z": [1, 0, 0], "so3": [1, 1, 1]}[recipe.rotation_of(split)]
-    rotations = euler_to_matrix(angles * keep)
+    rotations = euler_to_matrix(random_rotations(copies, turning) * keep)
     ranges = [[recipe.scale_range], [recipe.shift_range]] if split == "train" else [[0], [0]]
-    changes = np.array([rng.uniform(-1, 1, (2, 3)) for rng in streams]) * ranges
+    changes = changing.uniform(-1, 1, (copies, 2, 3)) * ranges
     return [Pose(r, 1 + scale, shift) for r, (scale, shift) in zip(rotations, changes, strict=True)]
 
 
@@ -149,7 +149,9 @@ def perform(task):
     Raises:
         OSError: if the file cannot be written.
     """
-    copies, skipped, blank = [[] for _ in range(task.recipe.copies_of(task.split))], [], []
+    copies: list[list[bytes]] = [[] for _ in range(task.recipe.copies_of(task.split))]
+    skipped: list[tuple[str, str]] = []
+    blank: list[str] = []
     grid = SphericalGrid.from_resolution(task.recipe.resolution)
     for item, label in task.items:
         try:
@@ -159,7 +161,7 @@ def perform(task):
         except ShapeError as error:
             skipped.append((item.name, str(error)))
         except OSError as error:
-            skipped.append((item.name, error.strerror))
+            skipped.append((item.name, error.strerror or str(error)))
         except Exception as error:  # whatever one shape does, the others go on
             skipped.append((item.name, f"{type(error).__name__}: {error}"))
         else:

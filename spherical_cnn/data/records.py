@@ -267,7 +267,8 @@ def _has(features, key):
 
 
 def _raw(samples):
-    return samples.swapaxes(0, 1).astype(samples.dtype.newbyteorder("<")).tobytes()
+    samples = samples.astype(samples.dtype.newbyteorder("<"), copy=False)
+    return samples.swapaxes(0, 1).tobytes()
 
 
 def _bytes(value):

@@ -27,7 +27,7 @@ def worker_pool(workers):
 
 
 def _ordered(executor, function, tasks, ahead):
-    waiting = collections.deque()
+    waiting: collections.deque = collections.deque()
     for task in tasks:
         waiting.append((task, executor.submit(function, task)))
         if len(waiting) > ahead:
@@ -43,5 +43,7 @@ def _start_worker():
 
 
 def _follow_parent():
-    multiprocessing.parent_process().join()  # killed, it cannot end its workers
-    os._exit(1)
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()  # killed, it cannot end its workers
+        os._exit(1)

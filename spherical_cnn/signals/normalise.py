@@ -33,7 +33,10 @@ def normalised(mesh, centre="sphere"):
     elif centre == "area":
         corners = vertices[mesh.faces]
         sides = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        middle = np.average(corners.mean(1), axis=0, weights=np.linalg.norm(sides, axis=1))
+        areas = np.linalg.norm(sides, axis=1)
+        if not areas.any():
+            raise ShapeError("zero area: the square of every face's area underflows")
+        middle = np.average(corners.mean(1), axis=0, weights=areas)
     else:
         middle = _centre_of_volume(vertices, mesh.faces)
     return Mesh(_unit_radius(vertices - middle), mesh.faces)
@@ -52,6 +55,8 @@ def normalised_points(points, centre="sphere"):
     Raises:
         ShapeError: if the volume is asked for, or all points are one.
     """
+    if not len(points):
+        raise ShapeError("0 points, expected some")
     points = _unit_box(points)
     if centre == "volume":
         raise ShapeError("a point cloud encloses no volume; expected centre sphere or area")
@@ -60,7 +65,7 @@ def normalised_points(points, centre="sphere"):
 
 
 def bounding_sphere(points):
-    """Smallest sphere that encloses points, exact to rounding.
+    """Smallest sphere that encloses points, to 1e-7 of its radius.
 
     Grows the smallest sphere of at most four of the points by the point farthest outside it.
 
@@ -72,10 +77,11 @@ def bounding_sphere(points):
 
     Source: Gärtner 1999, *Fast and robust smallest enclosing balls*.
     """
-    support = points[:1]
-    centre, radius = points[0], 0.0
+    one = _farthest(points, points.mean(0))
+    support, centre, radius = _smallest(points[[_farthest(points, points[one]), one]])
     for _ in range(1000):  # each turn the radius grows: rounding ends it after a few
-        squared = np.einsum("ij,ij->i", points - centre, points - centre)
+        offset = points - centre
+        squared = np.einsum("ij,ij->i", offset, offset)
         farthest = squared.argmax()
         if squared[farthest] <= radius**2 * (1 + 1e-14):
             break
@@ -86,6 +92,11 @@ def bounding_sphere(points):
             break
         support, centre, radius = new_support, new_centre, new_radius
     return centre, float(np.sqrt(squared.max()))
+
+
+def _farthest(points, point):
+    offset = points - point
+    return np.einsum("ij,ij->i", offset, offset).argmax()
 
 
 def _smallest(points):

@@ -7,13 +7,13 @@ from which the points were drawn, and is where the constants below come from.
 from __future__ import annotations
 
 import io
+import warnings
 
 import numpy as np
 from scipy.spatial import Delaunay, cKDTree
 
 from spherical_cnn.signals.files import read_arrays
 from spherical_cnn.signals.mesh import load
-from spherical_cnn.signals.raycast import RayCaster
 from spherical_cnn.signals.signal import Mesh, ShapeError
 
 # Fewer distinct points tell too little of a surface.
@@ -36,21 +36,6 @@ _RESOLUTION = 1e-6
 _FLATTEST = 1e-9
 
 _FACES = [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]  # of a tetrahedron, each opposite its corner
-
-
-class PointCaster:
-    """A point cloud, indexed for casting rays from a centre to its farthest surface.
-
-    Args:
-        points: `(N, 3)`, centred and scaled to unit radius; see `surface` for what is refused.
-    """
-
-    def __init__(self, points):
-        self._caster = RayCaster(surface(points))
-
-    def signal(self, grid, pose):
-        """`(n, n)` complex64, the signal in one pose: see `RayCaster.signal`."""
-        return self._caster.signal(grid, pose)
 
 
 def surface(points, neighbours=NEIGHBOURS, reach=REACH):
@@ -111,6 +96,13 @@ def _distinct(points):
     return points[first]
 
 
+def _vertices(file, **_):
+    """Of a `.ply` file; `trimesh.load_mesh` drops them where there are no faces."""
+    from trimesh.exchange.ply import load_ply
+
+    return load_ply(file)["vertices"]
+
+
 def read_points(data, suffix):
     """Points of an `.npy` or `.npz` (of one array), `.ply` or `.xyz` file, bytes given.
 
@@ -118,11 +110,13 @@ def read_points(data, suffix):
         ShapeError: if the file is damaged or holds something else.
     """
     if suffix == ".ply":
-        return np.asarray(load(data, suffix).vertices)
+        return load(data, suffix, _vertices)
     if suffix == ".xyz":
         try:
-            return np.loadtxt(io.BytesIO(data), usecols=(0, 1, 2), ndmin=2)
-        except (ValueError, UnicodeDecodeError) as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # an empty file is only warned of
+                return np.loadtxt(io.BytesIO(data), usecols=(0, 1, 2), ndmin=2)
+        except (ValueError, UserWarning) as error:
             raise ShapeError(f"not a readable .xyz file: {error}") from error
     arrays = read_arrays(data, suffix)
     if len(arrays) != 1:

@@ -313,7 +313,7 @@ def _ship(rng):
     hull, faces = sweep(half, line, np.transpose([beam * breadth, deck]), axis=0)
     hull[:, 0] += rake * np.clip(4 * hull[:, 0] - 1, 0, 1) * hull[:, 2] / depth
     rig = (_freighter, _liner, _sailer)[rng.integers(3)]
-    return stand([(hull, faces), *rig(rng, beam, depth)])
+    return stand([Mesh(hull, faces), *rig(rng, beam, depth)])
 
 
 def _freighter(rng, beam, deck):

@@ -6,7 +6,7 @@ import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
-from spherical_cnn.signals.signal import complex_samples
+from spherical_cnn.signals.signal import ShapeError, complex_samples
 
 # Shares of the mesh's radius: rays start this far outside it, and a surface nearer to the centre
 # than rounding can tell is not met.
@@ -32,7 +32,9 @@ class RayCaster:
         normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         length = _norm(normals)
         proper = length > 0  # others have no normal, and nothing to hit
-        self._normals = normals[proper] / length[proper, None]
+        if not proper.any():
+            raise ShapeError(f"zero area: all {len(normals)} faces are lines or points")
+        self._normals = np.ascontiguousarray((normals[proper] / length[proper, None]).T)
         self._radius = _norm(mesh.vertices).max()
         self.scene = EmbreeScene(robust=True)
         TriangleMesh(self.scene, mesh.vertices.astype("f4"), mesh.faces[proper].astype("i4"))
@@ -47,29 +49,34 @@ class RayCaster:
         Returns:
             `(n, n)` complex64, colatitude before longitude (see `spherical_cnn.signals.signal`).
         """
-        moved = np.ascontiguousarray((pose.inverse @ grid.directions.reshape(-1, 3).T).T)
-        stretch = 1.0 if pose.rigid else _norm(moved)
-        if not pose.rigid:
-            moved /= stretch[:, None]
+        moved = pose.inverse @ grid.directions.reshape(-1, 3).T
+        stretch = None if pose.rigid else np.sqrt(np.einsum("ij,ij->j", moved, moved))
+        if stretch is not None:
+            moved /= stretch
         start, hits = self.cast(pose.centre, moved)
-        normals = self._normals.take(hits["primID"], axis=0, mode="wrap")  # -1: no hit, not used
-        cosine = np.einsum("ij,ij->i", moved, normals)
-        if not pose.rigid:
-            cosine *= stretch / _norm(normals @ pose.inverse)
-        distance = np.where(hits["primID"] >= 0, (start - hits["tfar"]) / stretch, 0)
+        normals = self._normals.take(hits["primID"], axis=1, mode="wrap")  # -1, no hit: any
+        cosine = np.einsum("ij,ij->j", moved, normals)
+        distance = np.where(hits["primID"] >= 0, start - hits["tfar"], 0)
+        if stretch is not None:
+            normals = pose.inverse.T @ normals
+            cosine *= stretch / np.sqrt(np.einsum("ij,ij->j", normals, normals))
+            distance = distance / stretch
         return complex_samples(distance, cosine).reshape(grid.resolution, grid.resolution)
 
     def cast(self, centre, directions):
-        """Casts rays inwards along unit vectors from `centre`; where they start, and Embree's hits.
+        """Casts rays inwards along unit vectors `(3, k)` from `centre`.
 
-        A hit's distance from the centre is the start less its `tfar`.
+        Returns:
+            `(start, hits)`: where the rays start, as a distance from the centre, and Embree's
+            arrays; a hit's distance from the centre is the start less its `tfar`.
         """
         radius = self._radius + np.linalg.norm(centre)
         start = np.float32((1 + _MARGIN) * radius)
+        inwards = np.negative(directions.T, dtype=np.float32, casting="same_kind")
         hits = self.scene.run(
-            (centre + start * directions).astype(np.float32),
-            (-directions).astype(np.float32),
-            dists=np.full(len(directions), start - _NEAREST * radius, np.float32),
+            centre.astype(np.float32) - start * inwards,
+            inwards,
+            dists=np.full(len(inwards), start - _NEAREST * radius, np.float32),
             query="INTERSECT",
             output=True,
         )

@@ -90,7 +90,8 @@ def caster_of_array(array, kind="auto", centre="sphere", up="z"):
             f"array of shape {array.shape}, {array.dtype}; "
             "expected (n, 3) points or (a, b, c) voxels"
         )
-    points = array.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        points = array.astype(np.float64)
     if not np.isfinite(points).all():
         raise ShapeError("points hold numbers that are not finite")
     return RayCaster(surface(normalised_points(points @ _UPRIGHT[up].T, centre)))

@@ -56,11 +56,10 @@ def random_rotations(count, rng):
 
     Returns:
         `(count, 3)` float64 ZYZ Euler angles in radians: `α, γ` uniform in `[0, 2π)`, `cos β`
-        uniform in `[-1, 1]`, which is the Haar measure.
+        uniform in `[-1, 1]`, which is the Haar measure. The first ones do not depend on `count`.
     """
-    alpha, gamma = rng.uniform(0, 2 * np.pi, (2, count))
-    beta = np.arccos(rng.uniform(-1, 1, count))
-    return np.stack([alpha, beta, gamma], axis=-1)
+    alpha, height, gamma = rng.random((count, 3)).T
+    return np.stack([2 * np.pi * alpha, np.arccos(1 - 2 * height), 2 * np.pi * gamma], axis=-1)
 
 
 def rotate_coefficients(coefficients, angles):
