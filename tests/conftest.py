@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+collect_ignore_glob = ["*/conftest.py"]  # several of one name, and no doctests in them
 ROOT = pathlib.Path(__file__).parents[1]
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 ROTATION_TOLERANCE = {"float64": 1e-11, "float32": 1e-5}

@@ -74,7 +74,7 @@ class RayCaster:
         start = np.float32((1 + _MARGIN) * radius)
         inwards = np.negative(directions.T, dtype=np.float32, casting="same_kind")
         hits = self.scene.run(
-            centre.astype(np.float32) - start * inwards,
+            np.asarray(centre, np.float32) - start * inwards,
             inwards,
             dists=np.full(len(inwards), start - _NEAREST * radius, np.float32),
             query="INTERSECT",

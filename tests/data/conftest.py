@@ -9,8 +9,6 @@ from spherical_cnn.data import build as building
 from spherical_cnn.data.build import build
 from spherical_cnn.data.recipe import Recipe
 
-collect_ignore = ["conftest.py"]  # no doctests here, and other folders have a conftest too
-
 TETRAHEDRON = "OFF\n4 4 0\n0 0 0\n1 0 0\n0 2 0\n0 0 3\n3 0 2 1\n3 0 1 3\n3 0 3 2\n3 1 2 3\n"
 CORNERS = [(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1)]
 SIDES = "4 0 1 3 2\n4 4 6 7 5\n4 0 4 5 1\n4 2 3 7 6\n4 0 2 6 4\n4 1 5 7 3\n"

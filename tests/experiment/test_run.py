@@ -187,7 +187,7 @@ def test_activations_of_named_layers(finished, shards):
     layers = ["conv1_b1", "descriptor", "logits"]
     parts = list(activations(model, batches, layers))
     assert [len(part["label"]) for part in parts] == [8, 5]
-    assert parts[0]["conv1_b1"].shape == (8, 16, 16, 6) and parts[0]["name"][0] == "box_0000"
+    assert parts[0]["conv1_b1"].shape == (8, 16, 16, 6) and parts[0]["name"][0] == "aeroplane_00000"
     signal = next(iter(batches))["signal"]
     logits = model(signal, training=False)["logits"]
     np.testing.assert_allclose(parts[0]["logits"], logits, rtol=1e-4, atol=1e-5)
