@@ -2,7 +2,7 @@
 
 Bytes of valid files are flipped, removed, added, cut off and swapped, numbers replaced by huge,
 negative and infinite ones; arrays are damaged also inside an intact archive. The fast tests take
-150 examples a reader and format, the same ones each time; the slow ones 5,000, new ones each time.
+60 examples a reader and format, the slow ones 1,000.
 """
 
 import datetime
@@ -26,7 +26,7 @@ from spherical_cnn.signals.signal import Pose, ShapeError
 from spherical_cnn.signals.voxels import read_voxels, voxel_mesh
 from spherical_cnn.sphere.grid import SphericalGrid
 
-FAST, SLOW = 150, 5000
+FAST, SLOW = 60, 1000
 MEMORY = 64 * 2**20  # more than any example needs; one that believes a count takes gigabytes
 DEADLINE = datetime.timedelta(seconds=20)  # an example takes milliseconds
 
@@ -164,12 +164,12 @@ def watched(function, *args):
     assert peak < MEMORY
 
 
-def fuzz(function, files, examples, derandomize):
-    """Calls `function` with `examples` of the files."""
+def fuzz(function, files, examples):
+    """Calls `function` with `examples` of the files, the same ones each time."""
 
     @settings(
         max_examples=examples,
-        derandomize=derandomize,
+        derandomize=True,
         deadline=DEADLINE,
         database=None,
         suppress_health_check=list(HealthCheck),
@@ -183,13 +183,13 @@ def fuzz(function, files, examples, derandomize):
 
 @pytest.mark.parametrize(("kind", "suffix"), FILES, ids=IDS)
 def test_damaged_files_are_read_or_refused(kind, suffix):
-    fuzz(lambda data: read(kind, suffix, data), damaged_file(kind, suffix), FAST, True)
+    fuzz(lambda data: read(kind, suffix, data), damaged_file(kind, suffix), FAST)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "suffix"), FILES, ids=IDS)
 def test_many_damaged_files_are_read_or_refused(kind, suffix):
-    fuzz(lambda data: read(kind, suffix, data), damaged_file(kind, suffix), SLOW, False)
+    fuzz(lambda data: read(kind, suffix, data), damaged_file(kind, suffix), SLOW)
 
 
 def cast(folder, kind, suffix, data):
@@ -209,4 +209,4 @@ def cast(folder, kind, suffix, data):
 @pytest.mark.parametrize(("kind", "suffix"), FILES, ids=IDS)
 def test_signals_of_damaged_files_are_finite(kind, suffix, tmp_path):
     files = damaged_file(kind, suffix)
-    fuzz(lambda data: cast(tmp_path, kind, suffix, data), files, 30, True)
+    fuzz(lambda data: cast(tmp_path, kind, suffix, data), files, 10)
