@@ -72,27 +72,23 @@ def locked(folder):
 
 def read_journal(folder):
     """What an unfinished build says of itself; `None` if there is none."""
-    journal = _read_json(os.path.join(folder, JOURNAL))
-    if journal is None or _has_objects(journal, "request", "splits"):
-        return journal
-    raise BuildError(
-        f"{os.path.join(folder, JOURNAL)}: damaged; "
-        f"remove {os.path.join(folder, UNFINISHED)} to build anew"
-    )
+    advice = f"damaged; remove {os.path.join(folder, UNFINISHED)} to build anew"
+    return _read_objects(os.path.join(folder, JOURNAL), ("request", "splits"), advice)
 
 
 def _read_manifest(folder):
-    manifest = _read_json(os.path.join(folder, MANIFEST))
-    if manifest is None or _has_objects(manifest, "options", "shards"):
-        return manifest
-    raise BuildError(
-        f"{os.path.join(folder, MANIFEST)}: damaged, or not of a data set of this program; "
-        "choose another folder"
-    )
+    advice = "damaged, or not of a data set of this program; choose another folder"
+    return _read_objects(os.path.join(folder, MANIFEST), ("options", "shards"), advice)
 
 
-def _has_objects(values, *keys):
-    return isinstance(values, dict) and all(isinstance(values.get(key), dict) for key in keys)
+def _read_objects(path, keys, advice):
+    """The dict in a file, with dicts under `keys`; `None` if there is no such file."""
+    values = _read_json(path)
+    if values is None:
+        return None
+    if not isinstance(values, dict) or not all(isinstance(values.get(k), dict) for k in keys):
+        raise BuildError(f"{path}: {advice}")
+    return values
 
 
 def _read_json(path):

@@ -73,6 +73,14 @@ def read_arrays(data, suffix):
         ) from error
 
 
+def read_array(data, suffix, wanted):
+    """The one array of an `.npy` or `.npz` file; `wanted` says in an error what it should be."""
+    arrays = read_arrays(data, suffix)
+    if len(arrays) != 1:
+        raise ShapeError(f"arrays {', '.join(arrays)} in the file, expected one {wanted}")
+    return next(iter(arrays.values()))
+
+
 def _members(archive):
     infos = [info for info in archive.infolist() if info.filename.endswith(".npy")]
     if not infos or len(infos) > _MEMBERS:

@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 from scipy.spatial import Delaunay, cKDTree
 
-from spherical_cnn.signals.files import read_arrays
+from spherical_cnn.signals.files import read_array
 from spherical_cnn.signals.mesh import load
 from spherical_cnn.signals.signal import Mesh, ShapeError
 
@@ -118,7 +118,4 @@ def read_points(data, suffix):
                 return np.loadtxt(io.BytesIO(data), usecols=(0, 1, 2), ndmin=2)
         except (ValueError, UserWarning) as error:
             raise ShapeError(f"not a readable .xyz file: {error}") from error
-    arrays = read_arrays(data, suffix)
-    if len(arrays) != 1:
-        raise ShapeError(f"arrays {', '.join(arrays)} in the file, expected one of points")
-    return next(iter(arrays.values()))
+    return read_array(data, suffix, "of points")

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from spherical_cnn.signals.files import read_arrays
+from spherical_cnn.signals.files import read_array
 from spherical_cnn.signals.signal import Mesh, ShapeError
 
 MAX_SIDE = 512
@@ -52,10 +52,7 @@ def read_voxels(data, suffix):
     """Occupied volume of an `.npy`, `.npz` (of one array) or `.binvox` file, bytes given."""
     if suffix == ".binvox":
         return _binvox(data)
-    arrays = read_arrays(data, suffix)
-    if len(arrays) != 1:
-        raise ShapeError(f"arrays {', '.join(arrays)} in the file, expected one volume")
-    return next(iter(arrays.values()))
+    return read_array(data, suffix, "volume")
 
 
 def _binvox(data):
