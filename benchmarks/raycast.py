@@ -10,10 +10,12 @@ hits away. All in turn, in one run; medians over the rounds.
 """
 
 import argparse
+import multiprocessing
 import os
 import statistics
 import tempfile
 import time
+from concurrent import futures
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -28,25 +30,22 @@ def main():
 
     from spherical_cnn.data.recipe import Recipe
     from spherical_cnn.data.sources import find_shapes
-    from spherical_cnn.data.workers import worker_pool
 
     recipe = Recipe(copies=options.copies, test_copies=options.copies)
     items = find_shapes(options.folder).items
     records = sum(recipe.copies_of(item.split) for item in items)
-    cast = _bare(items, recipe)
-    with worker_pool(1) as one, worker_pool(2) as two:
+    with _process(_prepare_bare, items, recipe) as bare, _process() as builds:
         measured = {
-            "bare Embree": cast,
-            "end to end, 1 worker": lambda: _build(options.folder, recipe, one),
-            "end to end, 2 workers": lambda: _build(options.folder, recipe, two),
+            "bare Embree": lambda: bare.submit(_cast),
+            "end to end, 1 worker": lambda: builds.submit(_build, options.folder, recipe, 1),
+            "end to end, 2 workers": lambda: builds.submit(_build, options.folder, recipe, 2),
         }
         seconds = {name: [] for name in measured}
         for turn in range(options.rounds + 1):
-            for name, function in measured.items():
-                start = time.perf_counter()
-                function()
+            for name, start in measured.items():
+                taken = start().result()
                 if turn:  # the first is for warming up
-                    seconds[name].append(time.perf_counter() - start)
+                    seconds[name].append(taken)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     n = recipe.resolution
     print(f"{len(items)} meshes, {records} records of {n} × {n} rays\n")
@@ -57,41 +56,57 @@ def main():
         print(f"| {name} | {rays:.2f} | {share:.2f} | {len(items) / value:.1f} |")
 
 
-def _bare(items, recipe):
-    """A function that casts the rays of all items and copies, made before."""
+def _process(prepare=None, *arguments):
+    """A process of its own: the rays of all meshes fill gigabytes, a build has none of them."""
+    context = multiprocessing.get_context("spawn")
+    return futures.ProcessPoolExecutor(1, context, prepare, arguments)
+
+
+_calls = []
+
+
+class _Recorder:
+    """A scene that notes what it is asked."""
+
+    def __init__(self, scene):
+        self.scene = scene
+
+    def run(self, *rays, **options):
+        _calls.append((self.scene, rays, options))
+        return self.scene.run(*rays, **options)
+
+
+def _prepare_bare(items, recipe):
+    """Reads and indexes the meshes, and makes the rays of all copies."""
     from spherical_cnn.data.recipe import draw_poses
     from spherical_cnn.sphere.grid import SphericalGrid
 
-    class Recorder:
-        """A scene that notes what it is asked."""
-
-        def __init__(self, scene):
-            self.scene = scene
-
-        def run(self, *rays, **options):
-            calls.append((self.scene, rays, options))
-            return self.scene.run(*rays, **options)
-
-    calls = []
     grid = SphericalGrid.from_resolution(recipe.resolution)
     for item in items:
         caster = item.origin.caster(**recipe.reading)
-        caster.scene = Recorder(caster.scene)
+        caster.scene = _Recorder(caster.scene)
         for pose in draw_poses(recipe, item.split, item.name):
             caster.signal(grid, pose)
 
-    def cast():
-        for scene, rays, options in calls:
-            scene.run(*rays, **options)
 
-    return cast
+def _cast():
+    """Seconds to cast the rays."""
+    start = time.perf_counter()
+    for scene, rays, options in _calls:
+        scene.run(*rays, **options)
+    return time.perf_counter() - start
 
 
-def _build(source, recipe, pool):
+def _build(source, recipe, workers):
+    """Seconds to build a data set, by workers that are there."""
     from spherical_cnn.data.build import build
+    from spherical_cnn.data.workers import worker_pool
 
-    with tempfile.TemporaryDirectory() as folder:
+    with worker_pool(workers) as pool, tempfile.TemporaryDirectory() as folder:
+        list(pool(abs, range(4 * workers)))
+        start = time.perf_counter()
         build(source, os.path.join(folder, "set"), recipe, pool=pool)
+        return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from spherical_cnn.data.workers import worker_pool
 from spherical_cnn.version import __version__
 
 FORMAT = 1  # raised whenever a manifest written before can no longer be read
-_RECORDS_PER_TASK = 128
+_RECORDS_PER_TASK, _SHAPES_PER_TASK = 512, 32
 _TASK = "task-"
 
 
@@ -222,7 +222,7 @@ class _Builder:
 
 
 def tasks_of(recipe, split, labelled, folder):
-    """Cuts `(Item, label)`s of a split into tasks of a hundred records or so.
+    """Cuts `(Item, label)`s of a split into tasks of a second or less.
 
     Args:
         recipe: `Recipe`.
@@ -233,7 +233,7 @@ def tasks_of(recipe, split, labelled, folder):
     Yields:
         `Task`.
     """
-    count = max(1, _RECORDS_PER_TASK // recipe.copies_of(split))
+    count = min(_SHAPES_PER_TASK, max(1, _RECORDS_PER_TASK // recipe.copies_of(split)))
     for first in range(0, len(labelled), count):
         path = os.path.join(folder, f"{_TASK}{os.getpid()}-{first}")
         yield Task(recipe, split, labelled[first : first + count], path)
@@ -297,8 +297,6 @@ def _explained(folder):
 
 
 def _checksum(path):
-    digest = hashlib.sha256()
     with open(path, "rb") as file:
-        for block in iter(lambda: file.read(2**20), b""):
-            digest.update(block)
-        return {"bytes": file.tell(), "sha256": digest.hexdigest()}
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"bytes": file.tell(), "sha256": digest}

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from spherical_cnn.data.flags import ConfigError, Options, option
-from spherical_cnn.data.records import encode
+from spherical_cnn.data.records import FRAME, encode
 from spherical_cnn.signals.normalise import CENTRES
 from spherical_cnn.signals.shape import KINDS, UP_AXES
 from spherical_cnn.signals.signal import Pose, ShapeError
@@ -131,8 +131,8 @@ def draw_poses(recipe, split, name):
     keep = {"none": [0, 0, 0], "z": [1, 0, 0], "so3": [1, 1, 1]}[recipe.rotation_of(split)]
     rotations = euler_to_matrix(random_rotations(copies, turning) * keep)
     ranges = [[recipe.scale_range], [recipe.shift_range]] if split == "train" else [[0], [0]]
-    changes = changing.uniform(-1, 1, (copies, 2, 3)) * ranges
-    return [Pose(r, 1 + scale, shift) for r, (scale, shift) in zip(rotations, changes, strict=True)]
+    changes = changing.uniform(-1, 1, (copies, 2, 3)) * ranges + [[1], [0]]
+    return [Pose(r, scale, shift) for r, (scale, shift) in zip(rotations, changes, strict=True)]
 
 
 def identity(*parts):
@@ -175,6 +175,5 @@ def perform(task):
                 writer.write(record)
     except tf.errors.OpError as error:
         raise OSError(None, error.message.split("; ")[-1], task.path) from error
-    frame = 16  # bytes that frame a record: its length, two checksums
-    sizes = [sum(len(record) + frame for record in copy) for copy in copies]
+    sizes = [sum(len(record) + FRAME for record in copy) for copy in copies]
     return Outcome(sizes, skipped, blank)

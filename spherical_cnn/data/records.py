@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+FRAME = 16  # bytes around a record in a shard: its length, then two checksums
 DTYPES = ("complex64", "complex128", "float32", "float64")
 
 
@@ -107,17 +108,19 @@ def encode(signal, label, name=None, rotation=None, angle=None):
         raise ValueError(f"signal must be (n, n[, channels]). Received: shape={signal.shape}")
     if signal.dtype.name not in DTYPES:
         raise ValueError(f"dtype must be one of {DTYPES}. Received: {signal.dtype}")
-    features = {"x": _bytes(_raw(signal)), "y": _int64(label)}
+    example = tf.train.Example()
+    features = example.features.feature
+    features["x"].bytes_list.value.append(_raw(signal))
+    features["y"].int64_list.value.append(label)
     if angle is not None:
         angle = np.asarray(angle, signal.dtype)
         if angle.shape != signal.shape[:2]:
             raise ValueError(f"angle must be {signal.shape[:2]}. Received: shape={angle.shape}")
-        features["a"] = _bytes(_raw(angle))
+        features["a"].bytes_list.value.append(_raw(angle))
     if name is not None:
-        features["fname"] = _bytes(name.encode())
+        features["fname"].bytes_list.value.append(name.encode())
     if rotation is not None:
-        features["idrot"] = _int64(rotation)
-    example = tf.train.Example(features=tf.train.Features(feature=features))
+        features["idrot"].int64_list.value.append(rotation)
     return example.SerializeToString(deterministic=True)  # features are a map, in no order
 
 
@@ -222,7 +225,7 @@ def count_records(path):
         while position < size:
             header = file.read(12)  # length of the data, its checksum; then data, its checksum
             length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else 0
-            end = position + 16 + length
+            end = position + FRAME + length
             if len(header) < 12 or end > size:
                 raise RecordError(
                     f"{os.fspath(path)}: record {count} (from 0) is truncated: "
@@ -269,11 +272,3 @@ def _has(features, key):
 def _raw(samples):
     samples = samples.astype(samples.dtype.newbyteorder("<"), copy=False)
     return samples.swapaxes(0, 1).tobytes()
-
-
-def _bytes(value):
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-
-
-def _int64(value):
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))

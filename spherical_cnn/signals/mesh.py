@@ -73,8 +73,8 @@ def checked(mesh):
     """The mesh without vertices that no face uses.
 
     Raises:
-        ShapeError: if there are no faces, a face names a vertex that is not there, a coordinate is
-            not finite, or the whole area is zero.
+        ShapeError: if there are no faces, a face names a vertex that is not there, or a coordinate
+            is not finite.
     """
     vertices, faces = mesh
     if faces.ndim != 2 or faces.shape[1] != 3 or not len(faces):
@@ -95,9 +95,6 @@ def checked(mesh):
         size = np.abs(vertices - vertices[0]).max()
     if not np.isfinite(size):
         raise ShapeError("extent is inf, expected a positive finite number")
-    corners = vertices[faces] / (size or 1)
-    if not np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]).any():
-        raise ShapeError(f"zero area: all {len(faces)} faces are lines or points")
     return Mesh(vertices, faces)
 
 

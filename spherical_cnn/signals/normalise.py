@@ -111,8 +111,9 @@ def _smallest(points):
             weights, *_ = np.linalg.lstsq(2 * gram, gram.diagonal(), rcond=1e-12)
             offset = weights @ sides
             radius = np.sqrt(offset @ offset)
-            distances = np.linalg.norm(points - support[0] - offset, axis=1)
-            if radius < best[2] and distances.max() <= radius + tolerance:
+            to_points = points - support[0] - offset
+            squared = np.einsum("ij,ij->i", to_points, to_points)
+            if radius < best[2] and squared.max() <= (radius + tolerance) ** 2:
                 best = (support, support[0] + offset, radius)
     return best
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
@@ -30,12 +32,12 @@ class RayCaster:
     def __init__(self, mesh):
         corners = mesh.vertices[mesh.faces]
         normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        length = _norm(normals)
+        length = _norm(normals.T)
         proper = length > 0  # others have no normal, and nothing to hit
         if not proper.any():
             raise ShapeError(f"zero area: all {len(normals)} faces are lines or points")
-        self._normals = np.ascontiguousarray((normals[proper] / length[proper, None]).T)
-        self._radius = _norm(mesh.vertices).max()
+        self._normals = (normals[proper] / length[proper, None]).T.astype("f4", order="C")
+        self._radius = _norm(mesh.vertices.T).max()
         self.scene = EmbreeScene(robust=True)
         TriangleMesh(self.scene, mesh.vertices.astype("f4"), mesh.faces[proper].astype("i4"))
 
@@ -49,22 +51,25 @@ class RayCaster:
         Returns:
             `(n, n)` complex64, colatitude before longitude (see `spherical_cnn.signals.signal`).
         """
-        moved = pose.inverse @ grid.directions.reshape(-1, 3).T
-        stretch = None if pose.rigid else np.sqrt(np.einsum("ij,ij->j", moved, moved))
-        if stretch is not None:
+        rays = _rays(grid)
+        inverse = pose.inverse.astype(np.float32)
+        moved, rigid = inverse @ rays, pose.rigid
+        if not rigid:
+            stretch = _norm(moved)
             moved /= stretch
         start, hits = self.cast(pose.centre, moved)
+        distance = start - hits["tfar"]
+        distance[hits["primID"] < 0] = 0
         normals = self._normals.take(hits["primID"], axis=1, mode="wrap")  # -1, no hit: any
-        cosine = np.einsum("ij,ij->j", moved, normals)
-        distance = np.where(hits["primID"] >= 0, start - hits["tfar"], 0)
-        if stretch is not None:
-            normals = pose.inverse.T @ normals
-            cosine *= stretch / np.sqrt(np.einsum("ij,ij->j", normals, normals))
-            distance = distance / stretch
-        return complex_samples(distance, cosine).reshape(grid.resolution, grid.resolution)
+        if not rigid:
+            moved, normals = rays, inverse.T @ normals
+            normals /= _norm(normals)
+            distance /= stretch
+        n = grid.resolution
+        return complex_samples(distance, moved, normals).reshape(n, n).T
 
     def cast(self, centre, directions):
-        """Casts rays inwards along unit vectors `(3, k)` from `centre`.
+        """Casts rays along unit vectors `(3, k)` float32 from `centre`, from outside inwards.
 
         Returns:
             `(start, hits)`: where the rays start, as a distance from the centre, and Embree's
@@ -72,9 +77,11 @@ class RayCaster:
         """
         radius = self._radius + np.linalg.norm(centre)
         start = np.float32((1 + _MARGIN) * radius)
-        inwards = np.negative(directions.T, dtype=np.float32, casting="same_kind")
+        inwards = np.negative(directions.T)
+        origins = start * directions.T
+        origins += np.asarray(centre, np.float32)
         hits = self.scene.run(
-            np.asarray(centre, np.float32) - start * inwards,
+            origins,
             inwards,
             dists=np.full(len(inwards), start - _NEAREST * radius, np.float32),
             query="INTERSECT",
@@ -83,5 +90,11 @@ class RayCaster:
         return start, hits
 
 
+@functools.lru_cache(maxsize=8)
+def _rays(grid):
+    """Directions `(3, n²)` float32, longitude before colatitude as in a record."""
+    return grid.directions.T.reshape(3, -1).astype("f4", order="C")
+
+
 def _norm(vectors):
-    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    return np.sqrt(np.einsum("ij,ij->j", vectors, vectors))

@@ -59,18 +59,21 @@ class Pose:
         return (points - self.centre) @ self.matrix.T
 
 
-def complex_samples(distance, cosine):
+def complex_samples(distance, rays, normals):
     """Samples of a signal.
 
     Args:
-        distance: of the farthest surface point, 0 where there is none.
-        cosine: of the angle between ray and normal, of either sign.
+        distance: `(k,)` float32, of the farthest surface point, 0 where there is none.
+        rays: `(3, k)` float32 unit vectors.
+        normals: of the surface there, likewise, of either sign.
 
     Returns:
-        complex64 of their shape: `distance · exp(i·angle)`.
+        `(k,)` complex64: `distance · exp(i·angle)`.
     """
-    cosine = np.minimum(np.abs(cosine), 1)
-    samples = np.empty(np.shape(distance), np.complex64)
-    samples.real = distance * cosine
-    samples.imag = distance * np.sqrt(1 - cosine * cosine)
+    cosine = np.einsum("ij,ij->j", rays, normals)
+    across = normals * -cosine  # from the cosine alone the sine of a small angle is lost
+    across += rays
+    samples = np.empty(distance.shape, np.complex64)
+    np.multiply(distance, np.abs(cosine), out=samples.real)
+    np.multiply(distance, np.sqrt(np.einsum("ij,ij->j", across, across)), out=samples.imag)
     return samples

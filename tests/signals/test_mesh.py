@@ -135,6 +135,24 @@ def test_all_files_of_one_solid_have_one_signal(name, tmp_path):
         assert (np.abs(found - expected) > 1e-5).mean() < 0.01
 
 
+LINE = [[0, 0, 0], [0.5, 1, 2], [1, 2, 4]]
+NO_AREA = {
+    "off of a line": (off([[0, 1, 2]], corners=LINE), "zero area: all 1 faces"),
+    "off of one point": (off([[0, 0, 0]] * 5), "extent is 0"),
+    "ply of a line": (ply([[0, 1, 2]], corners=LINE), "zero area: all 1 faces"),
+    "stl of one point": (stl(corners=0 * CORNERS), "extent is 0"),
+}
+
+
+@pytest.mark.parametrize("case", NO_AREA)
+def test_meshes_without_area_are_refused(case, tmp_path):
+    data, message = NO_AREA[case]
+    path = tmp_path / f"shape.{case.split()[0]}"
+    path.write_bytes(data)
+    with pytest.raises(ShapeError, match=message):
+        caster_of_file(path)
+
+
 def test_vertices_of_no_face_are_dropped():
     mesh = read_mesh(off(corners=[*CORNERS, [9, 9, 9], [np.nan, 0, np.inf]]), ".off")
     np.testing.assert_array_equal(mesh.vertices, CORNERS)
@@ -148,7 +166,6 @@ def with_corner(value):
 
 
 BILLION = 10**9
-LINE = [[0, 0, 0], [0.5, 1, 2], [1, 2, 4]]
 REFUSED = {
     "off without a keyword": (off(head=""), "expected OFF, then counts"),
     "off, binary": (off(head="OFF BINARY\n"), "expected OFF, then counts"),
@@ -174,8 +191,6 @@ REFUSED = {
     "off, a word": (off(corners=with_corner("x")), "not a readable .off"),
     "off without faces": (off([]), "no faces"),
     "off of lines": (off([[0, 1], [1, 2]]), "2 faces announced, found 0|no faces"),
-    "off without area": (off([[0, 1, 2]], corners=LINE), "zero area: all 1 faces"),
-    "off of one point": (off([[0, 0, 0]] * 5), "zero area: all 5 faces"),
     "obj without faces": (lines(CORNERS, "v ").encode(), "no faces"),
     "obj without vertices": (b"f 1 2 3\n", "no faces|not a readable|expected"),
     "obj of two columns": (b"v 0 0\nv 1 0\nv 0 1\nf 1 2 3\n", "not a readable .obj|expected"),
@@ -211,13 +226,11 @@ REFUSED = {
     "ply, index negative": (ply([[0, 1, -1]]), "expected 0 … 7"),
     "ply, not a number": (ply(corners=with_corner(np.nan)), "1 of 8 vertices are not finite"),
     "ply, a word": (ply(corners=with_corner("x")), "not a readable .ply"),
-    "ply without area": (ply([[0, 1, 2]], corners=LINE), "zero area"),
     "stl of a billion": (stl(count=BILLION), "1000000000 faces announced in a file of"),
     "stl of one more": (stl(count=13), "13 faces announced in a file of"),
     "stl of one less": (stl(count=11), "11 faces announced in a file of"),
     "stl of none": (stl(count=0)[:84], "no faces"),
     "stl, infinite": (stl(corners=with_corner(np.inf)), "vertices are not finite"),
-    "stl without area": (stl(corners=0 * CORNERS), "zero area: all 12 faces"),
     "stl ascii, a word": (STL_ASCII.replace(b"0.7", b"high", 1), "not a readable .stl"),
     "stl ascii, no end": (STL_ASCII.replace(b"endsolid", b""), "no faces|12 facets"),
 }
