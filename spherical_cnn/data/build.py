@@ -19,7 +19,7 @@ from spherical_cnn.data.files import UNFINISHED as WRITING
 from spherical_cnn.data.files import BuildError, write_json
 from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.data.recipe import Recipe, Task, identity, perform
-from spherical_cnn.data.sources import EMBEDDED, SPLITS, find_shapes, readable
+from spherical_cnn.data.sources import EMBEDDED, SPLITS, find_shapes, is_archive, readable
 from spherical_cnn.data.target import (
     JOURNAL,
     MANIFEST,
@@ -63,14 +63,18 @@ def build(
         ConfigError: if the request makes no data set; nothing has been written.
         BuildError: if the folder is in the way, or the build cannot go on.
     """
+    source, folder = os.fspath(source), os.fspath(folder)
     _check_request(source, folder, recipe, workers)
     found = find_shapes(source, split_file, recipe.embedded_shapes, recipe.seed)
-    items = _divided(found, recipe)
+    try:
+        items = _divided(found, recipe)
+    except ConfigError as error:
+        raise ConfigError(f"{readable(source)}: {error}") from error
     shapes = json.dumps([found.fingerprint, [item[:3] for item in items]]).encode()
     request = {
         "format": FORMAT,
         "version": __version__,
-        "source": readable(os.fspath(source)),
+        "source": readable(source),
         "shapes": hashlib.sha256(shapes).hexdigest(),
         "options": recipe.to_json(),
     }
@@ -271,14 +275,15 @@ def _divided(found, recipe):
 def _check_request(source, folder, recipe, workers):
     if workers < 1:
         raise ConfigError(f"--workers: expected at least 1. Received: {workers}")
-    if not os.fspath(folder):
+    if not folder:
         raise ConfigError("FOLDER: expected where the data set goes. Received none")
-    if readable(os.fspath(folder)) != os.fspath(folder):
+    if readable(folder) != folder:
         raise ConfigError(f"FOLDER: expected a name in UTF-8. Received: {readable(folder)}")
     unused = ("kind", "up", "max_file_mb") if source == EMBEDDED else ("embedded_shapes",)
+    unused += ("max_file_mb",) if is_archive(source) else ()
     for name in unused:
         if getattr(recipe, name) != getattr(Recipe, name):
-            raise ConfigError(f"--{name}: has no effect on {source}, expected none")
+            raise ConfigError(f"--{name}: has no effect on {readable(source)}, expected none")
 
 
 @contextlib.contextmanager

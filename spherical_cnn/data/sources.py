@@ -95,7 +95,8 @@ def find_shapes(source, split_file=None, embedded_shapes=(1000, 100, 300), seed=
             an `.npz` with `x_train`, `y_train`, `x_test`, `y_test` or `x`, `y`, optionally
             `classes` and `name`; or `"embedded"`.
         split_file: CSV with the columns `name`, `split`: paths within the folder, or names in the
-            `.npz`; it alone then decides. What it does not list is not used.
+            `.npz`, alone or as `manifest.json` has them; it alone then decides. What it does not
+            list is not used.
         embedded_shapes: how many of the embedded set to make for train, val, test.
         seed: of the embedded set.
 
@@ -114,9 +115,14 @@ def find_shapes(source, split_file=None, embedded_shapes=(1000, 100, 300), seed=
         return _embedded(embedded_shapes, seed)
     if os.path.isdir(source):
         return _folder(source, splits)
-    if source.lower().endswith(".npz") and os.path.exists(source):
+    if is_archive(source) and os.path.exists(source):
         return _npz(os.path.abspath(source), splits)
     raise ConfigError(f"{readable(source)}: expected a folder, an .npz file or {EMBEDDED!r}")
+
+
+def is_archive(source):
+    """Whether a source is an `.npz`, by its name."""
+    return source.lower().endswith(".npz") and not os.path.isdir(source)
 
 
 def _embedded(counts, seed):
@@ -209,9 +215,10 @@ def _npz(path, splits):
         for row, (name, label) in enumerate(
             zip(_names(path, arrays, keys, suffix, len(labels[split])), labels[split], strict=True)
         ):
-            unused.discard(name)
-            item_split = split if splits is None else splits.get(name)
-            unique = readable(f"{key}/{row:06d}/{name}")
+            unique = readable(f"{key}/{row:06d}" + f"/{name}" * bool(name))
+            listed = unique if unique in unused else name
+            unused.discard(listed)
+            item_split = split if splits is None else splits.get(listed)
             if item_split is None:
                 ignored.append((unique, "not in the split file"))
                 continue
@@ -255,8 +262,13 @@ def _names(path, arrays, keys, suffix, count):
     return names
 
 
-@functools.lru_cache(maxsize=1)
 def _archive(path):
+    state = os.stat(path)
+    return _unpacked(path, state.st_mtime_ns, state.st_size)
+
+
+@functools.lru_cache(maxsize=1)
+def _unpacked(path, *_):
     try:
         return read_arrays(read_bytes(path, _ARCHIVE_BYTES), ".npz")
     except ShapeError as error:
@@ -265,7 +277,11 @@ def _archive(path):
 
 def _read_splits(path):
     splits = {}
-    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+    try:
+        file = open(path, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    except OSError as error:
+        raise ConfigError(f"--split_file: {path}: {error.strerror}") from error
+    with file:
         reader = csv.DictReader(file)
         try:
             if not {"name", "split"} <= set(reader.fieldnames or ()):

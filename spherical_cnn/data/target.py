@@ -18,7 +18,8 @@ def check_folder(folder, request):
     """The manifest, if this very build is finished there; refuses a folder of other contents."""
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise BuildError(f"{folder}: a file, expected an absent or empty folder")
-    manifest, journal = _read_manifest(folder), read_journal(folder)
+    manifest = _read_manifest(folder)
+    journal = None if manifest else read_journal(folder)
     there = manifest or (journal and journal["request"])
     if there is None:
         names = sorted(os.listdir(folder)) if os.path.exists(folder) else []
@@ -73,7 +74,18 @@ def locked(folder):
 def read_journal(folder):
     """What an unfinished build says of itself; `None` if there is none."""
     advice = f"damaged; remove {os.path.join(folder, UNFINISHED)} to build anew"
-    return _read_objects(os.path.join(folder, JOURNAL), ("request", "splits"), advice)
+    journal = _read_objects(os.path.join(folder, JOURNAL), ("request", "splits"), advice)
+    if journal and not (
+        isinstance(journal["request"].get("options"), dict)
+        and all(_is_state(state) for state in journal["splits"].values())
+    ):
+        raise BuildError(f"{os.path.join(folder, JOURNAL)}: {advice}")
+    return journal
+
+
+def _is_state(state):
+    types = {"done": int, "sizes": list, "whole": bool, "skipped": list, "blank": list}
+    return isinstance(state, dict) and all(isinstance(state.get(k), t) for k, t in types.items())
 
 
 def _read_manifest(folder):
@@ -92,10 +104,10 @@ def _read_objects(path, keys, advice):
 
 
 def _read_json(path):
-    """The value in a file, `None` if there is no such file, `False` if it is no JSON."""
+    """The value in a file, `None` if there is no such file, `False` if it holds none."""
     try:
         with open(path, encoding="utf-8") as file:
-            return json.load(file)
+            return json.load(file) or False
     except FileNotFoundError:
         return None
     except (ValueError, RecursionError):

@@ -143,7 +143,7 @@ def test_a_folder_in_the_way_is_left_alone(source, out, add):
     assert os.listdir(out) == ["notes.txt"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "{}", '{"name": "app", "shards": {}}'])
+@pytest.mark.parametrize("text", ["", "{", "[1]", "{}", "null", '{"name": "app", "shards": {}}'])
 def test_a_manifest_of_another_program_is_left_alone(source, out, text):
     out.mkdir()
     (out / "manifest.json").write_text(text)

@@ -103,7 +103,11 @@ def test_a_lock_of_another_process_is_heeded(source, out):
     build(source, out, SMALL)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "{}", "\0", "[" * 10**5])
+EMPTY = '{"request": {}, "splits": {}}'
+HALF = '{"request": {"options": {}}, "splits": {"train": {"done": 1}}}'
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "{}", "null", "\0", "[" * 10**5, EMPTY, HALF])
 def test_a_damaged_journal_is_named_and_nothing_removed(source, out, small_tasks, text):
     with pytest.raises(KeyboardInterrupt):
         build(source, out, SMALL, progress=Interruption(4))

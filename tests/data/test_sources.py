@@ -117,7 +117,7 @@ def test_a_split_file_alone_decides(source, out, tmp_path, names):
         (b"name,split\n" + b"x" * 200_000, "s.csv: line .: field larger than"),
         (
             b"name,split\nbed/train/0.off,train\nchair/train/0.off,test\n",
-            "classes without train shapes: chair",
+            "/shapes: classes without train shapes: chair",
         ),
         (b"name,split\nbed/train/0.off,train\n", "no test shapes; expected"),
     ],
@@ -125,6 +125,11 @@ def test_a_split_file_alone_decides(source, out, tmp_path, names):
 def test_split_files_that_make_no_data_set(source, out, tmp_path, refused, text, message):
     (tmp_path / "s.csv").write_bytes(text)
     refused(ConfigError, message, source, out, SMALL, split_file=tmp_path / "s.csv")
+
+
+def test_a_split_file_that_is_not_there(source, out, tmp_path, refused):
+    message = "--split_file: .*absent.csv: No such file"
+    refused(ConfigError, message, source, out, SMALL, split_file=tmp_path / "absent.csv")
 
 
 def test_a_split_file_may_begin_with_a_byte_order_mark(source, out, tmp_path):
@@ -162,12 +167,27 @@ def test_archives_of_arrays(tmp_path, out, layout, options, counts, classes):
 def test_shapes_of_an_archive_are_listed_by_name(tmp_path, out, names):
     arrays = {"x": VOXELS, "y": 0 * LABELS, "name": np.array([f"ä{i}" for i in range(6)])}
     np.savez(tmp_path / "a.npz", **arrays)
-    (tmp_path / "s.csv").write_text("name,split\nä0,train\nä5,test\n")
+    (tmp_path / "s.csv").write_text("name,split\nä0,train\nx/000005/ä5,test\n")
     manifest = build(str(tmp_path / "a.npz"), out, SMALL, tmp_path / "s.csv")
     assert names(out, "train") == {"x/000000/ä0"} and names(out, "test") == {"x/000005/ä5"}
     assert manifest["skipped"] == [
         {"name": f"x/00000{i}/ä{i}", "reason": "not in the split file"} for i in range(1, 5)
     ]
+
+
+def test_shapes_without_names_are_listed_by_row(tmp_path, out, names):
+    np.savez(tmp_path / "a.npz", x=VOXELS, y=0 * LABELS)
+    (tmp_path / "s.csv").write_text("name,split\nx/000001,train\nx/000004,test\n")
+    build(tmp_path / "a.npz", out, SMALL, tmp_path / "s.csv")
+    assert names(out, "train") == {"x/000001"} and names(out, "test") == {"x/000004"}
+
+
+def test_an_archive_that_is_written_anew_is_read_anew(tmp_path, out, names):
+    for count in (2, 3):
+        arrays = {"x_train": VOXELS[:count], "y_train": 0 * LABELS[:count]}
+        np.savez(tmp_path / "a.npz", **arrays, x_test=VOXELS, y_test=0 * LABELS)
+        build(str(tmp_path / "a.npz"), out / str(count), SMALL)
+        assert len(names(out / str(count), "train")) == count
 
 
 def test_shapes_of_equal_names_in_an_archive_stay_apart(tmp_path, out, names):
@@ -251,7 +271,7 @@ def test_the_embedded_set_takes_no_split_file(tmp_path, out, refused):
     [
         *(("embedded", {"kind": "mesh"}), ("embedded", {"up": "y"})),
         *(("embedded", {"max_file_mb": 1}), ("shapes", {"embedded_shapes": (10, 0, 10)})),
-        ("a.npz", {"embedded_shapes": (10, 0, 10)}),
+        *(("a.npz", {"max_file_mb": 1}), ("a.npz", {"embedded_shapes": (10, 0, 10)})),
     ],
 )
 def test_flags_without_effect_on_a_source_are_refused(tmp_path, out, refused, origin, options):
