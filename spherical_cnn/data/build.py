@@ -279,8 +279,8 @@ def _check_request(source, folder, recipe, workers):
         raise ConfigError("FOLDER: expected where the data set goes. Received none")
     if readable(folder) != folder:
         raise ConfigError(f"FOLDER: expected a name in UTF-8. Received: {readable(folder)}")
-    unused = ("kind", "up", "max_file_mb") if source == EMBEDDED else ("embedded_shapes",)
-    unused += ("max_file_mb",) if is_archive(source) else ()
+    unused = ["kind", "up", "max_file_mb"] if source == EMBEDDED else ["embedded_shapes"]
+    unused += ["max_file_mb"] if is_archive(source) else []
     for name in unused:
         if getattr(recipe, name) != getattr(Recipe, name):
             raise ConfigError(f"--{name}: has no effect on {readable(source)}, expected none")
