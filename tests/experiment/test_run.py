@@ -105,6 +105,7 @@ def test_test_only_reproduces_the_accuracy_and_writes_only_the_log(finished, cop
     assert changed == {"logging.log"}
 
 
+@pytest.mark.slow
 def test_test_only_honours_explicit_options(copied, shards, tmp_path):
     folder, _ = copied
     assert run("--test_only", f"--logdir={folder}", "--test_n=1")["test_samples"] == 8
@@ -122,6 +123,7 @@ def test_a_finished_run_trains_no_more(finished, copied):
     assert_same_weights(weights(folder), weights(finished[0]))
 
 
+@pytest.mark.slow
 def test_a_changed_option_is_refused_and_from_scratch_removes_only_own_files(copied):
     folder, flags = copied
     with pytest.raises(RunError, match=r"other options \(--train_bsize 8 → 4\).*--from_scratch"):

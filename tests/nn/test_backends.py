@@ -47,6 +47,7 @@ def elsewhere(tmp_path_factory, start_python):
     return folder, numbers_of(models, folder), interpreters
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_backend_gives_the_numbers_of_tensorflow(elsewhere, backend):
     folder, expected, interpreters = elsewhere

@@ -167,6 +167,7 @@ def elsewhere(tmp_path_factory, start_python):
     return folder, outputs, {how: start_python("-c", SCRIPTS[how], folder) for how in SCRIPTS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "printed"), [("loaded", "0.3"), ("served", "False")])
 def test_saved_models_do_the_same_in_a_fresh_interpreter(elsewhere, how, printed):
     folder, outputs, interpreters = elsewhere

@@ -123,6 +123,7 @@ def test_same_bytes_twice_in_any_order_with_repeats(rng):
     assert signal_of(repeated).tobytes() == expected
 
 
+@pytest.mark.slow
 def test_large_clouds_are_thinned(rng):
     points = sphere_points(2 * MOST_POINTS, rng)
     mesh = surface(points)
