@@ -48,10 +48,9 @@ def read(path):
 
 def draw(mesh, count, rng):
     """Points drawn uniformly by area, `(count, 3)`."""
-    corners = mesh.vertices[mesh.faces]
-    sides = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    area = np.linalg.norm(sides, axis=1)
-    a, b, c = corners[rng.choice(len(area), count, p=area / area.sum())].swapaxes(0, 1)
+    area = np.linalg.norm(mesh.face_normals(), axis=1)
+    drawn = mesh.faces[rng.choice(len(area), count, p=area / area.sum())]
+    a, b, c = mesh.vertices[drawn].swapaxes(0, 1)
     u, v = rng.random((2, count, 1))
     u = np.sqrt(u)
     return (1 - u) * a + u * (1 - v) * b + u * v * c

@@ -31,12 +31,10 @@ def normalised(mesh, centre="sphere"):
     if centre == "sphere":
         middle, _ = bounding_sphere(vertices)
     elif centre == "area":
-        corners = vertices[mesh.faces]
-        sides = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        areas = np.linalg.norm(sides, axis=1)
+        areas = np.linalg.norm(Mesh(vertices, mesh.faces).face_normals(), axis=1)
         if not areas.any():
             raise ShapeError("zero area: the square of every face's area underflows")
-        middle = np.average(corners.mean(1), axis=0, weights=areas)
+        middle = np.average(vertices[mesh.faces].mean(1), axis=0, weights=areas)
     else:
         middle = _centre_of_volume(vertices, mesh.faces)
     return Mesh(_unit_radius(vertices - middle), mesh.faces)

@@ -30,8 +30,7 @@ class RayCaster:
     """
 
     def __init__(self, mesh):
-        corners = mesh.vertices[mesh.faces]
-        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        normals = mesh.face_normals()
         length = _norm(normals.T)
         proper = length > 0  # others have no normal, and nothing to hit
         if not proper.any():

@@ -24,6 +24,11 @@ class Mesh(NamedTuple):
     vertices: np.ndarray
     faces: np.ndarray
 
+    def face_normals(self):
+        """`(f, 3)`: at right angles to each face, as long as twice its area."""
+        a, b, c = self.vertices[self.faces].swapaxes(0, 1)
+        return np.cross(b - a, c - a)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pose:
