@@ -91,13 +91,11 @@ def two_branch(
     for i, (width, pooled, concat) in enumerate(
         zip(filters, pool_layers, concat_layers, strict=True)
     ):
-        if concat:
-            merged = keras.layers.Concatenate(name=f"concat{i}")(branches)
-            branches = [merged, branches[1]]
+        inputs = [branches if concat else branches[0], branches[1]]
         for j in range(2):
             spectral = bool(pooled and spectral_pooling)
             layer = SphericalBlock(width, spectral_pooling=spectral, name=f"conv{i}_b{j}", **block)
-            branches[j] = layer(branches[j])
+            branches[j] = layer(inputs[j])
             if pooled and not spectral:
                 branches[j] = SphericalPooling(pool, name=f"pool{i}_b{j}")(branches[j])
     maps = keras.layers.Concatenate(name="final_conv")(branches)

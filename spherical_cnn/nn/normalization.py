@@ -1,9 +1,59 @@
-"""Batch renormalization, as the original program's option has it."""
+"""Batch normalization and renormalization, of maps or of their coefficients.
+
+Both layers map each channel affinely. `affine` gives that map from the batch's moments, however
+they were computed, so that `SphericalBlock` can apply it to coefficients, which are fewer than
+samples.
+"""
 
 from __future__ import annotations
 
 import keras
 from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="spherical_cnn")
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras's batch normalization without learned scale, which also tells its affine map.
+
+    Args:
+        momentum: of the moving averages.
+        epsilon: added to the variance.
+
+    Input shape:
+        `(..., channels)`.
+
+    Output shape:
+        As the input.
+
+    >>> import numpy as np
+    >>> layer = BatchNormalization()
+    >>> tuple(layer(np.ones((2, 4, 4, 3), "float32"), training=True).shape)
+    (2, 4, 4, 3)
+
+    Reference: Ioffe & Szegedy 2015.
+    """
+
+    def __init__(self, momentum=0.99, epsilon=1e-3, **kwargs):
+        super().__init__(momentum=momentum, epsilon=epsilon, scale=False, **kwargs)
+
+    def affine(self, moments, training):
+        """`(scale, offset)`, `(channels,)`, of this layer's output `scale · x + offset`.
+
+        Args:
+            moments: function to the mean and variance of the batch, called in training only.
+            training: whether to use these and to move the averages, or to use the averages.
+        """
+        mean, variance = self.moving_mean, self.moving_variance
+        if training and self.trainable:
+            mean, variance = moments()
+            for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                _move(average, value, self.momentum)
+        scale = ops.rsqrt(variance + self.epsilon)
+        return scale, ops.cast(self.beta, scale.dtype) - mean * scale
+
+    def get_config(self):
+        config = keras.layers.Layer.get_config(self)
+        return {**config, "momentum": self.momentum, "epsilon": self.epsilon}
 
 
 @keras.saving.register_keras_serializable(package="spherical_cnn")
@@ -58,13 +108,18 @@ class BatchRenormalization(keras.layers.Layer):
         self.renorm_weight = statistic("renorm_weight", "zeros", shape=())
 
     def call(self, inputs, training=False):
-        dtype = self.moving_mean.dtype
-        x = ops.cast(inputs, dtype)
+        x = ops.cast(inputs, self.moving_mean.dtype)
+        axes = tuple(range(len(inputs.shape) - 1))
+        scale, offset = self.affine(lambda: ops.moments(x, axes=axes), training)
+        return ops.cast(x * scale + offset, inputs.dtype)
+
+    def affine(self, moments, training):
+        """`(scale, offset)` as `BatchNormalization.affine` gives them."""
+        beta = ops.cast(self.beta, self.moving_mean.dtype)
         if not training:
             scale = ops.rsqrt(self.moving_variance + self.epsilon)
-            offset = ops.cast(self.beta, dtype) - self.moving_mean * scale
-            return ops.cast(x * scale + offset, inputs.dtype)
-        mean, variance = ops.moments(x, axes=tuple(range(len(inputs.shape) - 1)))
+            return scale, beta - self.moving_mean * scale
+        mean, variance = moments()
         stddev = ops.sqrt(variance + self.epsilon)
         # The averages as if they had been initialised with this batch.
         missing = 1.0 - self.renorm_weight
@@ -74,24 +129,24 @@ class BatchRenormalization(keras.layers.Layer):
         d = ops.stop_gradient((mean - renorm_mean) / renorm_stddev)
         self._update(mean, stddev)
         scale = r / stddev
-        offset = d + ops.cast(self.beta, dtype) - mean * scale
-        return ops.cast(x * scale + offset, inputs.dtype)
+        return scale, d + beta - mean * scale
 
     def _update(self, mean, stddev):
-        mean, stddev = ops.stop_gradient(mean), ops.stop_gradient(stddev)
-
-        def moved(average, value):
-            average.assign(average * self.momentum + value * (1.0 - self.momentum))
-            return ops.convert_to_tensor(average)
-
-        weight = moved(self.renorm_weight, 1.0)
-        unbiased_mean = moved(self.renorm_mean, mean) / weight
-        unbiased_stddev = moved(self.renorm_stddev, stddev) / weight
-        moved(self.moving_mean, unbiased_mean)
-        moved(self.moving_variance, ops.square(unbiased_stddev) - self.epsilon)
+        weight = _move(self.renorm_weight, 1.0, self.momentum)
+        unbiased_mean = _move(self.renorm_mean, mean, self.momentum) / weight
+        unbiased_stddev = _move(self.renorm_stddev, stddev, self.momentum) / weight
+        _move(self.moving_mean, unbiased_mean, self.momentum)
+        _move(self.moving_variance, ops.square(unbiased_stddev) - self.epsilon, self.momentum)
 
     def compute_output_shape(self, input_shape):
         return input_shape
 
     def get_config(self):
         return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
+
+
+def _move(average, value, momentum):
+    """Moves the variable `average` towards `value`, without gradient; returns what it is now."""
+    value = ops.stop_gradient(ops.convert_to_tensor(value, dtype=average.dtype))
+    average.assign(average * momentum + value * (1.0 - momentum))
+    return ops.convert_to_tensor(average)

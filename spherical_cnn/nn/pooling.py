@@ -7,6 +7,7 @@ from keras import ops
 
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.sht import sht
+from spherical_cnn.sphere.spectral import turned
 
 PACKAGE = "spherical_cnn"
 POOLS = ("wap", "avg", "max")
@@ -70,19 +71,20 @@ class SphericalPooling(_OnGrid):
     def build(self, input_shape):
         super().build(input_shape)
         coarse = SphericalGrid.from_resolution(self.compute_output_shape(input_shape)[1])
-        self._fine = self.grid.cell_weights[:, None, None]
-        self._coarse = 1 / coarse.cell_weights[:, None, None]
+        rows = self.grid.cell_weights.reshape(coarse.resolution, self.pool_size)
+        self._weights = rows / coarse.cell_weights[:, None] / self.pool_size**2
 
     def call(self, inputs):
-        size = (self.pool_size, self.pool_size)
-        window = {"pool_size": size, "strides": size, "data_format": "channels_last"}
+        k, n, channels = self.pool_size, self.grid.resolution // self.pool_size, inputs.shape[3]
+        windows = ops.reshape(turned(inputs), (n, k, n, k, -1))
         if self.pool == "max":
-            return ops.max_pool(inputs, **window)
-        if self.pool == "avg":
-            return ops.average_pool(inputs, **window)
-        fine = ops.convert_to_tensor(self._fine, dtype=inputs.dtype)
-        coarse = ops.convert_to_tensor(self._coarse, dtype=inputs.dtype)
-        return ops.average_pool(inputs * fine, **window) * coarse
+            maps = ops.max(windows, axis=(1, 3))
+        elif self.pool == "avg":
+            maps = ops.mean(windows, axis=(1, 3))
+        else:
+            weights = ops.convert_to_tensor(self._weights[:, :, None], dtype=inputs.dtype)
+            maps = ops.sum(windows * weights, axis=(1, 3))
+        return turned(ops.reshape(maps, (n, n, -1, channels)))
 
     def compute_output_shape(self, input_shape):
         n, k = grid_of(self, input_shape).resolution, self.pool_size

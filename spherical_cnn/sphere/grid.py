@@ -112,6 +112,21 @@ class SphericalGrid:
         return _analysis(self.bandwidth)
 
     @property
+    def legendre_mean(self):
+        """Mean over the rows `t` of `legendre[0, l, t]`, `(L,)`: of each zonal harmonic's map."""
+        return _legendre_mean(self.bandwidth)
+
+    @property
+    def legendre_covariance(self):
+        """Covariance over the samples of harmonics of equal order, `(L, L, L)`.
+
+        `[m, l, k]`: the mean over the rows `t` of `legendre[m, l, t] · legendre[m, k, t]`, less,
+        for `m = 0`, the product of their means. The variance over the samples of a map is the
+        quadratic form of its coefficients with these matrices, summed over orders and parts.
+        """
+        return _legendre_covariance(self.bandwidth)
+
+    @property
     def harmonics(self):
         """`harmonics[l, L-1+m, t, p] = Y_lm(θ_t, φ_p)`, `(L, 2L-1, 2L, 2L)`, zero where `|m| > l`.
 
@@ -190,6 +205,18 @@ def _legendre(bandwidth):
 @_table
 def _analysis(bandwidth):
     return _legendre(bandwidth) * _quadrature_weights(bandwidth)
+
+
+@_table
+def _legendre_mean(bandwidth):
+    return _legendre(bandwidth)[0].mean(axis=-1)
+
+
+@_table
+def _legendre_covariance(bandwidth):
+    centred = _legendre(bandwidth).copy()
+    centred[0] -= _legendre_mean(bandwidth)[:, None]
+    return centred @ centred.transpose(0, 2, 1) / (2 * bandwidth)
 
 
 @_table

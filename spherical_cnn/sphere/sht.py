@@ -1,9 +1,4 @@
-"""Spherical harmonic transform, its inverse, and convolution with zonal filters, on `keras.ops`.
-
-The fast path keeps coefficients *order-first*, `(m, s, l, b, c)`: order `m ≥ 0`, part `s` (0 the
-cosine, order `+m`; 1 the sine, order `-m`), degree, batch, channel. Both parts share one Legendre
-table. That layout stays inside this module; the public one is `(b, l, m, c)`.
-"""
+"""Spherical harmonic transform, its inverse, and convolution with zonal filters, on `keras.ops`."""
 
 from __future__ import annotations
 
@@ -12,8 +7,16 @@ import numpy as np
 from keras import ops
 
 from spherical_cnn.sphere.grid import SphericalGrid
-
-METHODS = ("sep", "naive")
+from spherical_cnn.sphere.spectral import (
+    METHODS,
+    analyse,
+    from_signed,
+    mix,
+    scaled,
+    synthesise,
+    to_signed,
+    turned,
+)
 
 
 def sht(signal, grid, method="sep"):
@@ -41,13 +44,8 @@ def sht(signal, grid, method="sep"):
     Source: Driscoll & Healy 1994; Esteves et al. 2018, section 3.
     """
     signal = _check_signal(signal, grid)
-    if _check_method(method) == "naive":
-        weighted = grid.harmonics * grid.quadrature_weights[:, None]
-        return ops.einsum("lmtp,btpc->blmc", _constant(weighted, signal), signal)
-    orders = _analyse(signal, grid, grid.bandwidth)
-    cosine, sine = orders[:, 0], orders[1:, 1]
-    coefficients = ops.concatenate([ops.flip(sine, axis=0), cosine], axis=0)
-    return ops.transpose(coefficients, (2, 1, 0, 3))
+    orders = analyse(turned(signal), grid, grid.bandwidth, _check_method(method))
+    return ops.transpose(to_signed(orders), (2, 1, 0, 3))
 
 
 def isht(coefficients, grid, method="sep"):
@@ -75,12 +73,8 @@ def isht(coefficients, grid, method="sep"):
             f"coefficients must be (batch, {bandwidth}, {2 * bandwidth - 1}, channel) for {grid}. "
             f"Received: coefficients.shape={tuple(coefficients.shape)}"
         )
-    if _check_method(method) == "naive":
-        return ops.einsum("lmtp,blmc->btpc", _constant(grid.harmonics, coefficients), coefficients)
-    orders = ops.transpose(coefficients, (2, 1, 0, 3))
-    cosine, sine = orders[bandwidth - 1 :], orders[: bandwidth - 1]
-    sine = ops.concatenate([ops.zeros_like(cosine[:1]), ops.flip(sine, axis=0)], axis=0)
-    return _synthesise(ops.stack([cosine, sine], axis=1), grid)
+    orders = from_signed(ops.transpose(coefficients, (2, 1, 0, 3)))
+    return turned(synthesise(orders, grid, _check_method(method)))
 
 
 def zonal_product(coefficients, spectrum):
@@ -98,7 +92,7 @@ def zonal_product(coefficients, spectrum):
     Source: Esteves et al. 2018, equation 5 (Driscoll & Healy 1994, theorem 1).
     """
     coefficients = _check_coefficients(coefficients)
-    return ops.einsum("blmc,lcd->blmd", coefficients, _scaled(spectrum, coefficients))
+    return ops.einsum("blmc,lcd->blmd", coefficients, scaled(spectrum, coefficients))
 
 
 def zonal_convolution(signal, spectrum, grid, method="sep"):
@@ -121,22 +115,14 @@ def zonal_convolution(signal, spectrum, grid, method="sep"):
         ValueError: if signal, spectrum and grid do not fit, or `method` is unknown.
     """
     signal = _check_signal(signal, grid)
-    kept, channels = spectrum.shape[0], spectrum.shape[1]
+    kept, channels = spectrum.shape[:2]
     if kept > grid.bandwidth or channels != signal.shape[-1]:
         raise ValueError(
             f"spectrum must be (degrees ≤ {grid.bandwidth}, {signal.shape[-1]}, filter) for this "
             f"signal. Received: spectrum.shape={tuple(spectrum.shape)}"
         )
-    out_grid = SphericalGrid(kept)
-    if _check_method(method) == "naive":
-        coefficients = truncate(sht(signal, grid, method), kept)
-        return isht(zonal_product(coefficients, spectrum), out_grid, method)
-    orders = _analyse(signal, grid, kept)
-    # Degrees in front: mixing channels is then one matrix product per degree.
-    degrees = ops.reshape(ops.moveaxis(orders, 2, 0), (kept, -1, channels))
-    degrees = ops.matmul(degrees, _scaled(spectrum, signal))
-    degrees = ops.reshape(degrees, (kept, kept, 2, -1, spectrum.shape[2]))
-    return _synthesise(ops.moveaxis(degrees, 0, 2), out_grid)
+    orders = analyse(turned(signal), grid, kept, _check_method(method))
+    return turned(synthesise(mix([orders], spectrum), SphericalGrid(kept), method))
 
 
 def truncate(coefficients, bandwidth):
@@ -201,40 +187,8 @@ def from_complex(coefficients):
     return np.concatenate([sine[:, :, :0:-1], cosine], axis=2)
 
 
-def _analyse(signal, grid, bandwidth):
-    """Order-first coefficients `(m, s, l, b, c)` of the degrees below `bandwidth`."""
-    n, channels = grid.resolution, signal.shape[-1]
-    fourier = grid.fourier[:bandwidth].reshape(2 * bandwidth, n)
-    orders = ops.matmul(_constant(fourier, signal), signal)
-    orders = ops.reshape(ops.transpose(orders, (2, 1, 0, 3)), (bandwidth, 2, n, -1))
-    legendre = grid.analysis[:bandwidth, None, :bandwidth]
-    orders = ops.matmul(_constant(legendre, signal), orders)
-    return ops.reshape(orders, (bandwidth, 2, bandwidth, -1, channels))
-
-
-def _synthesise(orders, grid):
-    """Signal on `grid` of order-first coefficients `(m, s, l, b, c)` of its bandwidth."""
-    n, bandwidth, channels = grid.resolution, grid.bandwidth, orders.shape[-1]
-    orders = ops.reshape(orders, (bandwidth, 2, bandwidth, -1))
-    legendre = grid.legendre.transpose(0, 2, 1)[:, None]
-    rows = ops.matmul(_constant(legendre, orders), orders)
-    rows = ops.reshape(rows, (2 * bandwidth, n, -1, channels))
-    fourier = grid.fourier.reshape(2 * bandwidth, n).T
-    return ops.matmul(_constant(fourier, rows), ops.transpose(rows, (2, 1, 0, 3)))
-
-
-def _scaled(spectrum, like):
-    degree = np.arange(spectrum.shape[0])
-    factor = 2 * np.pi * np.sqrt(4 * np.pi / (2 * degree + 1))
-    return ops.cast(spectrum, like.dtype) * _constant(factor[:, None, None], like)
-
-
 def _alternating(bandwidth):
     return ((-1.0) ** np.arange(bandwidth))[:, None]
-
-
-def _constant(table, like):
-    return ops.convert_to_tensor(table, dtype=like.dtype)
 
 
 def _check_method(method):
