@@ -15,8 +15,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from spherical_cnn.sphere.grid import SphericalGrid
-
 METHODS = ("sep", "naive")
 
 
