@@ -39,7 +39,7 @@ def run(rounds, batches=BATCHES, flags=None):
         rows += _rows(batch, variants, rounds, flags, notes)
     notes.insert(0, _READING)
     if any(batch > NAIVE_BATCH for batch in batches):
-        notes.append(f"skipped: naive above batch {NAIVE_BATCH} (it takes 9 GB there)")
+        notes.append(f"skipped: naive above batch {NAIVE_BATCH} (out of proportion)")
     return Table("Training step and inference", COLUMNS, rows, notes)
 
 
