@@ -1,95 +1,80 @@
-"""Training step, inference and peak memory of the real configuration: `sep` against `naive`.
+"""Training step and inference of the paper's network: time, memory, use of the machine."""
 
-    python -m benchmarks.step [--batch 16] [--rounds 3] [--methods sep naive]
+import contextlib
 
-Model of params/model-64.txt, 64 × 64, 40 classes. Each measurement is a process of its own, the
-methods in turn; figures are medians over the rounds of medians over the steps.
-"""
+from benchmarks.harness import Child, ChildError, interleaved, medians, say
+from benchmarks.network import VARIANTS, Network
+from benchmarks.table import Table, column
 
-import argparse
-import json
-import os
-import pathlib
-import resource
-import statistics
-import subprocess
-import sys
-import time
-
-ROOT = pathlib.Path(__file__).parents[1]
-
-
-def measure(method, batch, steps):
-    """Seconds per training step and inference, and peak bytes, of this process."""
-    import keras
-    import numpy as np
-    import tensorflow as tf
-
-    from spherical_cnn.experiment.config import Config, argument_parser
-    from spherical_cnn.experiment.network import build_model, compile_model
-
-    files = [f"@{ROOT / 'params' / name}.txt" for name in ("model-64", "m40-64", "training")]
-    options = vars(argument_parser("").parse_args([*files, f"--transform_method={method}"]))
-    config = Config.from_json(options)
-    keras.utils.set_random_seed(0)
-    model = build_model(config)
-    compile_model(model, config)
-    rng = np.random.default_rng(0)
-    signal = rng.random((batch, config.input_res, config.input_res, 2), np.float32)
-    label = rng.integers(0, config.n_classes, batch)
-    labels = dict.fromkeys(model.output_names, label)
-    infer = tf.function(lambda x: model(x, training=False)["logits"])
-    step_seconds = _median(lambda: model.train_on_batch(signal, labels), steps)
-    return {
-        "step": step_seconds,
-        "inference": _median(lambda: infer(signal).numpy(), steps),
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-    }
+BATCHES = (1, 4, 16, 64)
+NAIVE_BATCH = 16
+COLUMNS = {
+    "batch": column("batch"),
+    "variant": column("variant"),
+    "train step, ms": column("step", ".1f", 1e3),
+    "trained, samples/s": column("step_rate", ".1f"),
+    "use in training, %": column("step_use", ".0f", 1e2),
+    "inference, ms": column("inference", ".1f", 1e3),
+    "inferred, samples/s": column("inference_rate", ".1f"),
+    "use in inference, %": column("inference_use", ".0f", 1e2),
+    "peak memory, GB": column("peak", ".2f", 1e-9),
+}
 
 
-def _median(function, steps):
-    for _ in range(3):
-        function()
-    seconds = []
-    for _ in range(steps):
-        start = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
+def run(rounds, batches=BATCHES, flags=None):
+    """Measures all variants, those of one batch size in turn.
+
+    Args:
+        rounds: that count.
+        batches: sizes.
+        flags: over those of `configuration`.
+
+    Returns:
+        `Table`.
+    """
+    rows, notes = [], []
+    for batch in batches:
+        say(f"step: batch {batch}")
+        variants = [name for name in VARIANTS if name != "naive" or batch <= NAIVE_BATCH]
+        rows += _rows(batch, variants, rounds, flags, notes)
+    notes.insert(0, _READING)
+    if any(batch > NAIVE_BATCH for batch in batches):
+        notes.append(f"skipped: naive above batch {NAIVE_BATCH} (out of proportion)")
+    return Table("Training step and inference", COLUMNS, rows, notes)
 
 
-def main():
-    """Runs the processes and prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=16, metavar="N")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N")
-    parser.add_argument("--methods", nargs="+", default=["sep", "naive"], metavar="NAME")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.child:
-        steps = 20 if options.child == "sep" else 5
-        print(json.dumps(measure(options.child, options.batch, steps)))
-        return
-    results = {method: [] for method in options.methods}
-    for _ in range(options.rounds):
-        for method in options.methods:
-            child = ["-m", "benchmarks.step", f"--child={method}", f"--batch={options.batch}"]
-            done = subprocess.run(
-                [sys.executable, *child],
-                check=True,
-                cwd=ROOT,
-                stdout=subprocess.PIPE,
-                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-            )
-            results[method].append(json.loads(done.stdout.splitlines()[-1]))
-    print("| method | train step, ms | inference, ms | peak memory, GB |")
-    print("|---|---|---|---|")
-    for method, rounds in results.items():
-        step, inference, peak = (
-            statistics.median(r[key] for r in rounds) for key in ("step", "inference", "peak")
-        )
-        print(f"| {method} | {step * 1e3:.0f} | {inference * 1e3:.0f} | {peak / 1e9:.2f} |")
+_READING = (
+    "use: operations of the matrix products in the graph of plain, in every row, by time and by "
+    "the rate of a large float32 product, measured by plain in the same turns. Peak memory: of a "
+    "process that trains, libraries included."
+)
 
 
-if __name__ == "__main__":
-    main()
+def _rows(batch, variants, rounds, flags, notes):
+    with contextlib.ExitStack() as stack:
+        children = {}
+        for name in variants:
+            try:
+                children[name] = stack.enter_context(Child(Network, name, batch, flags))
+            except ChildError as error:
+                if name == "plain":
+                    raise
+                notes.append(f"skipped: {name} at batch {batch} ({error})")
+        measures = {
+            name: lambda child=child: child.call("step_and_infer")
+            for name, child in children.items()
+        }
+        measures["product"] = lambda: children["plain"].call("product")
+        results, failures = interleaved(measures, rounds, needed=["plain", "product"])
+        flops = children["plain"].call("flops")
+    notes += [f"skipped: {name} at batch {batch} ({why})" for name, why in failures.items()]
+    rate = medians(results.pop("product"))["product_flops"]
+    rows = []
+    for name, result in results.items():
+        row = {"variant": name, "batch": batch, **medians(result), **flops}
+        row["product_flops"] = rate
+        for what in ("step", "inference"):
+            row[f"{what}_rate"] = batch / row[what]
+            row[f"{what}_use"] = flops[f"{what}_flops"] / row[what] / rate
+        rows.append(row)
+    return rows

@@ -1,0 +1,190 @@
+"""Transforms of others beside ours: each builds its tables, then goes to maps and back.
+
+Each function takes the drawn coefficients `(maps, L, L)`, complex64, `[map, l, m]`, `m ≥ 0`, of
+real functions in orthonormal harmonics, and returns `(given, go)`: the same in its own layout and
+arrays, and a function that makes maps of them and returns the coefficients of these maps, done
+when it returns. Tables are made in float64 wherever the library can, then rounded to float32.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from concurrent import futures
+
+import numpy as np
+
+from benchmarks.harness import cores
+
+CHANNELS = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Transform:
+    """One of those measured.
+
+    Args:
+        make: as the module says.
+        module: that must be there.
+        remark: grid, and what differs from the others.
+        table_bytes: function of the resolution.
+    """
+
+    make: Callable
+    module: str
+    remark: str
+    table_bytes: Callable[[int], float] = lambda n: 8 * (n / 2) ** 2 * n
+
+
+def ours(drawn, method="sep", jit=False):
+    """`isht`, then `sht`, in TensorFlow; channels last."""
+    import tensorflow as tf
+
+    from spherical_cnn.sphere.grid import SphericalGrid
+    from spherical_cnn.sphere.sht import from_complex, isht, sht
+
+    bandwidth = drawn.shape[1]
+    grid = SphericalGrid(bandwidth)
+    given = drawn.reshape(-1, CHANNELS, bandwidth, bandwidth).transpose(0, 2, 3, 1)
+    given = tf.constant(from_complex(given[:, None]), tf.float32)
+    inverse = tf.function(lambda x: isht(x, grid, method), jit_compile=jit)
+    forward = tf.function(lambda x: sht(x, grid, method), jit_compile=jit)
+
+    def go():
+        back = forward(inverse(given))
+        back[0, 0, 0, 0].numpy()
+        return back
+
+    return given, go
+
+
+def torch_harmonics(drawn):
+    """torch-harmonics."""
+    import torch
+    import torch_harmonics
+
+    torch.set_num_threads(cores())
+    bandwidth = drawn.shape[1]
+    shape = (2 * bandwidth, 2 * bandwidth, bandwidth, bandwidth)
+    inverse = torch_harmonics.InverseRealSHT(*shape, grid="equiangular").float()
+    forward = torch_harmonics.RealSHT(*shape, grid="equiangular").float()
+    given = torch.from_numpy(drawn)
+
+    @torch.inference_mode()
+    def go():
+        return forward(inverse(given))
+
+    return given, go
+
+
+def s2fft(drawn):
+    """s2fft, tables in advance, on JAX."""
+    import jax
+    from s2fft.precompute_transforms import construct, spherical
+
+    bandwidth = drawn.shape[1]
+    order = np.arange(1, bandwidth)
+    negative = (-1.0) ** order * drawn[:, :, 1:].conj()
+    given = np.concatenate([negative[:, :, ::-1], drawn], axis=2).astype(np.complex64)
+    given = jax.numpy.asarray(given)
+
+    def compiled(function, forward):
+        table = construct.spin_spherical_kernel(
+            bandwidth, reality=True, sampling="dh", forward=forward
+        )
+        options = {"kernel": jax.numpy.asarray(table, "float32"), "method": "jax"}
+        options |= {"L": bandwidth, "sampling": "dh", "reality": True}
+        return jax.jit(jax.vmap(functools.partial(function, **options)))
+
+    inverse, forward = compiled(spherical.inverse, False), compiled(spherical.forward, True)
+    return given, lambda: forward(inverse(given)).block_until_ready()
+
+
+def e3nn(drawn):
+    """e3nn."""
+    import torch
+    from e3nn import o3
+
+    torch.set_num_threads(cores())
+    bandwidth = drawn.shape[1]
+    size = (2 * bandwidth, 2 * bandwidth - 1)
+    options = {"normalization": "integral", "dtype": torch.float64}
+    inverse = o3.ToS2Grid(bandwidth - 1, size, **options).float()
+    forward = o3.FromS2Grid(size, bandwidth - 1, **options).float()
+    cosine, sine = _real(drawn)
+    rows = (
+        np.concatenate([sine[:, l, l:0:-1], cosine[:, l, : l + 1]], axis=1)
+        for l in range(bandwidth)
+    )
+    given = torch.from_numpy(np.concatenate(list(rows), axis=1))
+
+    @torch.inference_mode()
+    def go():
+        return forward(inverse(given))
+
+    return given, go
+
+
+def ducc(drawn):
+    """ducc0, no tables, maps shared out to threads: quicker than threads within a map."""
+    import ducc0
+
+    bandwidth = drawn.shape[1]
+    kind = {"spin": 0, "lmax": bandwidth - 1, "mmax": bandwidth - 1, "geometry": "DH"}
+    size = {"ntheta": 2 * bandwidth, "nphi": 2 * bandwidth}
+    degree, order = np.tril_indices(bandwidth)
+    by_order = np.lexsort((degree, order))
+    given = drawn[:, None, degree[by_order], order[by_order]]
+    back = np.empty_like(given)
+    pool = futures.ThreadPoolExecutor(cores())
+
+    def share(first):
+        for i in range(first, len(given), cores()):
+            signal = ducc0.sht.synthesis_2d(alm=given[i], **kind, **size)
+            ducc0.sht.analysis_2d(map=signal, alm=back[i], **kind)
+
+    def go():
+        list(pool.map(share, range(cores())))
+        return back
+
+    return given, go
+
+
+def shtools(drawn):
+    """pyshtools, no tables."""
+    from pyshtools import expand
+
+    cosine, sine = _real(drawn.astype(np.complex128))
+    given = np.stack([cosine, sine], axis=1)
+    options = {"norm": 4, "csphase": -1, "sampling": 1}
+
+    def go():
+        return np.stack(
+            [expand.SHExpandDH(expand.MakeGridDH(x, **options), **options) for x in given]
+        )
+
+    return given, go
+
+
+def _real(drawn):
+    """Cosine and sine parts of the coefficients, as in `spherical_cnn.sphere.grid`."""
+    cosine, sine = np.sqrt(2) * drawn.real, -np.sqrt(2) * drawn.imag
+    cosine[:, :, 0] = drawn[:, :, 0].real
+    dtype = drawn.real.dtype
+    return cosine.astype(dtype), sine.astype(dtype)
+
+
+_OURS = "Driscoll–Healy, n × n"
+TRANSFORMS = {
+    "ours": Transform(ours, "tensorflow", _OURS),
+    "ours, jit_compile": Transform(functools.partial(ours, jit=True), "tensorflow", _OURS),
+    "ours, naive": Transform(
+        functools.partial(ours, method="naive"), "tensorflow", _OURS, lambda n: n**4 * 4
+    ),
+    "torch-harmonics": Transform(torch_harmonics, "torch_harmonics", "equiangular, n × n"),
+    "s2fft": Transform(s2fft, "s2fft", "dh, n × (n-1); precomputed, JAX"),
+    "e3nn": Transform(e3nn, "e3nn", "its own, n × (n-1)", lambda n: 8 * n * (n - 1) * (n / 2) ** 2),
+    "ducc0": Transform(ducc, "ducc0", _OURS + "; no tables", lambda n: 0),
+    "pyshtools": Transform(
+        shtools, "pyshtools", _OURS + "; no tables, one thread, float64", lambda n: 0
+    ),
+}
