@@ -230,7 +230,7 @@ class SphericalBlock(keras.layers.Layer):
                 "name": "norm",
             }
             self.norm = (
-                BatchNormalization(**options)
+                BatchNormalization(scale=False, **options)
                 if normalization == "batch"
                 else BatchRenormalization(**options)
             )

@@ -13,28 +13,17 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="spherical_cnn")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras's batch normalization without learned scale, which also tells its affine map.
+    """Keras's batch normalization over all axes but the last, which also tells its affine map.
 
-    Args:
-        momentum: of the moving averages.
-        epsilon: added to the variance.
-
-    Input shape:
-        `(..., channels)`.
-
-    Output shape:
-        As the input.
+    Arguments and shapes are Keras's.
 
     >>> import numpy as np
-    >>> layer = BatchNormalization()
+    >>> layer = BatchNormalization(scale=False)
     >>> tuple(layer(np.ones((2, 4, 4, 3), "float32"), training=True).shape)
     (2, 4, 4, 3)
 
     Reference: Ioffe & Szegedy 2015.
     """
-
-    def __init__(self, momentum=0.99, epsilon=1e-3, **kwargs):
-        super().__init__(momentum=momentum, epsilon=epsilon, scale=False, **kwargs)
 
     def affine(self, moments, training):
         """`(scale, offset)`, `(channels,)`, of this layer's output `scale · x + offset`.
@@ -46,14 +35,15 @@ class BatchNormalization(keras.layers.BatchNormalization):
         mean, variance = self.moving_mean, self.moving_variance
         if training and self.trainable:
             mean, variance = moments()
-            for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                _move(average, value, self.momentum)
+            _move(self.moving_mean, mean, self.momentum)
+            _move(self.moving_variance, variance, self.momentum)
         scale = ops.rsqrt(variance + self.epsilon)
-        return scale, ops.cast(self.beta, scale.dtype) - mean * scale
-
-    def get_config(self):
-        config = keras.layers.Layer.get_config(self)
-        return {**config, "momentum": self.momentum, "epsilon": self.epsilon}
+        if self.scale:
+            scale = scale * ops.cast(self.gamma, scale.dtype)
+        offset = -mean * scale
+        if self.center:
+            offset = offset + ops.cast(self.beta, scale.dtype)
+        return scale, offset
 
 
 @keras.saving.register_keras_serializable(package="spherical_cnn")

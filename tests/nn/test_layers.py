@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 from reference import (
     analyse,
@@ -14,6 +15,7 @@ from reference import (
 )
 
 from spherical_cnn import SphericalBlock, SphericalConv
+from spherical_cnn.nn.layers import PReLU
 
 L = 8
 both_methods = pytest.mark.parametrize("method", ["sep", "naive"])
@@ -158,6 +160,23 @@ def test_convolution_refuses_signals_without_batch():
         SphericalConv(4)(np.ones((8, 8, 1)))
 
 
+@both_methods
+@pytest.mark.parametrize("make", [SphericalConv, SphericalBlock])
+def test_several_signals_are_convolved_as_their_concatenation(rng, make, method, dtype, tolerance):
+    signals = [rng.normal(size=(2, 2 * L, 2 * L, c)).astype(dtype) for c in (1, 3)]
+    several, one = (make(4, 3, method=method, dtype=dtype) for _ in range(2))
+    output = several(signals)
+    one.build((2, 2 * L, 2 * L, 4))
+    one.set_weights(several.get_weights())
+    assert several.compute_output_shape([x.shape for x in signals]) == output.shape
+    assert_close(output, one(np.concatenate(signals, axis=-1)), tolerance)
+
+
+def test_several_signals_must_have_one_resolution():
+    with pytest.raises(ValueError, match=r"one resolution. Received: .*\(1, 8, 8, 2\)"):
+        SphericalConv(4).build([(1, 16, 16, 2), (1, 8, 8, 2)])
+
+
 def test_spectral_pooling_refuses_odd_bandwidths():
     with pytest.raises(ValueError, match=r"divisible by 4. Received: input_shape=\(1, 6, 6, 1\)"):
         SphericalConv(4, spectral_pooling=True).build((1, 6, 6, 1))
@@ -186,6 +205,23 @@ def test_block_normalizes_with_momentum_and_without_scale(rng, normalization):
     assert [weight.name for weight in block.norm.trainable_weights] == ["beta"]
     mean = np.mean(block.conv(signal), axis=(0, 1, 2))
     assert_close(block.norm.moving_mean, 0.01 * mean, 1e-10)
+
+
+@pytest.mark.parametrize(("shape", "shared"), [((3, 8, 8, 4), (1, 2)), ((3, 5), None)])
+def test_prelu_has_the_values_and_gradients_of_keras(rng, shape, shared):
+    x = tf.constant(rng.normal(size=shape))
+    weights, results = rng.normal(size=shape), []
+    for make in (PReLU, keras.layers.PReLU):
+        layer = make("random_normal", shared_axes=shared, dtype="float64")
+        layer.build(shape)
+        layer.alpha.assign(np.linspace(-0.5, 1.5, layer.alpha.shape[-1]) + 0 * layer.alpha)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            output = layer(x)
+            total = tf.reduce_sum(output * weights)
+        results.append([output, *tape.gradient(total, [x, layer.alpha.value])])
+    for actual, expected in zip(*results, strict=True):
+        assert_close(actual, expected, 1e-12)
 
 
 def test_prelu_learns_one_slope_per_channel():

@@ -1,9 +1,11 @@
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from reference import assert_close
 
 from spherical_cnn.nn import BatchRenormalization
+from spherical_cnn.nn.normalization import BatchNormalization
 
 MOMENTUM, EPSILON = 0.9, 1e-3
 
@@ -89,3 +91,37 @@ def test_only_the_shift_is_trained():
     layer.build((None, 6, 6, 3))
     assert [weight.name for weight in layer.trainable_weights] == ["beta"]
     assert len(layer.non_trainable_weights) == 5
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    "make",
+    [
+        BatchRenormalization,
+        BatchNormalization,
+        lambda **options: BatchNormalization(scale=False, **options),
+        lambda **options: BatchNormalization(center=False, **options),
+    ],
+)
+def test_affine_map_is_what_the_layer_computes(rng, make, training):
+    steps, whole, told = batches(rng, 3), make(dtype="float64"), make(dtype="float64")
+    whole.build(steps[0].shape)
+    told.build(steps[0].shape)
+    for weight in whole.trainable_weights:
+        weight.assign([1.0, 2.0, 3.0])
+    told.set_weights(whole.get_weights())
+    for x in steps:
+        scale, offset = told.affine(lambda x=x: tf.nn.moments(x, axes=(0, 1, 2)), training)
+        assert_close(scale * x + offset, whole(x, training=training), 1e-12)
+    for ours, theirs in zip(told.weights, whole.weights, strict=True):
+        assert_close(ours, theirs, 1e-12)
+
+
+def test_frozen_batch_normalization_keeps_its_averages(rng):
+    (x,) = batches(rng, 1)
+    layer = BatchNormalization(dtype="float64")
+    layer.build(x.shape)
+    layer.trainable = False
+    scale, _ = layer.affine(lambda: tf.nn.moments(x, axes=(0, 1, 2)), training=True)
+    assert_close(scale, np.full(3, 1 / np.sqrt(1.001)), 1e-12)
+    assert not np.any(layer.moving_mean)

@@ -16,6 +16,8 @@ TABLES = (
     "fourier",
     "legendre",
     "analysis",
+    "legendre_mean",
+    "legendre_covariance",
     "harmonics",
 )
 
