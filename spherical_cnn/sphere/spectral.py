@@ -95,10 +95,11 @@ def moments(orders, grid):
     covariance = constant(_both_parts(grid.legendre_covariance), orders)
     image = ops.matmul(covariance, ops.reshape(orders, (*covariance.shape[:2], -1)))
     image = ops.stop_gradient(ops.reshape(image, ops.shape(orders)))
-    # The form is symmetric, its gradient 2 V a: with the image held fixed the gradient of twice
-    # the form is right without a second product, and the value is put right after it.
-    twice = 2 * ops.sum(orders * image, axis=(0, 1, 2))
-    within = ops.mean(twice - ops.stop_gradient(twice) / 2, axis=0)
+    # The form is symmetric, its gradient 2 V a: with the image held fixed, twice the coefficients
+    # less once themselves, held fixed too, have the right value and gradient. Said before the
+    # sum and not after: XLA sums fast where nothing is done to the sum.
+    squares = (2 * orders - ops.stop_gradient(orders)) * image
+    within = ops.mean(ops.sum(squares, axis=(0, 1, 2)), axis=0)
     mean, between = ops.moments(means, axes=0)
     return mean, within + between
 
