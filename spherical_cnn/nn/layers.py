@@ -9,6 +9,7 @@ from keras import ops
 from spherical_cnn.nn.normalization import BatchNormalization, BatchRenormalization
 from spherical_cnn.nn.pooling import PACKAGE, grid_of
 from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.sht import check_signal
 from spherical_cnn.sphere.spectral import (
     METHODS,
     affine,
@@ -130,6 +131,12 @@ class SphericalConv(keras.layers.Layer):
         """Coefficients `(m, s, l, b, filters)` of the output before the bias, as in `spectral`."""
         kept = self.out_grid.bandwidth
         signals = inputs if isinstance(inputs, list | tuple) else [inputs]
+        signals = [check_signal(x, self.grid) for x in signals]
+        if sum(x.shape[-1] for x in signals) != self.kernel.shape[0]:
+            raise ValueError(
+                f"{self.name} was built for {self.kernel.shape[0]} channels. "
+                f"Received: shapes {[tuple(x.shape) for x in signals]}"
+            )
         orders = [analyse(turned(x), self.grid, kept, self.method) for x in signals]
         return mix(orders, self.spectra())
 

@@ -43,7 +43,7 @@ def sht(signal, grid, method="sep"):
 
     Source: Driscoll & Healy 1994; Esteves et al. 2018, section 3.
     """
-    signal = _check_signal(signal, grid)
+    signal = check_signal(signal, grid)
     orders = analyse(turned(signal), grid, grid.bandwidth, _check_method(method))
     return ops.transpose(to_signed(orders), (2, 1, 0, 3))
 
@@ -114,7 +114,7 @@ def zonal_convolution(signal, spectrum, grid, method="sep"):
     Raises:
         ValueError: if signal, spectrum and grid do not fit, or `method` is unknown.
     """
-    signal = _check_signal(signal, grid)
+    signal = check_signal(signal, grid)
     kept, channels = spectrum.shape[:2]
     if kept > grid.bandwidth or channels != signal.shape[-1]:
         raise ValueError(
@@ -197,7 +197,7 @@ def _check_method(method):
     return method
 
 
-def _check_signal(signal, grid):
+def check_signal(signal, grid):
     signal = ops.convert_to_tensor(signal)
     n = grid.resolution
     if len(signal.shape) != 4 or tuple(signal.shape[1:3]) != (n, n):

@@ -172,6 +172,16 @@ def test_several_signals_are_convolved_as_their_concatenation(rng, make, method,
     assert_close(output, one(np.concatenate(signals, axis=-1)), tolerance)
 
 
+@pytest.mark.parametrize("make", [SphericalConv, SphericalBlock])
+def test_built_layers_refuse_other_signals(make):
+    layer = make(4)
+    layer.build((None, 16, 16, 2))
+    with pytest.raises(ValueError, match=r"signal must be \(batch, 16, 16, channel\)"):
+        layer(np.ones((1, 32, 32, 2), "float32"))
+    with pytest.raises(ValueError, match=r"built for 2 channels. Received: .*\(1, 16, 16, 3\)"):
+        layer(np.ones((1, 16, 16, 3), "float32"))
+
+
 def test_several_signals_must_have_one_resolution():
     with pytest.raises(ValueError, match=r"one resolution. Received: .*\(1, 8, 8, 2\)"):
         SphericalConv(4).build([(1, 16, 16, 2), (1, 8, 8, 2)])
