@@ -198,6 +198,7 @@ def _check_method(method):
 
 
 def check_signal(signal, grid):
+    """The signal as a tensor; refused unless sampled on `grid` and of a float dtype."""
     signal = ops.convert_to_tensor(signal)
     n = grid.resolution
     if len(signal.shape) != 4 or tuple(signal.shape[1:3]) != (n, n):
