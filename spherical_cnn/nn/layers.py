@@ -128,7 +128,7 @@ class SphericalConv(keras.layers.Layer):
         return turned(self.maps(orders))
 
     def coefficients(self, inputs):
-        """Coefficients `(m, s, l, b, filters)` of the output before the bias, as in `spectral`."""
+        """Coefficients `(m, l, b, filters)` of the output before the bias, as in `spectral`."""
         kept = self.out_grid.bandwidth
         signals = inputs if isinstance(inputs, list | tuple) else [inputs]
         signals = [check_signal(x, self.grid) for x in signals]

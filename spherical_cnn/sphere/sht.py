@@ -7,16 +7,7 @@ import numpy as np
 from keras import ops
 
 from spherical_cnn.sphere.grid import SphericalGrid
-from spherical_cnn.sphere.spectral import (
-    METHODS,
-    analyse,
-    from_signed,
-    mix,
-    scaled,
-    synthesise,
-    to_signed,
-    turned,
-)
+from spherical_cnn.sphere.spectral import METHODS, analyse, mix, scaled, synthesise, turned
 
 
 def sht(signal, grid, method="sep"):
@@ -45,7 +36,7 @@ def sht(signal, grid, method="sep"):
     """
     signal = check_signal(signal, grid)
     orders = analyse(turned(signal), grid, grid.bandwidth, _check_method(method))
-    return ops.transpose(to_signed(orders), (2, 1, 0, 3))
+    return turned(orders)
 
 
 def isht(coefficients, grid, method="sep"):
@@ -73,8 +64,7 @@ def isht(coefficients, grid, method="sep"):
             f"coefficients must be (batch, {bandwidth}, {2 * bandwidth - 1}, channel) for {grid}. "
             f"Received: coefficients.shape={tuple(coefficients.shape)}"
         )
-    orders = from_signed(ops.transpose(coefficients, (2, 1, 0, 3)))
-    return turned(synthesise(orders, grid, _check_method(method)))
+    return turned(synthesise(turned(coefficients), grid, _check_method(method)))
 
 
 def zonal_product(coefficients, spectrum):

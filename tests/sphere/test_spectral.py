@@ -13,10 +13,9 @@ GRID = SphericalGrid(L)
 
 
 def drawn(rng, dtype="float64", batch=3, channels=4):
-    """Coefficients `(m, s, l, b, c)` of real signals, zero where there is no harmonic."""
-    orders = rng.normal(size=(L, 2, L, batch, channels))
-    orders *= np.tri(L).T[:, None, :, None, None]
-    orders[0, 1] = 0
+    """Coefficients `(m, l, b, c)`, zero where there is no harmonic."""
+    orders = rng.normal(size=(2 * L - 1, L, batch, channels))
+    orders *= (abs(np.arange(1 - L, L))[:, None] <= np.arange(L))[:, :, None, None]
     return orders.astype(dtype)
 
 
