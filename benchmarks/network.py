@@ -10,12 +10,13 @@ from benchmarks.harness import repeated
 from benchmarks.machine import ROOT, Product
 
 PARAMETERS = ("model-64", "m40-64", "training")
-# How a network is computed: dtype policy, whether by XLA, flags.
+# How a network is computed: dtype policy, flags.
 VARIANTS = {
-    "plain": ("float32", False, {}),
-    "jit_compile": ("float32", True, {}),
-    "mixed_bfloat16": ("mixed_bfloat16", False, {}),
-    "naive": ("float32", False, {"transform_method": "naive"}),
+    "plain": ("float32", {"jit_compile": False}),
+    "jit_compile": ("float32", {"jit_compile": True}),
+    "bfloat16": ("mixed_bfloat16", {"jit_compile": False}),
+    "bfloat16, jit_compile": ("mixed_bfloat16", {"jit_compile": True}),
+    "naive": ("float32", {"jit_compile": False, "transform_method": "naive"}),
 }
 
 
@@ -37,7 +38,7 @@ class Network:
     """
 
     def __init__(self, variant, batch, flags=None):
-        policy, jit, own = VARIANTS[variant]
+        policy, own = VARIANTS[variant]
         import keras
         import tensorflow as tf
 
@@ -49,12 +50,14 @@ class Network:
         keras.utils.set_random_seed(0)
         config = configuration(**own, **(flags or {}))
         self.model = model = build_model(config)
-        compile_model(model, config, jit_compile=jit)
+        compile_model(model, config)
         rng = np.random.default_rng(0)
         shape = (batch, config.input_res, config.input_res, 2)
         self.signal = rng.random(shape, np.float32)
         self.labels = dict.fromkeys(model.output_names, rng.integers(0, config.n_classes, batch))
-        self.infer = tf.function(lambda x: model(x, training=False)["logits"], jit_compile=jit)
+        self.infer = tf.function(
+            lambda x: model(x, training=False)["logits"], jit_compile=config.jit_compile
+        )
 
     def train_once(self):
         """One training step."""

@@ -8,6 +8,7 @@ when it returns. Tables are made in float64 wherever the library can, then round
 
 import dataclasses
 import functools
+import os
 from collections.abc import Callable
 from concurrent import futures
 
@@ -39,22 +40,50 @@ def ours(drawn, method="sep", jit=False):
     """`isht`, then `sht`, in TensorFlow; channels last."""
     import tensorflow as tf
 
-    from spherical_cnn.sphere.grid import SphericalGrid
-    from spherical_cnn.sphere.sht import from_complex, isht, sht
+    from spherical_cnn.sphere.sht import isht, sht
 
-    bandwidth = drawn.shape[1]
-    grid = SphericalGrid(bandwidth)
-    given = drawn.reshape(-1, CHANNELS, bandwidth, bandwidth).transpose(0, 2, 3, 1)
-    given = tf.constant(from_complex(given[:, None]), tf.float32)
+    given, grid = _ours(drawn)
+    given = tf.constant(given, tf.float32)
     inverse = tf.function(lambda x: isht(x, grid, method), jit_compile=jit)
     forward = tf.function(lambda x: sht(x, grid, method), jit_compile=jit)
+    return given, lambda: forward(inverse(given)).numpy()
 
-    def go():
-        back = forward(inverse(given))
-        back[0, 0, 0, 0].numpy()
-        return back
 
-    return given, go
+def ours_in_layers(drawn):
+    """`synthesise`, then `analyse`, in TensorFlow by XLA; in the layouts of the layers."""
+    import tensorflow as tf
+
+    from spherical_cnn.sphere.spectral import analyse, synthesise, turned
+
+    given, grid = _ours(drawn)
+    given = turned(tf.constant(given, tf.float32))
+    inverse = tf.function(lambda x: synthesise(x, grid), jit_compile=True)
+    forward = tf.function(lambda x: analyse(x, grid, grid.bandwidth), jit_compile=True)
+    return given, lambda: forward(inverse(given)).numpy()
+
+
+def ours_on_jax(drawn):
+    """`isht`, then `sht`, on the JAX backend of Keras."""
+    os.environ["KERAS_BACKEND"] = "jax"
+    import jax
+
+    from spherical_cnn.sphere.sht import isht, sht
+
+    given, grid = _ours(drawn)
+    given = jax.numpy.asarray(given, "float32")
+    inverse = jax.jit(lambda x: isht(x, grid))
+    forward = jax.jit(lambda x: sht(x, grid))
+    return given, lambda: forward(inverse(given)).block_until_ready()
+
+
+def _ours(drawn):
+    """The coefficients as `isht` takes them, `(batch, L, 2L-1, channel)`, and the grid."""
+    from spherical_cnn.sphere.grid import SphericalGrid
+    from spherical_cnn.sphere.sht import from_complex
+
+    bandwidth = drawn.shape[1]
+    coefficients = drawn.reshape(-1, CHANNELS, bandwidth, bandwidth).transpose(0, 2, 3, 1)
+    return from_complex(coefficients[:, None]), SphericalGrid(bandwidth)
 
 
 def torch_harmonics(drawn):
@@ -69,11 +98,7 @@ def torch_harmonics(drawn):
     forward = torch_harmonics.RealSHT(*shape, grid="equiangular").float()
     given = torch.from_numpy(drawn)
 
-    @torch.inference_mode()
-    def go():
-        return forward(inverse(given))
-
-    return given, go
+    return given, torch.inference_mode()(lambda: forward(inverse(given)))
 
 
 def s2fft(drawn):
@@ -110,18 +135,11 @@ def e3nn(drawn):
     options = {"normalization": "integral", "dtype": torch.float64}
     inverse = o3.ToS2Grid(bandwidth - 1, size, **options).float()
     forward = o3.FromS2Grid(size, bandwidth - 1, **options).float()
-    cosine, sine = _real(drawn)
-    rows = (
-        np.concatenate([sine[:, l, l:0:-1], cosine[:, l, : l + 1]], axis=1)
-        for l in range(bandwidth)
-    )
+    signed = _signed(drawn)
+    rows = (signed[:, l, bandwidth - 1 - l : bandwidth + l] for l in range(bandwidth))
     given = torch.from_numpy(np.concatenate(list(rows), axis=1))
 
-    @torch.inference_mode()
-    def go():
-        return forward(inverse(given))
-
-    return given, go
+    return given, torch.inference_mode()(lambda: forward(inverse(given)))
 
 
 def ducc(drawn):
@@ -153,7 +171,10 @@ def shtools(drawn):
     """pyshtools, no tables."""
     from pyshtools import expand
 
-    cosine, sine = _real(drawn.astype(np.complex128))
+    bandwidth = drawn.shape[1]
+    signed = _signed(drawn.astype(np.complex128))
+    cosine, sine = signed[:, :, bandwidth - 1 :], signed[:, :, bandwidth - 1 :: -1].copy()
+    sine[:, :, 0] = 0
     given = np.stack([cosine, sine], axis=1)
     options = {"norm": 4, "csphase": -1, "sampling": 1}
 
@@ -165,12 +186,11 @@ def shtools(drawn):
     return given, go
 
 
-def _real(drawn):
-    """Cosine and sine parts of the coefficients, as in `spherical_cnn.sphere.grid`."""
-    cosine, sine = np.sqrt(2) * drawn.real, -np.sqrt(2) * drawn.imag
-    cosine[:, :, 0] = drawn[:, :, 0].real
-    dtype = drawn.real.dtype
-    return cosine.astype(dtype), sine.astype(dtype)
+def _signed(drawn):
+    """The coefficients as real ones, `(maps, L, 2L-1)`, of the orders `1-L … L-1`."""
+    from spherical_cnn.sphere.sht import from_complex
+
+    return from_complex(drawn[:, None, ..., None])[..., 0]
 
 
 _OURS = "Driscoll–Healy, n × n"
@@ -179,6 +199,10 @@ TRANSFORMS = {
     "ours, jit_compile": Transform(functools.partial(ours, jit=True), "tensorflow", _OURS),
     "ours, naive": Transform(
         functools.partial(ours, method="naive"), "tensorflow", _OURS, lambda n: n**4 * 4
+    ),
+    "ours, JAX": Transform(ours_on_jax, "jax", _OURS),
+    "ours, in a layer, jit_compile": Transform(
+        ours_in_layers, "tensorflow", _OURS + "; no turns from and to the public layouts"
     ),
     "torch-harmonics": Transform(torch_harmonics, "torch_harmonics", "equiangular, n × n"),
     "s2fft": Transform(s2fft, "s2fft", "dh, n × (n-1); precomputed, JAX"),

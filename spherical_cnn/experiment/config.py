@@ -74,9 +74,12 @@ class Config(Options):
     transform_method: str = option(
         "sep", "tm", "naive: dense contraction, same numbers, slower", METHODS
     )
+    jit_compile: bool = option(
+        False, "jit", "compile by XLA: steps are faster, the first of each shape takes seconds"
+    )
     real_inputs: bool = option(False, "ri", "accepted for the original's files; always on")
     seed: int = option(0, None, "of weights, shuffling and dropout", least=0)
-    deterministic: bool = option(False, None, "bit-equal reruns, slower on a GPU")
+    deterministic: bool = option(False, None, "bit-equal reruns, slower: without XLA")
 
     def __post_init__(self):
         super().__post_init__()

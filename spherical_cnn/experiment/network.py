@@ -39,7 +39,8 @@ def compile_model(model, config, **options):
 
     The loss is the mean cross entropy of the logits, plus, each with weight 1, that of the second
     classifier, the semi-hard triplet loss of the descriptor, and the regularisation. Labels go to
-    every output, see `with_labels`.
+    every output, see `with_labels`. Where `config` does not ask for XLA or asks for determinism,
+    Keras decides: it takes XLA on JAX. `options` go to `model.compile`.
     """
     rate = config.rate(0)
     if config.optimizer == "adam":
@@ -53,6 +54,8 @@ def compile_model(model, config, **options):
         losses["descriptor"] = TripletSemiHardLoss(margin=1.0)
     metrics = {name: [MeanLoss(loss)] for name, loss in losses.items()}
     metrics["logits"].append(ConfusionAccuracy(config.n_classes))
+    by_xla = config.jit_compile and not config.deterministic
+    options.setdefault("jit_compile", by_xla or "auto")
     model.compile(optimizer=optimizer, loss=losses, metrics=metrics, **options)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
@@ -152,7 +154,7 @@ def to_complex(coefficients):
     cosine = coefficients[:, :, bandwidth - 1 :]
     sine = coefficients[:, :, bandwidth - 1 :: -1].copy()
     sine[:, :, 0] = 0
-    positive = (cosine - 1j * sine) / np.sqrt(2)
+    positive = (cosine - 1j * sine) / math.sqrt(2)
     positive[:, :, 0] = cosine[:, :, 0]
     negative = np.conj(positive) * _alternating(bandwidth)
     negative[:, :, 0] = 0
@@ -172,7 +174,7 @@ def from_complex(coefficients):
     positive = np.asarray(coefficients)[:, 0]
     bandwidth = positive.shape[1]
     positive = positive * np.tri(bandwidth)[:, :, None]
-    cosine, sine = np.sqrt(2) * positive.real, -np.sqrt(2) * positive.imag
+    cosine, sine = math.sqrt(2) * positive.real, -math.sqrt(2) * positive.imag
     cosine[:, :, 0] = positive[:, :, 0].real
     return np.concatenate([sine[:, :, :0:-1], cosine], axis=2)
 

@@ -61,7 +61,7 @@ def test_every_flag_of_the_original_has_its_names_and_default():
         expected = [f"--{name}"] + ([f"-{short}"] if short else [])
         assert actions[name].option_strings == expected
         assert getattr(config, name) == BASE.get(name, default)
-    assert set(actions) - set(ORIGINAL) == {"help", "debug", "seed", "deterministic"}
+    assert set(actions) - set(ORIGINAL) == {"help", "debug", "seed", "deterministic", "jit_compile"}
 
 
 def test_only_explicit_flags_are_returned():

@@ -178,6 +178,30 @@ def test_other_options_train_with_validation(flags, change):
     assert 0 <= metrics["val"] <= 1 and np.isfinite(metrics["test_loss"])
 
 
+@pytest.mark.slow
+def test_xla_trains_and_tests_alike(flags, tmp_path):
+    flags = [*(flag for flag in flags if flag != "--dropout"), "--n_epochs=1"]
+    results = {}
+    for name, extra in (("plain", []), ("xla", ["--jit_compile"])):
+        folder = tmp_path / name
+        results[name] = run(*flags, f"--logdir={folder}", *extra), weights(folder)
+    (plain, expected), (xla, actual) = results.values()
+    assert xla["test_loss"] == pytest.approx(plain["test_loss"], 1e-4)
+    for key in expected:
+        np.testing.assert_allclose(actual[key], expected[key], 1e-3, 1e-4, err_msg=key)
+
+
+@pytest.mark.parametrize(
+    ("extra", "by_xla"), [([], "auto"), (["-jit"], True), (["-jit", "--deterministic"], "auto")]
+)
+def test_what_xla_compiles(flags, extra, by_xla, monkeypatch):
+    asked = []
+    monkeypatch.setattr(keras.Model, "compile", lambda self, **given: asked.append(given))
+    config = Config.from_json(vars(argument_parser("").parse_args([*flags, *extra])))
+    network.compile_model(network.build_model(config), config)
+    assert asked[0]["jit_compile"] == by_xla
+
+
 def test_round_batches_needs_a_batch(flags):
     with pytest.raises(ConfigError, match=r"train2.tfrecord has fewer records than .* 21"):
         run(*flags, "--round_batches", "--train_bsize=21")
