@@ -147,7 +147,7 @@ def to_complex(coefficients):
     Returns:
         `(batch, 2, L, L, channel)` complex, indexed `[b, s, l, |m|, c]`: the coefficient of the
         orthonormal Condon–Shortley harmonic of order `+m` at `s = 0`, `-m` at `s = 1` (zero for
-        `m = 0` there).
+        `m = 0` there); of the precision given.
     """
     coefficients = np.asarray(coefficients)
     bandwidth = coefficients.shape[1]
@@ -169,18 +169,18 @@ def from_complex(coefficients):
             NumPy array. Entries with `|m| > l` are ignored.
 
     Returns:
-        `(batch, L, 2L-1, channel)` real, in the real basis.
+        `(batch, L, 2L-1, channel)` real, in the real basis, of the precision given.
     """
     positive = np.asarray(coefficients)[:, 0]
     bandwidth = positive.shape[1]
-    positive = positive * np.tri(bandwidth)[:, :, None]
+    positive = positive * np.tri(bandwidth, dtype=bool)[:, :, None]
     cosine, sine = math.sqrt(2) * positive.real, -math.sqrt(2) * positive.imag
     cosine[:, :, 0] = positive[:, :, 0].real
     return np.concatenate([sine[:, :, :0:-1], cosine], axis=2)
 
 
 def _alternating(bandwidth):
-    return ((-1.0) ** np.arange(bandwidth))[:, None]
+    return ((-1.0) ** np.arange(bandwidth, dtype="float32"))[:, None]
 
 
 def _check_method(method):
