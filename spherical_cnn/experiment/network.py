@@ -25,6 +25,7 @@ def build_model(config):
         pool=config.pool,
         spectral_pooling=config.spectral_pool,
         area_weighted=config.weighted_sph_avg,
+        quadrature=config.quadrature,
         final_pool=config.final_pool,
         final_dense=not config.no_final_fc,
         extra_logits=config.extra_loss,

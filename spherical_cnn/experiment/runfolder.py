@@ -30,6 +30,7 @@ _CONTINUABLE = {
     "n_epochs",
     "learning_rate",
     "transform_method",
+    "jit_compile",
 }
 
 _OWN_FILES = (

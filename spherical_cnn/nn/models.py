@@ -28,6 +28,7 @@ def two_branch(
     pool="wap",
     spectral_pooling=False,
     area_weighted=False,
+    quadrature=False,
     final_pool="gap",
     final_dense=True,
     extra_logits=False,
@@ -53,9 +54,10 @@ def two_branch(
         num_anchors: anchors per filter, as in `SphericalConv`.
         normalization: `None`, `"batch"` or `"batch_renorm"`.
         nonlinearity: `"prelu"` or any Keras activation, for blocks and the dense layer.
-        pool: `"wap"`, `"avg"` or `"max"`, as in `SphericalPooling`.
+        pool: `"wap"`, `"avg"`, `"max"` or `"lowpass"`, as in `SphericalPooling`.
         spectral_pooling: pool inside the convolutions, before the nonlinearity, in place of `pool`.
         area_weighted: weigh the last feature maps by area before the final pool.
+        quadrature: integrate the last feature maps exactly, in place of weighing them by area.
         final_pool: `"gap"` (mean), `"max"`, `"magnitudes"` (power per degree), or `"all"` three.
         final_dense: whether a dense layer of 64 makes the descriptor, else the pooled vector is it.
         extra_logits: whether a second classifier reads the second half of the descriptor.
@@ -99,7 +101,7 @@ def two_branch(
             if pooled and not spectral:
                 branches[j] = SphericalPooling(pool, name=f"pool{i}_b{j}")(branches[j])
     maps = keras.layers.Concatenate(name="final_conv")(branches)
-    vector = _final_pool(maps, final_pool, area_weighted)
+    vector = _final_pool(maps, final_pool, area_weighted, quadrature)
     if dropout:
         vector = keras.layers.Dropout(0.5, name="dropout_pool")(vector)
     if final_dense:
@@ -110,12 +112,12 @@ def two_branch(
     return keras.Model(signal, _outputs(vector, num_classes, extra_logits), name=name)
 
 
-def _final_pool(maps, final_pool, area_weighted):
+def _final_pool(maps, final_pool, area_weighted, quadrature):
     vectors = []
     if final_pool in ("gap", "all"):
-        vectors.append(SphericalAveragePooling(area_weighted, name="gap")(maps))
+        vectors.append(SphericalAveragePooling(area_weighted, quadrature, name="gap")(maps))
     weighted = maps
-    if area_weighted and final_pool != "gap":
+    if area_weighted and not quadrature and final_pool != "gap":
         weighted = AreaWeighting(name="area_weighting")(maps)
     if final_pool in ("max", "all"):
         vectors.append(keras.layers.GlobalMaxPooling2D(name="max")(weighted))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 from keras import ops
 
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.sht import sht
-from spherical_cnn.sphere.spectral import turned
+from spherical_cnn.sphere.spectral import analyse, synthesise, turned
 
 PACKAGE = "spherical_cnn"
-POOLS = ("wap", "avg", "max")
+POOLS = ("wap", "avg", "max", "lowpass")
 
 
 def grid_of(layer, input_shape):
@@ -33,19 +34,23 @@ class _OnGrid(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class SphericalPooling(_OnGrid):
-    """Pooling of `pool_size × pool_size` windows of the grid.
+    """Pooling to a grid `pool_size` times as coarse.
 
-    `"wap"`, weighted average pooling, weighs each sample by the area of its cell, with
+    `"lowpass"` keeps the degrees that the coarse grid can hold and samples them there: exact for
+    band-limited signals, the one pooling here that commutes with rotations. The others reduce
+    `pool_size × pool_size` windows of the grid. `"wap"`, weighted average pooling, weighs each
+    sample by the area of its cell, with
     `a_n(t) = sin(π t / n + π / 2n)` and `k` the window,
 
         out[b, t, p, c] = mean over the window of (a_n x)[b, k t …, k p …, c] / a_{n/k}(t)
 
     and is not normalised: a constant 1 becomes cos(π / 2n) for `k = 2`. `"avg"` and `"max"` are
-    the planar pools. None of them commutes exactly with rotations.
+    the planar pools. These three read what they gather about a cell's centre at its corner, half
+    a fine cell away: the main reason why a network with them changes as its input turns.
 
     Args:
-        pool: `"wap"`, `"avg"` or `"max"`.
-        pool_size: side of the window; the pooled resolution must be even.
+        pool: `"wap"`, `"avg"`, `"max"` or `"lowpass"`.
+        pool_size: ratio of the resolutions; the pooled one must be even.
 
     Input shape:
         `(batch, n, n, channels)`.
@@ -70,19 +75,21 @@ class SphericalPooling(_OnGrid):
 
     def build(self, input_shape):
         super().build(input_shape)
-        coarse = SphericalGrid.from_resolution(self.compute_output_shape(input_shape)[1])
-        rows = self.grid.cell_weights.reshape(coarse.resolution, self.pool_size)
-        self._weights = rows / coarse.cell_weights[:, None] / self.pool_size**2
+        self._coarse = SphericalGrid.from_resolution(self.compute_output_shape(input_shape)[1])
 
     def call(self, inputs):
-        k, n, channels = self.pool_size, self.grid.resolution // self.pool_size, inputs.shape[3]
+        if self.pool == "lowpass":
+            orders = analyse(turned(inputs), self.grid, self._coarse.bandwidth)
+            return turned(synthesise(orders, self._coarse))
+        k, n, channels = self.pool_size, self._coarse.resolution, inputs.shape[3]
         windows = ops.reshape(turned(inputs), (n, k, n, k, -1))
         if self.pool == "max":
             maps = ops.max(windows, axis=(1, 3))
         elif self.pool == "avg":
             maps = ops.mean(windows, axis=(1, 3))
         else:
-            weights = ops.convert_to_tensor(self._weights[:, :, None], dtype=inputs.dtype)
+            rows = self.grid.cell_weights.reshape(n, k) / self._coarse.cell_weights[:, None]
+            weights = ops.convert_to_tensor(rows[:, :, None] / k**2, dtype=inputs.dtype)
             maps = ops.sum(windows * weights, axis=(1, 3))
         return turned(ops.reshape(maps, (n, n, -1, channels)))
 
@@ -128,10 +135,13 @@ class SphericalAveragePooling(_OnGrid):
         out[b, c] = mean over t, p of sin(θ_t + π / 2n) x[b, t, p, c]
 
     The plain mean of weighted samples, not divided by the mean weight (about 2/π). With
-    `area_weighted=False` the mean over the grid, which favours the poles.
+    `area_weighted=False` the mean over the grid, which favours the poles. With `quadrature=True`
+    the integral over the sphere divided by 4π, exact for signals of degree below `2L`, hence the
+    only one that no rotation of these changes.
 
     Args:
         area_weighted: whether to weigh by area.
+        quadrature: whether to weigh by the Driscoll–Healy weights in place of the area.
 
     Input shape:
         `(batch, 2L, 2L, channels)`.
@@ -142,25 +152,30 @@ class SphericalAveragePooling(_OnGrid):
     >>> tuple(SphericalAveragePooling()(np.ones((1, 16, 16, 2), "float32")).shape)
     (1, 2)
 
-    Reference: Esteves et al. 2018, section 4.
+    Reference: Esteves et al. 2018, section 4; Driscoll & Healy 1994, theorem 3.
     """
 
-    def __init__(self, area_weighted=True, **kwargs):
+    def __init__(self, area_weighted=True, quadrature=False, **kwargs):
         super().__init__(**kwargs)
         self.area_weighted = area_weighted
+        self.quadrature = quadrature
 
     def call(self, inputs):
         rows = ops.mean(inputs, axis=2)
-        if self.area_weighted:
-            weights = self.grid.cell_weights[:, None]
-            rows = rows * ops.convert_to_tensor(weights, dtype=inputs.dtype)
-        return ops.mean(rows, axis=1)
+        if not (self.area_weighted or self.quadrature):
+            return ops.mean(rows, axis=1)
+        n = self.grid.resolution
+        weights = self.grid.cell_weights / n
+        if self.quadrature:
+            weights = self.grid.quadrature_weights * n / (4 * np.pi)
+        return ops.sum(rows * ops.convert_to_tensor(weights[:, None], dtype=inputs.dtype), axis=1)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], input_shape[3])
 
     def get_config(self):
-        return {**super().get_config(), "area_weighted": self.area_weighted}
+        own = {"area_weighted": self.area_weighted, "quadrature": self.quadrature}
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

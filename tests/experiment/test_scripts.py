@@ -121,6 +121,17 @@ def test_activations_are_written_with_names(finished, shards, tmp_path, capsys):
     )
 
 
+def test_equivariance_of_a_fresh_network(capsys):
+    pytest.importorskip("lie_learn")
+    flags = ["--nfilters=4,4", "--pool_layers=1,0", "--concat_branches=0,1", "--input_res=16"]
+    argv = ["embedded", *flags, "--pool=lowpass", "--shapes=2", "--rotations=1"]
+    assert exit_code(script("equivariance"), argv) == 0
+    rows = dict(re.findall(r"\| (\w+) \| ([\d.]+) \|", capsys.readouterr().out))
+    assert float(rows["signal"]) == 0 and set(rows) > {"conv0_b0", "pool0_b1", "logits"}
+    message = ".*nothing: expected a folder.*"
+    assert_fails(capsys, 2, message, script("equivariance"), ["nothing", *flags])
+
+
 def test_help_names_every_flag(capsys):
     with pytest.raises(SystemExit) as ended:
         exit_code(script("train"), ["--help"])

@@ -1,10 +1,18 @@
 import numpy as np
 import pytest
-from reference import analyse, assert_close, band_limited, rotate, synthesise
+from reference import (
+    analyse,
+    assert_close,
+    assert_equivariant,
+    band_limited,
+    rotate,
+    synthesise,
+)
 from scipy.spatial.transform import Rotation
 
 from spherical_cnn import SphericalAveragePooling, SphericalPooling
 from spherical_cnn.nn import AreaWeighting, DegreePower
+from spherical_cnn.nn.pooling import POOLS
 
 L = 8
 
@@ -36,6 +44,26 @@ def test_pools_reduce_each_window(rng, pool, size, dtype, tolerance):
     pooled = SphericalPooling(pool, pool_size=size, dtype=dtype)(signal)
     assert str(np.asarray(pooled).dtype) == dtype
     assert_close(pooled, expected, tolerance)
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_lowpass_samples_the_low_degrees(rng, size, dtype, tolerance):
+    coefficients = band_limited(rng, L)
+    kept, dropped = L // size, L - L // size
+    low = coefficients[:, :kept, dropped:-dropped]
+    pooled = SphericalPooling("lowpass", size, dtype=dtype)(synthesise(coefficients).astype(dtype))
+    assert str(np.asarray(pooled).dtype) == dtype
+    assert_close(pooled, synthesise(low), tolerance)
+
+
+def test_lowpass_commutes_with_rotations_and_the_others_do_not(rng):
+    for pool in POOLS:
+        layer = SphericalPooling(pool, dtype="float64")
+        if pool == "lowpass":
+            assert_equivariant(layer, rng, L, 1e-12)
+        else:
+            with pytest.raises(AssertionError, match="at ZYZ angles"):
+                assert_equivariant(layer, rng, L, 0.05)
 
 
 @pytest.mark.parametrize("bandwidth", [2, 8, 32])
@@ -85,6 +113,15 @@ def test_average_pooling_without_weights_is_the_mean(rng, dtype, tolerance):
     signal = rng.normal(size=(2, 2 * L, 2 * L, 3)).astype(dtype)
     average = SphericalAveragePooling(area_weighted=False, dtype=dtype)(signal)
     assert_close(average, signal.mean(axis=(1, 2)), tolerance)
+
+
+def test_quadrature_averages_over_the_sphere_however_a_signal_is_turned(rng, dtype, tolerance):
+    coefficients = band_limited(rng, L)
+    layer = SphericalAveragePooling(quadrature=True, dtype=dtype)
+    expected = coefficients[:, 0, L - 1] / np.sqrt(4 * np.pi)
+    assert_close(layer(synthesise(coefficients).astype(dtype)), expected, tolerance)
+    turned = rotate(coefficients, Rotation.random(rng=rng).as_matrix())
+    assert_close(layer(synthesise(turned).astype(dtype)), expected, tolerance)
 
 
 def test_average_of_a_constant_is_the_mean_weight():

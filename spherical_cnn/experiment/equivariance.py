@@ -1,0 +1,220 @@
+"""How far a network is from commuting with rotations: layer by layer, and in what it predicts.
+
+For a layer with output `F`, an input `x` and a rotation `R`, the relative error is
+
+    ‖F(R x) - R F(x)‖ / ‖F(x)‖,
+
+in the norm over the sphere of what is band-limited to the layer's grid, that is of the
+coefficients. The plain ratio over samples would mislead: a nonlinearity makes degrees that the grid
+cannot hold, which no operation on samples can rotate, and the many samples near the poles would
+count for more than their area. Vectors (descriptor, logits) should not change at all: `R F = F`.
+
+Two ways to turn the input tell network and sampling apart. *Exact*: the signal, band-limited, is
+rotated by its coefficients; all error is the network's. *Re-cast*: the shape is turned and looked
+at anew; the error of the layer `signal` is that of the sampling, the others' that of both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+
+import keras
+import numpy as np
+from keras import ops
+
+from spherical_cnn.data.flags import ConfigError, Options, option
+from spherical_cnn.data.records import split_complex
+from spherical_cnn.data.sources import Item, find_shapes
+from spherical_cnn.nn.layers import SphericalBlock, SphericalConv
+from spherical_cnn.nn.pooling import SphericalPooling
+from spherical_cnn.signals.signal import Pose, ShapeError
+from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.rotation import (
+    euler_to_matrix,
+    random_rotations,
+    rotate_coefficients,
+    rotate_signal,
+)
+from spherical_cnn.sphere.sht import isht, sht
+
+
+@dataclasses.dataclass(frozen=True)
+class Probe(Options):
+    """How much is measured.
+
+    Raises:
+        ConfigError: naming the flag whose value is refused.
+    """
+
+    shapes: int = option(16, None, "shapes that are turned", least=1)
+    rotations: int = option(8, None, "random rotations of each", least=1)
+
+
+_MAPS = (keras.layers.InputLayer, SphericalConv, SphericalBlock, SphericalPooling)
+_VECTORS = ("descriptor", "logits")
+BATCH = 16
+
+
+def measure_shapes(model, config, source, recipe, probe):
+    """Errors of a network for shapes of a source, turned exactly and re-cast.
+
+    Args:
+        model: of `build_model`.
+        config: `Config`, of the network; its seed draws the rotations.
+        source: as in `find_casters`.
+        recipe: `Recipe`, of which how shapes are read is used.
+        probe: `Probe`.
+
+    Returns:
+        dict by way of turning of what `measure` returns.
+
+    Raises:
+        ConfigError: if there is no shape.
+        ImportError: if lie_learn is not installed.
+    """
+    angles = random_rotations(probe.rotations, np.random.default_rng(config.seed))
+    casters = find_casters(source, recipe, probe.shapes)
+    signals, recast = recast_turns(casters, config.input_res, angles)
+    return {
+        "exact": measure(model, *exact_turns(signals, angles), angles),
+        "re-cast": measure(model, signals, recast, angles),
+    }
+
+
+def exact_turns(signals, angles):
+    """Band-limited signals and their exact rotations.
+
+    Args:
+        signals: `(batch, n, n, channels)`; projected to the band limit of their grid.
+        angles: `(rotations, 3)` ZYZ Euler angles, radians.
+
+    Returns:
+        `(batch, n, n, channels)` and `(rotations, batch, n, n, channels)`, float32.
+
+    Raises:
+        ImportError: if lie_learn is not installed.
+    """
+    grid = SphericalGrid.from_resolution(np.shape(signals)[1])
+    signals = ops.convert_to_numpy(isht(sht(np.asarray(signals, np.float64), grid), grid))
+    turned = np.stack([rotate_signal(signals, angle, grid) for angle in angles])
+    return signals.astype(np.float32), turned.astype(np.float32)
+
+
+def recast_turns(casters, resolution, angles):
+    """Signals of shapes and of the turned shapes.
+
+    Args:
+        casters: list of `spherical_cnn.signals.raycast.RayCaster`.
+        resolution: of the signals.
+        angles: `(rotations, 3)` ZYZ Euler angles, radians.
+
+    Returns:
+        As `exact_turns`, of two channels.
+    """
+    grid = SphericalGrid.from_resolution(resolution)
+
+    def look(rotation):
+        samples = np.stack([caster.signal(grid, Pose(rotation)) for caster in casters])
+        return split_complex(samples[..., None]).numpy()
+
+    return look(np.eye(3)), np.stack([look(matrix) for matrix in euler_to_matrix(angles)])
+
+
+def find_casters(source, recipe, count):
+    """Casters of shapes of a source: the first of its test split, or of train if it has none.
+
+    The classes take turns. Shapes that cannot be cast are passed over.
+
+    Args:
+        source: see `spherical_cnn.data.sources.find_shapes`.
+        recipe: `Recipe`, of which how shapes are read is used.
+        count: how many, at most.
+
+    Returns:
+        list of `spherical_cnn.signals.raycast.RayCaster`.
+
+    Raises:
+        ConfigError: if there is no shape.
+    """
+    found = find_shapes(source, embedded_shapes=recipe.embedded_shapes)
+    for split in ("test", "train"):
+        items: dict[str, list[Item]] = {}
+        for item in found.items:
+            if item.split == split:
+                items.setdefault(item.class_name, []).append(item)
+        turns = itertools.zip_longest(*items.values())
+        casters = []
+        for item in (item for turn in turns for item in turn if item is not None):
+            if len(casters) == count:
+                break
+            with contextlib.suppress(ShapeError):
+                casters.append(item.origin.caster(**recipe.reading))
+        if casters:
+            return casters
+    raise ConfigError(f"{source}: no shape that can be cast, expected one at least")
+
+
+def measure(model, signals, turned, angles):
+    """Errors of all layers and outputs for given signals and their turned copies.
+
+    Args:
+        model: of `build_model`.
+        signals: `(batch, n, n, 2)`.
+        turned: `(rotations, batch, n, n, 2)`.
+        angles: `(rotations, 3)`, those by which they are turned.
+
+    Returns:
+        dict: `layers`, a dict by layer of the relative error of each rotation, over the batch;
+        `flips`, the share of predictions that each rotation changes.
+    """
+    layers = {layer.name: layer.output for layer in model.layers if isinstance(layer, _MAPS)}
+    layers |= {name: model.get_layer(name).output for name in _VECTORS}
+    probe = keras.Model(model.input, layers)
+    start = _outputs(probe, signals)
+    targets = {name: _content(values) for name, values in start.items()}
+    errors: dict[str, list[float]] = {name: [] for name in layers}
+    flips = []
+    for angle, copies in zip(angles, turned, strict=True):
+        found = _outputs(probe, copies)
+        for name, target in targets.items():
+            rotated = target if name in _VECTORS else rotate_coefficients(target, angle)
+            difference = np.linalg.norm(_content(found[name]) - rotated)
+            errors[name].append(float(difference / max(np.linalg.norm(target), 1e-30)))
+        classes = [np.argmax(outputs["logits"], axis=-1) for outputs in (start, found)]
+        flips.append(float(np.mean(classes[0] != classes[1])))
+    return {"layers": errors, "flips": flips}
+
+
+def table_lines(results):
+    """The errors, medians over the rotations, as the lines of a Markdown table.
+
+    Args:
+        results: dict by way of turning of what `measure` returns.
+    """
+    ways = list(results)
+    names = next(iter(results.values()))["layers"]
+    rows = {name: [results[way]["layers"][name] for way in ways] for name in names}
+    lines = [f"| relative error, % | {' | '.join(ways)} |", f"|---|{'---:|' * len(ways)}"]
+    for name, row in rows.items():
+        lines.append(f"| {name} | {' | '.join(f'{100 * np.median(e):.2f}' for e in row)} |")
+    flips = [f"{100 * np.mean(results[way]['flips']):.1f}" for way in ways]
+    return [*lines, f"| predictions changed, % | {' | '.join(flips)} |"]
+
+
+def _outputs(probe, signals):
+    parts = [
+        probe.predict_on_batch(signals[first : first + BATCH])
+        for first in range(0, len(signals), BATCH)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _content(values):
+    """Coefficients, float64, of maps; vectors as they are."""
+    values = np.asarray(values, np.float64)
+    if values.ndim == 2:
+        return values
+    grid = SphericalGrid.from_resolution(values.shape[1])
+    return ops.convert_to_numpy(sht(values, grid))

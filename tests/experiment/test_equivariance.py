@@ -1,0 +1,97 @@
+"""Errors of layers under rotation: where they must vanish, and against the definition."""
+
+import numpy as np
+import pytest
+from reference import analyse, band_limited, rotate, synthesise
+
+from spherical_cnn.data.flags import ConfigError
+from spherical_cnn.data.recipe import Recipe
+from spherical_cnn.experiment import equivariance
+from spherical_cnn.nn import two_branch
+from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
+
+N = 16
+ANGLES = random_rotations(2, np.random.default_rng(1))
+
+
+def network(pool="wap", nonlinearity="prelu"):
+    return two_branch(
+        N,
+        5,
+        (4, 4),
+        (1, 0),
+        (0, 1),
+        num_anchors=3,
+        pool=pool,
+        nonlinearity=nonlinearity,
+        quadrature=True,
+        final_dense=False,
+    )
+
+
+def signals(rng):
+    return synthesise(band_limited(rng, N // 2)).astype("float32")
+
+
+def test_only_what_breaks_equivariance_shows_an_error(rng):
+    pytest.importorskip("lie_learn")
+    pairs = equivariance.exact_turns(signals(rng), ANGLES)
+    exact = equivariance.measure(network("lowpass", "linear"), *pairs, ANGLES)
+    assert set(exact["layers"]) == {
+        *("signal", "descriptor", "logits"),
+        *(f"{name}_b{j}" for name in ("conv0", "pool0", "conv1") for j in (0, 1)),
+    }
+    assert all(max(errors) < 1e-5 for errors in exact["layers"].values())
+    assert exact["flips"] == [0, 0]
+    pooled = equivariance.measure(network("wap", "linear"), *pairs, ANGLES)["layers"]
+    assert max(pooled["conv0_b0"]) < 1e-5 and min(pooled["pool0_b0"]) > 0.05
+
+
+def test_errors_are_those_of_the_definition(rng):
+    pytest.importorskip("lie_learn")
+    model = network()
+    start, turned = equivariance.exact_turns(signals(rng), ANGLES)
+    found = equivariance.measure(model, start, turned, ANGLES)
+    probe = equivariance.keras.Model(model.input, model.get_layer("pool0_b1").output)
+    classes = np.argmax(model.predict(start, verbose=0)["logits"], axis=-1)
+    target = analyse(probe(start))
+    for number, (angle, copies) in enumerate(zip(ANGLES, turned, strict=True)):
+        difference = analyse(probe(copies)) - rotate(target, euler_to_matrix(angle))
+        expected = np.linalg.norm(difference) / np.linalg.norm(target)
+        assert found["layers"]["pool0_b1"][number] == pytest.approx(expected, rel=1e-4)
+        changed = np.argmax(model.predict(copies, verbose=0)["logits"], axis=-1) != classes
+        assert found["flips"][number] == np.mean(changed)
+
+
+def test_shapes_turned_by_a_step_of_the_grid_give_the_turned_signal():
+    pytest.importorskip("lie_learn")
+    casters = equivariance.find_casters("embedded", Recipe(embedded_shapes=(0, 0, 3)), 3)
+    angles = np.array([[2 * np.pi / N * 3, 0, 0], ANGLES[0]])
+    start, turned = equivariance.recast_turns(casters, N, angles)
+    assert start.shape == (3, N, N, 2) and turned.shape == (2, 3, N, N, 2)
+    np.testing.assert_allclose(turned[0], np.roll(start, 3, axis=2), atol=1e-4)
+    step, other = equivariance.measure(network(), start, turned, angles)["layers"]["signal"]
+    assert step < 1e-3 < 0.02 < other < 1
+
+
+def test_classes_take_turns_and_train_stands_in_for_a_missing_test_split(tmp_path):
+    recipe = Recipe(embedded_shapes=(12, 0, 0))
+    assert len(equivariance.find_casters("embedded", recipe, 20)) == 12
+    folder = tmp_path / "chair" / "test"
+    folder.mkdir(parents=True)
+    (folder / "a.off").write_text("no mesh")
+    with pytest.raises(ConfigError, match="no shape that can be cast, expected one at least"):
+        equivariance.find_casters(tmp_path, recipe, 3)
+
+
+def test_the_table_has_medians_and_changed_predictions():
+    ways = {
+        "exact": {"layers": {"conv0_b0": [0.01, 0.02, 0.09]}, "flips": [0, 0.25]},
+        "re-cast": {"layers": {"conv0_b0": [0.5, 0.5, 0.5]}, "flips": [1, 1]},
+    }
+    assert equivariance.table_lines(ways) == [
+        "| relative error, % | exact | re-cast |",
+        "|---|---:|---:|",
+        "| conv0_b0 | 2.00 | 50.00 |",
+        "| predictions changed, % | 12.5 | 100.0 |",
+    ]
