@@ -29,6 +29,7 @@ from spherical_cnn.data.records import split_complex
 from spherical_cnn.data.sources import Item, find_shapes
 from spherical_cnn.nn.layers import SphericalBlock, SphericalConv
 from spherical_cnn.nn.pooling import SphericalPooling
+from spherical_cnn.signals.raycast import RayCaster
 from spherical_cnn.signals.signal import Pose, ShapeError
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import (
@@ -77,8 +78,9 @@ def measure_shapes(model, config, source, recipe, probe):
     angles = random_rotations(probe.rotations, np.random.default_rng(config.seed))
     casters = find_casters(source, recipe, probe.shapes)
     signals, recast = recast_turns(casters, config.input_res, angles)
+    limited, turned = exact_turns(signals, angles)
     return {
-        "exact": measure(model, *exact_turns(signals, angles), angles),
+        "exact": measure(model, limited, turned, angles),
         "re-cast": measure(model, signals, recast, angles),
     }
 
@@ -145,7 +147,7 @@ def find_casters(source, recipe, count):
             if item.split == split:
                 items.setdefault(item.class_name, []).append(item)
         turns = itertools.zip_longest(*items.values())
-        casters = []
+        casters: list[RayCaster] = []
         for item in (item for turn in turns for item in turn if item is not None):
             if len(casters) == count:
                 break
@@ -181,7 +183,7 @@ def measure(model, signals, turned, angles):
         for name, target in targets.items():
             rotated = target if name in _VECTORS else rotate_coefficients(target, angle)
             difference = np.linalg.norm(_content(found[name]) - rotated)
-            errors[name].append(float(difference / max(np.linalg.norm(target), 1e-30)))
+            errors[name].append(float(difference) / max(float(np.linalg.norm(target)), 1e-30))
         classes = [np.argmax(outputs["logits"], axis=-1) for outputs in (start, found)]
         flips.append(float(np.mean(classes[0] != classes[1])))
     return {"layers": errors, "flips": flips}
