@@ -17,6 +17,8 @@ from spherical_cnn.nn.models import FINAL_POOLS
 from spherical_cnn.nn.pooling import POOLS
 from spherical_cnn.sphere.sht import METHODS
 
+MODELS = ("two_branch", "planar")
+
 
 @dataclasses.dataclass(frozen=True)
 class Config(Options):
@@ -26,7 +28,9 @@ class Config(Options):
         ConfigError: naming the first flag whose value, or combination, is refused.
     """
 
-    model: str = option("", "m", "architecture", ("two_branch",))
+    model: str = option(
+        "", "m", "architecture; planar has 3 × 3 convolutions, to compare with", MODELS
+    )
     logdir: str = option("", "ld", "run folder, made if absent")
     run_id: str = option("", "id", "name of the run; the last part of logdir if not given")
     test_only: bool = option(False, "to", "test the run in logdir, do not train")
@@ -141,8 +145,12 @@ class Config(Options):
                 "--batch_renorm needs --batch_norm, of which it is a kind",
             ),
             (
+                self.model == "planar" and (self.spectral_pool or self.n_filter_params),
+                "--model planar has neither --spectral_pool nor --n_filter_params",
+            ),
+            (
                 channels != 2,
-                "--nchannels: two_branch takes two channels, that is one complex or two real. "
+                f"--nchannels: {self.model} takes two channels: one complex or two real. "
                 f"Received: {self.nchannels} of {self.dtype}",
             ),
         )

@@ -32,6 +32,8 @@ def build_model(config):
         dropout=config.dropout,
         method=config.transform_method,
         regularization=config.regularization_weight,
+        planar=config.model == "planar",
+        name=config.model,
     )
 
 

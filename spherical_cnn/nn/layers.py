@@ -230,17 +230,7 @@ class SphericalBlock(keras.layers.Layer):
         )
         self.norm = None
         if normalization is not None:
-            options = {
-                "momentum": 0.99,
-                "epsilon": 1e-3,
-                "dtype": self.dtype_policy,
-                "name": "norm",
-            }
-            self.norm = (
-                BatchNormalization(scale=False, **options)
-                if normalization == "batch"
-                else BatchRenormalization(**options)
-            )
+            self.norm = normalization_layer(normalization, dtype=self.dtype_policy, name="norm")
         self.activation = nonlinearity_layer(
             nonlinearity, shared_axes=(1, 2), dtype=self.dtype_policy, name="activation"
         )
@@ -308,6 +298,13 @@ def _shapes(input_shape):
     """The shapes of one signal or of a list of them, as a list of tuples."""
     several = isinstance(input_shape[0], list | tuple)
     return [tuple(shape) for shape in (input_shape if several else [input_shape])]
+
+
+def normalization_layer(normalization, **kwargs):
+    """`"batch"` or `"batch_renorm"`, momentum and ε as in the original program."""
+    if normalization == "batch":
+        return BatchNormalization(momentum=0.99, epsilon=1e-3, scale=False, **kwargs)
+    return BatchRenormalization(momentum=0.99, epsilon=1e-3, **kwargs)
 
 
 def nonlinearity_layer(nonlinearity, shared_axes=None, **kwargs):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 
-from spherical_cnn.nn.layers import SphericalBlock, nonlinearity_layer
+from spherical_cnn.nn.layers import SphericalBlock, nonlinearity_layer, normalization_layer
 from spherical_cnn.nn.pooling import (
     AreaWeighting,
     DegreePower,
@@ -35,6 +37,7 @@ def two_branch(
     dropout=False,
     method="sep",
     regularization=0.0,
+    planar=False,
     name="two_branch",
 ):
     """Functional Keras model from a two-channel signal to logits and descriptor.
@@ -64,6 +67,8 @@ def two_branch(
         dropout: drop half of the pooled vector and of the dense layer's output in training.
         method: `"sep"` or `"naive"`, as in `SphericalConv`.
         regularization: weight of the mean over all convolutions of `0.5 Σ kernel²`.
+        planar: 3 × 3 convolutions of the grid as if it were an image, in place of spherical ones,
+            for comparison; `num_anchors`, `spectral_pooling` and `method` do not apply.
         name: of the model.
 
     Returns:
@@ -81,13 +86,14 @@ def two_branch(
     regularizer = None
     if regularization:
         regularizer = keras.regularizers.L2(0.5 * regularization / (2 * len(filters)))
-    block = {
-        "num_anchors": num_anchors,
+    options = {
         "normalization": normalization,
         "nonlinearity": nonlinearity,
-        "method": method,
         "kernel_regularizer": regularizer,
     }
+    block: Callable = _planar_block if planar else SphericalBlock
+    if not planar:
+        options |= {"num_anchors": num_anchors, "method": method}
     signal = keras.Input((resolution, resolution, 2), name="signal")
     branches = [signal[..., :1], signal[..., 1:]]
     for i, (width, pooled, concat) in enumerate(
@@ -96,8 +102,8 @@ def two_branch(
         inputs = [branches if concat else branches[0], branches[1]]
         for j in range(2):
             spectral = bool(pooled and spectral_pooling)
-            layer = SphericalBlock(width, spectral_pooling=spectral, name=f"conv{i}_b{j}", **block)
-            branches[j] = layer(inputs[j])
+            own = {"spectral_pooling": True} if spectral else {}
+            branches[j] = block(width, name=f"conv{i}_b{j}", **options, **own)(inputs[j])
             if pooled and not spectral:
                 branches[j] = SphericalPooling(pool, name=f"pool{i}_b{j}")(branches[j])
     maps = keras.layers.Concatenate(name="final_conv")(branches)
@@ -110,6 +116,22 @@ def two_branch(
         if dropout:
             vector = keras.layers.Dropout(0.5, name="dropout_fc1")(vector)
     return keras.Model(signal, _outputs(vector, num_classes, extra_logits), name=name)
+
+
+def _planar_block(width, normalization, nonlinearity, kernel_regularizer, name):
+    """`SphericalBlock` with a convolution of 3 × 3 samples: a function of a signal or a list."""
+    options = {"padding": "same", "kernel_regularizer": kernel_regularizer, "name": f"{name}_conv"}
+    conv = keras.layers.Conv2D(width, 3, use_bias=normalization is None, **options)
+
+    def apply(inputs):
+        if isinstance(inputs, list):
+            inputs = keras.layers.Concatenate(name=f"{name}_input")(inputs)
+        maps = conv(inputs)
+        if normalization is not None:
+            maps = normalization_layer(normalization, name=f"{name}_norm")(maps)
+        return nonlinearity_layer(nonlinearity, shared_axes=(1, 2), name=name)(maps)
+
+    return apply
 
 
 def _final_pool(maps, final_pool, area_weighted, quadrature):

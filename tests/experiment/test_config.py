@@ -61,7 +61,9 @@ def test_every_flag_of_the_original_has_its_names_and_default():
         expected = [f"--{name}"] + ([f"-{short}"] if short else [])
         assert actions[name].option_strings == expected
         assert getattr(config, name) == BASE.get(name, default)
-    assert set(actions) - set(ORIGINAL) == {"help", "debug", "seed", "deterministic", "jit_compile"}
+    assert set(actions) - set(ORIGINAL) == {
+        *("help", "debug", "seed", "deterministic", "jit_compile", "quadrature"),
+    }
 
 
 def test_only_explicit_flags_are_returned():
@@ -131,7 +133,8 @@ def test_name_is_run_id_or_the_last_part_of_logdir():
         ({"n_epochs": 0}, "--n_epochs: expected at least 1"),
         ({"first_n": 0}, "--first_n: expected at least 1"),
         ({"regularization_weight": "nan"}, "--regularization_weight: expected at least 0"),
-        ({"model": "resnet"}, "--model: expected two_branch. Received: 'resnet'"),
+        ({"model": "resnet"}, "--model: expected two_branch or planar. Received: 'resnet'"),
+        ({"model": "planar", "n_filter_params": 8}, "--model planar has neither --spectral_pool"),
         ({"optimizer": "sgd"}, "--optimizer: expected adam or momentum"),
         ({"nonlin": "swishh"}, "--nonlin: expected prelu or .*relu.*Received: 'swishh'"),
         ({"learning_rate": "0.1"}, "--learning_rate: expected a dict of rates"),

@@ -122,8 +122,16 @@ def test_help_names_every_flag_and_source(capsys):
         assert word in text
 
 
-@pytest.mark.parametrize("names", [("m10-64", "training-16"), ("m40-64", "training")])
-def test_the_params_are_flags_of_the_training(tmp_path, capsys, names):
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("model-64", "m10-64", "training-16"),
+        ("model-64-eq", "m40-64", "training"),
+        ("planar-64", "m40-64", "training"),
+    ],
+)
+def test_the_params_are_flags_of_the_training(tmp_path, capsys, monkeypatch, names):
+    monkeypatch.chdir(ROOT)  # argfiles name others from there
     argv = [f"@{ROOT}/params/{name}.txt" for name in names]
     argv += ["--dset_dir=/absent", f"--logdir={tmp_path / 'run'}"]
     assert_fails(capsys, 1, "/absent: No such file or directory; expected.*", "train", argv)
