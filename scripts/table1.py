@@ -2,7 +2,8 @@
 """Builds upright and SO(3) sets of shapes, trains on each, tests: the paper's Table 1 for SOURCE.
 
 SOURCE and the flags of the data are those of scripts/make_dataset.py, the others those of
-scripts/train.py. Started again, the same command goes on where it stopped.
+scripts/train.py. Each network is a file of flags that come on top of those given; its name is the
+file's. Started again, the same command goes on where it stopped.
 """
 
 import argparse
@@ -21,11 +22,13 @@ def main(argv):
     from spherical_cnn.data.build import add_arguments
     from spherical_cnn.data.flags import flag_parser
     from spherical_cnn.data.recipe import Recipe
-    from spherical_cnn.experiment.config import Config
+    from spherical_cnn.experiment.config import Config, argument_parser
     from spherical_cnn.experiment.progress import shapes_bar
     from spherical_cnn.experiment.table import run_table, table_lines
 
     parser = flag_parser(__doc__, Config, Recipe, without=(*_SET_HERE, "test_only"))
+    parser.add_argument("--networks", nargs="+", required=True, metavar="FILE", help="a row each")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="runs of each; default 1")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_arguments(parser)
     given = vars(parser.parse_args(argv))
@@ -34,9 +37,15 @@ def main(argv):
         {field.name: given[field.name] for field in dataclasses.fields(kind) if field.name in given}
         for kind in (Recipe, Config)
     )
-    table = run_table(recipe=recipe, options=options, progress=shapes_bar, **request)
+    networks = {}
+    for path in given["networks"]:
+        own = vars(argument_parser("").parse_args([f"@{path}"]))
+        networks[os.path.splitext(os.path.basename(path))[0]] = {**options, **own}
+    table = run_table(
+        recipe=recipe, networks=networks, seeds=given["seeds"], progress=shapes_bar, **request
+    )
     print("", *table_lines(table), "", sep="\n")
-    print(f"Report: {request['folder']}/report.md; plots: {request['folder']}/*/plots/")
+    print(f"Report: {request['folder']}/report.md; plots: {request['folder']}/*/*/plots/")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,15 @@
-"""Table 1: a network trained upright or in all rotations, tested upright or in all rotations."""
+"""Table 1: networks trained upright or in all rotations, tested upright or in all rotations."""
 
 from __future__ import annotations
 
 import os
 
+import keras
+import numpy as np
+
 from spherical_cnn.data.build import build
 from spherical_cnn.data.files import write_bytes, write_json
+from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.data.recipe import Recipe
 from spherical_cnn.experiment.config import Config
 from spherical_cnn.experiment.training import run_experiment
@@ -15,78 +19,128 @@ REGIMES = ("so3", "z")
 # Trained / tested: the regime of the shards trained on, that of the shards tested on.
 COLUMNS = {"SO(3)/SO(3)": ("so3", "so3"), "z/z": ("z", "z"), "z/SO(3)": ("z", "so3")}
 
+# Of ModelNet40, Esteves et al. 2018, table 1.
+PUBLISHED = {"SO(3)/SO(3)": 86.9, "z/z": 88.9, "z/SO(3)": 78.6}
 
-def run_table(source, folder, recipe, options, progress, workers=1, split_file=None):
-    """Builds two sets of a source, trains on each, tests in the three regimes of the paper.
+
+def run_table(source, folder, recipe, networks, seeds, progress, workers=1, split_file=None):
+    """Builds two sets of a source, trains each network on each, tests in the paper's regimes.
 
     Started again it goes on where it stopped; what is finished is not done again.
 
     Args:
         source: see `spherical_cnn.data.sources.find_shapes`.
-        folder: gets `data-z`, `data-so3`, the run folders `z` and `so3`, `table.json`, `report.md`.
+        folder: gets `data-z`, `data-so3`, a run folder `NETWORK/REGIME-SEED` each, `table.json`,
+            `report.md`.
         recipe: dict of options of `Recipe`, without rotations and resolution.
-        options: dict of options of `Config`, without folders and number of classes.
+        networks: dict by name of dicts of options of `Config`, without folders and number of
+            classes; all of one resolution.
+        seeds: runs of each, with consecutive seeds from that of the options on.
         progress: called with the regime of a set to be built; returns `progress` for `build`.
         workers: processes that build.
         split_file: see `find_shapes`.
 
     Returns:
-        dict by column of `COLUMNS`: the metrics of `spherical_cnn.experiment.training.test`.
+        dict by network of dicts by column of `COLUMNS` of lists by seed of the metrics of
+        `spherical_cnn.experiment.training.test`.
 
     Raises:
+        ConfigError: if the networks differ in resolution, or there is no seed.
         As `build` and `run_experiment`.
     """
-    table, datasets = {}, {}
-    resolution = Config.from_json(options).input_res  # and bad options end here, not in an hour
+    if seeds < 1:
+        raise ConfigError(f"--seeds: expected at least 1. Received: {seeds}")
+    # Bad options end here, not in an hour.
+    configs = {name: Config.from_json(options) for name, options in networks.items()}
+    resolutions = {name: config.input_res for name, config in configs.items()}
+    if len(set(resolutions.values())) != 1:
+        raise ConfigError(f"--input_res: expected one for all networks. Received: {resolutions}")
+    resolution = next(iter(resolutions.values()))
     recipes = {
         regime: Recipe(**recipe, resolution=resolution, rotation=regime) for regime in REGIMES
     }
+    datasets = {}
     for regime in REGIMES:
         datasets[regime] = os.path.join(folder, f"data-{regime}")
         manifest = build(
             source, datasets[regime], recipes[regime], split_file, workers, progress(regime)
         )
-    options = {**options, "n_classes": len(manifest["classes"])}
-    for column, (trained, tested) in COLUMNS.items():
-        run = {"logdir": os.path.join(folder, trained), "dset_dir": datasets[tested]}
-        if trained == tested:
-            table[column] = run_experiment({**options, **run, "run_id": trained})
-        else:
-            table[column] = run_experiment({**run, "test_only": True})
-    write_json(os.path.join(folder, "table.json"), table)
-    write_bytes(os.path.join(folder, "report.md"), _markdown(source, manifest, table).encode())
+    table: dict[str, dict[str, list]] = {
+        name: {column: [] for column in COLUMNS} for name in networks
+    }
+    runs = []
+    for number in range(seeds):
+        for name, options in networks.items():
+            options = {**options, "n_classes": len(manifest["classes"])}
+            options["seed"] = configs[name].seed + number
+            run = f"{name}/{{}}-{options['seed']}"
+            for column, metrics in _regimes(os.path.join(folder, run), options, datasets).items():
+                table[name][column].append(metrics)
+            runs += [run.format(regime) for regime in REGIMES]
+            write_json(os.path.join(folder, "table.json"), table)
+            report = _markdown(source, manifest, table, runs)
+            write_bytes(os.path.join(folder, "report.md"), report.encode())
     return table
 
 
 def table_lines(table):
-    """The accuracies on test, per cent, as the lines of a table."""
-    accuracies = [f"{100 * metrics['test']:.1f}" for metrics in table.values()]
-    samples = [str(metrics["test_samples"]) for metrics in table.values()]
+    """The accuracies on test, per cent, mean ± half the range over the seeds, as Markdown lines."""
+    lines = [
+        f"| test accuracy, %, trained / tested | {' | '.join(COLUMNS)} |",
+        f"|---|{'---:|' * len(COLUMNS)}",
+    ]
+    for name, columns in table.items():
+        cells = [_cell([metrics["test"] for metrics in columns[c]]) for c in COLUMNS]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    samples = [str(columns[c][0]["test_samples"]) if columns[c] else "" for c in COLUMNS]
+    published = [f"{PUBLISHED[column]}" for column in COLUMNS]
     return [
-        f"| trained / tested | {' | '.join(table)} |",
-        f"|---|{'---:|' * len(table)}",
-        f"| test accuracy, % | {' | '.join(accuracies)} |",
+        *lines,
         f"| test samples | {' | '.join(samples)} |",
+        f"| published, for ModelNet40 (Esteves et al. 2018) | {' | '.join(published)} |",
     ]
 
 
-def _markdown(source, manifest, table):
+def _regimes(path, options, datasets):
+    """Metrics by column of the two runs of one network and seed, in `path` with regime put in."""
+    found = {}
+    for column, (trained, tested) in COLUMNS.items():
+        keras.utils.clear_session()  # what earlier networks leave behind
+        run = {"logdir": path.format(trained), "dset_dir": datasets[tested]}
+        if trained == tested:
+            found[column] = run_experiment({**options, **run})
+        else:
+            found[column] = run_experiment({**run, "test_only": True})
+    return found
+
+
+def _cell(accuracies):
+    if not accuracies:
+        return "–"
+    mean, spread = 100 * np.mean(accuracies), 50 * np.ptp(accuracies)
+    return f"{mean:.1f} ± {spread:.1f}" if len(accuracies) > 1 else f"{mean:.1f}"
+
+
+def _markdown(source, manifest, table, runs):
     lines = [
         f"# {source}",
         "",
         f"{len(manifest['classes'])} classes: {', '.join(manifest['classes'])}. z: each shape "
-        "upright, turned about the vertical axis; SO(3): turned in any way.",
+        "upright, turned about the vertical axis; SO(3): turned in any way. Of several seeds: mean "
+        "± half the range.",
         "",
         *table_lines(table),
         "",
+        "Data sets: [z](data-z/manifest.json), [SO(3)](data-so3/manifest.json)",
+        "",
     ]
-    for regime in REGIMES:
+    for run in runs:
         lines += [
-            f"## Trained on {regime}",
+            f"## {run}",
             "",
-            f"[Report]({regime}/report.md), [data set](data-{regime}/manifest.json)",
+            f"[Report]({run}/report.md)",
             "",
-            f"![Confusion]({regime}/plots/confusion.png) ![Curves]({regime}/plots/curves.png)",
+            f"![Confusion]({run}/plots/confusion.png) ![Curves]({run}/plots/curves.png)",
             "",
         ]
     return "\n".join(lines)

@@ -13,43 +13,61 @@ pytest.importorskip("embreex")
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def flags(folder):
-    """Command line of a table of seconds."""
+@pytest.fixture
+def flags(tmp_path):
+    """Command line of a table of seconds, of two networks."""
+    networks = {"small": "--nfilters=4,6", "smaller": "--nfilters=2,2\n--pool=lowpass"}
+    for name, own in networks.items():
+        (tmp_path / f"{name}.txt").write_text(own)
     return [
-        *("embedded", str(folder), "--embedded_shapes=40,0,10", "--copies=2", "--input_res=16"),
+        *(
+            "embedded",
+            str(tmp_path / "table"),
+            "--embedded_shapes=40,0,10",
+            "--copies=2",
+            "--input_res=16",
+        ),
         *("--model=two_branch", "--dset=from_cached_tfrecords", "--dtype=complex64", "--skip_val"),
-        *("--nfilters=4,6", "--pool_layers=0,1", "--concat_branches=0,1", "--n_epochs=2"),
-        *("--n_filter_params=3", "--train_bsize=8"),
+        *("--pool_layers=0,1", "--concat_branches=0,1", "--n_epochs=2", "--n_filter_params=3"),
+        *("--train_bsize=8", "--networks", *(str(tmp_path / f"{n}.txt") for n in networks)),
     ]
 
 
 @pytest.mark.slow
-def test_three_regimes_are_trained_tested_and_reported(tmp_path, capsys):
+def test_three_regimes_are_trained_tested_and_reported(flags, tmp_path, capsys):
     folder = tmp_path / "table"
-    assert exit_code(script("table1"), flags(folder)) == 0
+    assert exit_code(script("table1"), [*flags, "--seed=5", "--seeds=2"]) == 0
     table = json.loads((folder / "table.json").read_text())
-    assert list(table) == ["SO(3)/SO(3)", "z/z", "z/SO(3)"]
-    assert [metrics["test_samples"] for metrics in table.values()] == [10, 10, 10]
-    assert table["z/z"]["train"] == table["z/SO(3)"]["train"]
+    assert list(table) == ["small", "smaller"]
+    report = (folder / "report.md").read_text()
+    printed = capsys.readouterr().out
+    for name, columns in table.items():
+        assert list(columns) == ["SO(3)/SO(3)", "z/z", "z/SO(3)"]
+        for seed in (0, 1):
+            runs = {column: metrics[seed] for column, metrics in columns.items()}
+            assert [metrics["test_samples"] for metrics in runs.values()] == [10, 10, 10]
+            assert runs["z/z"]["train"] == runs["z/SO(3)"]["train"]
+            for regime, column in (("so3", "SO(3)/SO(3)"), ("z", "z/z")):
+                run = folder / name / f"{regime}-{5 + seed}"
+                options = json.loads((run / "config.json").read_text())["options"]
+                assert options["dset_dir"] == str(folder / f"data-{regime}")
+                assert (options["n_classes"], options["seed"]) == (10, 5 + seed)
+                assert options["nfilters"] == {"small": [4, 6], "smaller": [2, 2]}[name]
+                metrics = json.loads((run / "metrics.json").read_text())
+                assert metrics["test"] == runs[column]["test"]
+        pairs = [[100 * metrics["test"] for metrics in runs] for runs in columns.values()]
+        cells = [f"{sum(pair) / 2:.1f} ± {abs(pair[0] - pair[1]) / 2:.1f}" for pair in pairs]
+        assert f"| {name} | {' | '.join(cells)} |" in report
+        assert f"| {name} | {' | '.join(cells)} |" in printed
     for regime in ("so3", "z"):
-        config = json.loads((folder / regime / "config.json").read_text())
-        assert config["options"]["dset_dir"] == str(folder / f"data-{regime}")
-        assert config["options"]["n_classes"] == 10
         recipe = json.loads((folder / f"data-{regime}/manifest.json").read_text())["options"]
         assert (recipe["rotation"], recipe["resolution"]) == (regime, 16)
-        assert (
-            json.loads((folder / regime / "metrics.json").read_text())["test"]
-            == (table["z/z" if regime == "z" else "SO(3)/SO(3)"]["test"])
-        )
-    report = (folder / "report.md").read_text()
-    accuracies = " | ".join(f"{100 * metrics['test']:.1f}" for metrics in table.values())
-    assert accuracies in report and accuracies in capsys.readouterr().out
     linked = [folder / part.split(")")[0] for part in report.split("](")[1:]]
-    assert len(linked) == 8 and all(path.exists() for path in linked)
+    assert len(linked) == 2 + 8 * 3 and all(path.exists() for path in linked)
 
-    checkpoints = files(folder / "z/checkpoints") | files(folder / "data-z")
-    assert exit_code(script("table1"), flags(folder)) == 0
-    assert files(folder / "z/checkpoints") | files(folder / "data-z") == checkpoints
+    checkpoints = files(folder / "small/z-5/checkpoints") | files(folder / "data-z")
+    assert exit_code(script("table1"), [*flags, "--seed=5", "--seeds=2"]) == 0
+    assert files(folder / "small/z-5/checkpoints") | files(folder / "data-z") == checkpoints
     assert json.loads((folder / "table.json").read_text()) == table
 
 
@@ -60,10 +78,12 @@ def test_three_regimes_are_trained_tested_and_reported(tmp_path, capsys):
         (["--n_classes=4"], "unrecognized arguments: --n_classes=4"),
         (["--input_res=x"], "--input_res: expected an integer. Received: 'x'"),
         (["--copies=0"], "--copies: expected at least 1. Received: 0"),
-        (["--model=cube"], "--model: expected two_branch. Received: 'cube'"),
+        (["--model=cube"], "--model: expected two_branch or planar. Received: 'cube'"),
+        (["--networks", "absent"], ".*absent.*"),
+        (["--seeds=0"], "--seeds: expected at least 1. Received: 0"),
         (["--input_res=18"], "--input_res: expected a multiple of 4 for 1 pooling.*18"),
     ],
 )
-def test_a_bad_request_writes_nothing(tmp_path, capsys, change, message):
-    assert_fails(capsys, 2, message, script("table1"), [*flags(tmp_path / "table"), *change])
+def test_a_bad_request_writes_nothing(flags, tmp_path, capsys, change, message):
+    assert_fails(capsys, 2, message, script("table1"), [*flags, *change])
     assert not (tmp_path / "table").exists()
