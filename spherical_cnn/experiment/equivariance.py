@@ -24,12 +24,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from spherical_cnn.data.datasets import evaluation_batches
 from spherical_cnn.data.flags import ConfigError, Options, option
 from spherical_cnn.data.records import split_complex
-from spherical_cnn.data.sources import Item, find_shapes
+from spherical_cnn.experiment.network import record_format
 from spherical_cnn.nn.layers import SphericalBlock, SphericalConv
 from spherical_cnn.nn.pooling import SphericalPooling
-from spherical_cnn.signals.raycast import RayCaster
 from spherical_cnn.signals.signal import Pose, ShapeError
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import (
@@ -83,6 +83,27 @@ def measure_shapes(model, config, source, recipe, probe):
         "exact": measure(model, limited, turned, angles),
         "re-cast": measure(model, signals, recast, angles),
     }
+
+
+def measure_records(model, config, shards):
+    """Errors of a network for the first records of shards, turned exactly.
+
+    Args:
+        model: of `build_model`.
+        config: `Config`, of the network; its seed draws the rotations.
+        shards: paths.
+
+    Returns:
+        As `measure_shapes`, of one way of turning.
+
+    Raises:
+        ImportError: if lie_learn is not installed.
+    """
+    angles = random_rotations(4, np.random.default_rng(config.seed))
+    batches = evaluation_batches(shards, record_format(config), BATCH, 1)
+    signals = next(iter(batches))["signal"].numpy()
+    limited, turned = exact_turns(signals, angles)
+    return {"exact": measure(model, limited, turned, angles)}
 
 
 def exact_turns(signals, angles):
@@ -140,14 +161,16 @@ def find_casters(source, recipe, count):
     Raises:
         ConfigError: if there is no shape.
     """
+    from spherical_cnn.data.sources import find_shapes  # with all that reading shapes needs
+
     found = find_shapes(source, embedded_shapes=recipe.embedded_shapes)
     for split in ("test", "train"):
-        items: dict[str, list[Item]] = {}
+        items: dict[str, list] = {}
         for item in found.items:
             if item.split == split:
                 items.setdefault(item.class_name, []).append(item)
         turns = itertools.zip_longest(*items.values())
-        casters: list[RayCaster] = []
+        casters: list = []
         for item in (item for turn in turns for item in turn if item is not None):
             if len(casters) == count:
                 break

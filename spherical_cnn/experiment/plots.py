@@ -45,6 +45,30 @@ def curves_figure(history):
     return figure
 
 
+def equivariance_figure(results):
+    """Relative error of each layer, each rotation a dot, on a logarithmic axis.
+
+    Args:
+        results: as returned by `spherical_cnn.experiment.equivariance.measure_shapes`.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    names = list(next(iter(results.values()))["layers"])
+    figure, axes = _figure(5.2, 1 + 0.18 * len(names))
+    for (way, result), marker in zip(results.items(), "ox", strict=False):
+        for row, name in enumerate(names):
+            percent = [max(100 * error, 1e-6) for error in result["layers"][name]]
+            label = way if row == 0 else None
+            axes.plot(percent, [row] * len(percent), f"C0{marker}", markersize=3, label=label)
+    axes.set(xlabel="relative error, %", xscale="log")
+    axes.set_yticks(range(len(names)), names, fontsize=7)
+    axes.invert_yaxis()
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
 def png(figure):
     """The figure as PNG bytes."""
     buffer = io.BytesIO()

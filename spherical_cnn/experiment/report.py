@@ -8,6 +8,7 @@ import numpy as np
 
 import spherical_cnn
 from spherical_cnn.experiment import plots
+from spherical_cnn.experiment.equivariance import table_lines
 
 
 def result_table(name, metrics):
@@ -19,23 +20,27 @@ def result_table(name, metrics):
     return [_line(titles, widths), _line(row, widths)]
 
 
-def write_report(run, config, state, metrics):
-    """Writes `metrics.json`, the plots and `report.md` of a tested run.
+def write_report(run, config, state, metrics, errors):
+    """Writes `metrics.json`, `equivariance.json`, the plots and `report.md` of a tested run.
 
     Args:
         run: `RunFolder`.
         config: `Config`.
         state: of the final checkpoint.
         metrics: as returned by `spherical_cnn.experiment.training.test`.
+        errors: as returned by `spherical_cnn.experiment.equivariance.measure_records`, or `None`.
     """
     confusion = np.asarray(metrics["confusion"])
     run.write_json("metrics.json", metrics)
     run.write("plots/confusion.png", plots.png(plots.confusion_figure(confusion)))
     run.write("plots/curves.png", plots.png(plots.curves_figure(state["history"])))
-    run.write_text("report.md", _markdown(config, state, metrics))
+    if errors:
+        run.write_json("equivariance.json", errors)
+        run.write("plots/equivariance.png", plots.png(plots.equivariance_figure(errors)))
+    run.write_text("report.md", _markdown(config, state, metrics, errors))
 
 
-def _markdown(config, state, metrics):
+def _markdown(config, state, metrics, errors):
     history = state["history"]
     title, row = result_table(config.name, metrics)
     columns = ("epoch", "learning_rate", "train_accuracy", "valid_accuracy", "loss", "seconds")
@@ -61,6 +66,10 @@ def _markdown(config, state, metrics):
         f"|{'---|' * len(columns)}",
         *(f"| {' | '.join(f'{row[key]:.6g}' for key in columns)} |" for row in history),
         "",
+        "## Equivariance",
+        "",
+        *_equivariance(errors),
+        "",
         "## Options",
         "",
         "```",
@@ -69,6 +78,19 @@ def _markdown(config, state, metrics):
         "",
     ]
     return "\n".join(lines)
+
+
+def _equivariance(errors):
+    if not errors:
+        return ["Not measured: that needs lie_learn, which is not installed."]
+    return [
+        "Error of each layer, relative to its norm, when the first test signals, band-limited, "
+        "are rotated exactly: medians over random rotations.",
+        "",
+        "![Equivariance](plots/equivariance.png)",
+        "",
+        *table_lines(errors),
+    ]
 
 
 def _line(cells, widths):

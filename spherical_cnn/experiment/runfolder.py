@@ -38,12 +38,14 @@ _OWN_FILES = (
     "logging.log",
     "history.csv",
     "metrics.json",
+    "equivariance.json",
     "report.md",
     "model.keras",
     "events.out.tfevents.*",
     "checkpoints/*.npz",
     "plots/confusion.png",
     "plots/curves.png",
+    "plots/equivariance.png",
 )
 _UNFINISHED = (f"{UNFINISHED}*", f"*/{UNFINISHED}*")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import logging
 import os
@@ -23,6 +24,7 @@ from spherical_cnn.data.records import count_records
 from spherical_cnn.experiment import callbacks, report
 from spherical_cnn.experiment.checkpoints import load_checkpoint, save_checkpoint
 from spherical_cnn.experiment.config import Config, ConfigError
+from spherical_cnn.experiment.equivariance import measure_records
 from spherical_cnn.experiment.evaluation import confusion_counts
 from spherical_cnn.experiment.network import (
     build_model,
@@ -67,7 +69,7 @@ def run_experiment(options):
     state = load_checkpoint(run.checkpoint("final"), model)
     metrics = test(model, config, shards["test"], state)
     if not config.test_only:
-        report.write_report(run, config, state, metrics)
+        report.write_report(run, config, state, metrics, _equivariance(config, model, shards))
     for line in report.result_table(config.name, metrics):
         logger.info(line)
     return metrics
@@ -184,6 +186,13 @@ def _state(run, config, model):
             f"{config.n_epochs}; run without --test_only to go on"
         )
     return state
+
+
+def _equivariance(config, model, shards):
+    """What `measure_records` returns; `None` where the optional lie_learn is not installed."""
+    if importlib.util.find_spec("lie_learn") is None:
+        return None
+    return measure_records(model, config, shards["test"])
 
 
 def _log_options(run, config):

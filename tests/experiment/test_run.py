@@ -1,4 +1,5 @@
 import csv
+import importlib.util
 import json
 import pathlib
 import re
@@ -36,7 +37,11 @@ def test_the_run_folder_holds_all_that_it_should(finished):
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     events = {name for name in names if name.startswith("events.out.tfevents")}
     assert len(events) == 1
-    assert names - events == {
+    measured = {"equivariance.json", "plots/equivariance.png"}
+    if importlib.util.find_spec("lie_learn"):
+        assert measured < names
+        assert "| conv0_b0 |" in (folder / "report.md").read_text()
+    assert names - events - measured == {
         *("config.json", "logging.log", "history.csv", "metrics.json", "report.md", "model.keras"),
         *(f"checkpoints/{name}.npz" for name in ("latest", "best", "final")),
         *("plots/confusion.png", "plots/curves.png"),
