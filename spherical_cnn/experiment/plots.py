@@ -46,7 +46,7 @@ def curves_figure(history):
 
 
 def equivariance_figure(results):
-    """Relative error of each layer, each rotation a dot, on a logarithmic axis.
+    """Relative error of each layer, each rotation a dot, on a logarithmic axis from 0.001 % on.
 
     Args:
         results: as returned by `spherical_cnn.experiment.equivariance.measure_shapes`.
@@ -56,11 +56,11 @@ def equivariance_figure(results):
     """
     names = list(next(iter(results.values()))["layers"])
     figure, axes = _figure(5.2, 1 + 0.18 * len(names))
-    for (way, result), marker in zip(results.items(), "ox", strict=False):
+    for (way, result), style in zip(results.items(), ("C0o", "C1x"), strict=False):
         for row, name in enumerate(names):
-            percent = [max(100 * error, 1e-6) for error in result["layers"][name]]
+            percent = [max(100 * error, 1e-3) for error in result["layers"][name]]
             label = way if row == 0 else None
-            axes.plot(percent, [row] * len(percent), f"C0{marker}", markersize=3, label=label)
+            axes.plot(percent, [row] * len(percent), style, markersize=3, label=label)
     axes.set(xlabel="relative error, %", xscale="log")
     axes.set_yticks(range(len(names)), names, fontsize=7)
     axes.invert_yaxis()
