@@ -14,8 +14,7 @@ PARAMETERS = ("model-64", "m40-64", "training")
 VARIANTS = {
     "plain": ("float32", {"jit_compile": False}),
     "jit_compile": ("float32", {"jit_compile": True}),
-    "bfloat16": ("mixed_bfloat16", {"jit_compile": False}),
-    "bfloat16, jit_compile": ("mixed_bfloat16", {"jit_compile": True}),
+    "mixed_bfloat16": ("mixed_bfloat16", {"jit_compile": False}),
     "naive": ("float32", {"jit_compile": False, "transform_method": "naive"}),
 }
 
