@@ -22,28 +22,33 @@ def main(argv):
     from spherical_cnn.data.build import add_arguments
     from spherical_cnn.data.flags import flag_parser
     from spherical_cnn.data.recipe import Recipe
-    from spherical_cnn.experiment.config import Config, argument_parser
+    from spherical_cnn.experiment.config import Config
     from spherical_cnn.experiment.progress import shapes_bar
-    from spherical_cnn.experiment.table import run_table, table_lines
+    from spherical_cnn.experiment.table import Network, run_table, table_lines
 
-    parser = flag_parser(__doc__, Config, Recipe, without=(*_SET_HERE, "test_only"))
+    parser, of_network = (
+        flag_parser(__doc__, Config, Recipe, without=(*_SET_HERE, "test_only")) for _ in range(2)
+    )
     parser.add_argument("--networks", nargs="+", required=True, metavar="FILE", help="a row each")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="runs of each; default 1")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_arguments(parser)
     given = vars(parser.parse_args(argv))
+    paths, seeds = given.pop("networks"), given.pop("seeds")
     request = {key: given.pop(key) for key in ("source", "folder", "split_file", "workers")}
-    recipe, options = (
-        {field.name: given[field.name] for field in dataclasses.fields(kind) if field.name in given}
-        for kind in (Recipe, Config)
-    )
     networks = {}
-    for path in given["networks"]:
-        own = vars(argument_parser("").parse_args([f"@{path}"]))
-        networks[os.path.splitext(os.path.basename(path))[0]] = {**options, **own}
-    table = run_table(
-        recipe=recipe, networks=networks, seeds=given["seeds"], progress=shapes_bar, **request
-    )
+    for path in paths:
+        flags = {**given, **vars(of_network.parse_args([f"@{path}"]))}
+        options, recipe = (
+            {
+                field.name: flags[field.name]
+                for field in dataclasses.fields(kind)
+                if field.name in flags
+            }
+            for kind in (Config, Recipe)
+        )
+        networks[os.path.splitext(os.path.basename(path))[0]] = Network(options, recipe)
+    table = run_table(networks=networks, seeds=seeds, progress=shapes_bar, **request)
     print("", *table_lines(table), "", sep="\n")
     print(f"Report: {request['folder']}/report.md; plots: {request['folder']}/*/*/plots/")
 

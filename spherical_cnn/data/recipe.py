@@ -50,6 +50,9 @@ class Recipe(Options):
         0,
         1,
     )
+    rings: int = option(
+        0, None, "of rays about each sample's within a cell, averaged; 0: one ray", least=0
+    )
     centre: str = option(
         "sphere",
         None,
@@ -157,7 +160,7 @@ def perform(task):
         try:
             caster = item.origin.caster(**task.recipe.reading)
             poses = draw_poses(task.recipe, item.split, item.name)
-            signals = [caster.signal(grid, pose) for pose in poses]
+            signals = [caster.signal(grid, pose, task.recipe.rings) for pose in poses]
         except ShapeError as error:
             skipped.append((item.name, str(error)))
         except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -23,7 +24,14 @@ COLUMNS = {"SO(3)/SO(3)": ("so3", "so3"), "z/z": ("z", "z"), "z/SO(3)": ("z", "s
 PUBLISHED = {"SO(3)/SO(3)": 86.9, "z/z": 88.9, "z/SO(3)": 78.6}
 
 
-def run_table(source, folder, recipe, networks, seeds, progress, workers=1, split_file=None):
+class Network(NamedTuple):
+    """A row of the table: a dict of options of `Config`, and of `Recipe`, as they are given."""
+
+    options: dict
+    recipe: dict
+
+
+def run_table(source, folder, networks, seeds, progress, workers=1, split_file=None):
     """Builds two sets of a source, trains each network on each, tests in the paper's regimes.
 
     Started again it goes on where it stopped; what is finished is not done again.
@@ -31,10 +39,10 @@ def run_table(source, folder, recipe, networks, seeds, progress, workers=1, spli
     Args:
         source: see `spherical_cnn.data.sources.find_shapes`.
         folder: gets `data-z`, `data-so3`, a run folder `NETWORK/REGIME-SEED` each, `table.json`,
-            `report.md`.
-        recipe: dict of options of `Recipe`, without rotations and resolution.
-        networks: dict by name of dicts of options of `Config`, without folders and number of
-            classes; all of one resolution.
+            `report.md`. Networks with another recipe than the first have `data-z-NETWORK` and
+            `data-so3-NETWORK`.
+        networks: dict by name of `Network`s, without folders, number of classes, rotations and
+            resolution of the data.
         seeds: runs of each, with consecutive seeds from that of the options on.
         progress: called with the regime of a set to be built; returns `progress` for `build`.
         workers: processes that build.
@@ -45,36 +53,38 @@ def run_table(source, folder, recipe, networks, seeds, progress, workers=1, spli
         `spherical_cnn.experiment.training.test`.
 
     Raises:
-        ConfigError: if the networks differ in resolution, or there is no seed.
+        ConfigError: if there is no seed.
         As `build` and `run_experiment`.
     """
     if seeds < 1:
         raise ConfigError(f"--seeds: expected at least 1. Received: {seeds}")
     # Bad options end here, not in an hour.
-    configs = {name: Config.from_json(options) for name, options in networks.items()}
-    resolutions = {name: config.input_res for name, config in configs.items()}
-    if len(set(resolutions.values())) != 1:
-        raise ConfigError(f"--input_res: expected one for all networks. Received: {resolutions}")
-    resolution = next(iter(resolutions.values()))
+    configs = {name: Config.from_json(network.options) for name, network in networks.items()}
     recipes = {
-        regime: Recipe(**recipe, resolution=resolution, rotation=regime) for regime in REGIMES
-    }
-    datasets = {}
-    for regime in REGIMES:
-        datasets[regime] = os.path.join(folder, f"data-{regime}")
-        manifest = build(
-            source, datasets[regime], recipes[regime], split_file, workers, progress(regime)
+        (name, regime): Recipe(
+            **network.recipe, resolution=configs[name].input_res, rotation=regime
         )
+        for name, network in networks.items()
+        for regime in REGIMES
+    }
+    folders: dict[Recipe, str] = {}
+    for (name, regime), recipe in recipes.items():
+        if recipe not in folders:
+            own = "" if name == next(iter(networks)) else f"-{name}"
+            folders[recipe] = os.path.join(folder, f"data-{regime}{own}")
+            manifest = build(source, folders[recipe], recipe, split_file, workers, progress(regime))
+    datasets = {key: folders[recipe] for key, recipe in recipes.items()}
     table: dict[str, dict[str, list]] = {
         name: {column: [] for column in COLUMNS} for name in networks
     }
     runs = []
     for number in range(seeds):
-        for name, options in networks.items():
-            options = {**options, "n_classes": len(manifest["classes"])}
+        for name, network in networks.items():
+            options = {**network.options, "n_classes": len(manifest["classes"])}
             options["seed"] = configs[name].seed + number
             run = f"{name}/{{}}-{options['seed']}"
-            for column, metrics in _regimes(os.path.join(folder, run), options, datasets).items():
+            sets = {regime: datasets[name, regime] for regime in REGIMES}
+            for column, metrics in _regimes(os.path.join(folder, run), options, sets).items():
                 table[name][column].append(metrics)
             runs += [run.format(regime) for regime in REGIMES]
             write_json(os.path.join(folder, "table.json"), table)
@@ -130,8 +140,6 @@ def _markdown(source, manifest, table, runs):
         "± half the range.",
         "",
         *table_lines(table),
-        "",
-        "Data sets: [z](data-z/manifest.json), [SO(3)](data-so3/manifest.json)",
         "",
     ]
     for run in runs:

@@ -40,17 +40,34 @@ class RayCaster:
         self.scene = EmbreeScene(robust=True)
         TriangleMesh(self.scene, mesh.vertices.astype("f4"), mesh.faces[proper].astype("i4"))
 
-    def signal(self, grid, pose):
+    def signal(self, grid, pose, rings=0):
         """Signal of the mesh in one pose.
 
         Args:
             grid: `SphericalGrid` of `n` samples along each angle.
             pose: `Pose`.
+            rings: of rays about each sample's, evenly spread within a cone of half angle `π / n`;
+                distances and sines are averaged over all `1 + 3 rings (rings + 1)`. What one ray
+                alone tells changes as the shape turns under the grid; averages do far less.
 
         Returns:
             `(n, n)` complex64, colatitude before longitude (see `spherical_cnn.signals.signal`).
         """
-        rays = _rays(grid)
+        n = grid.resolution
+        if not rings:
+            return self._samples(_rays(grid), pose).reshape(n, n).T
+        cone = _cone(grid, rings)
+        distance = sine = np.float32(0)
+        for rays in cone:
+            samples = self._samples(rays, pose)
+            length = np.abs(samples)
+            distance = distance + length / len(cone)
+            sine = sine + samples.imag / (length + np.float32(1e-8)) / len(cone)
+        samples = distance * (np.sqrt(np.maximum(1 - sine**2, 0)) + 1j * sine)
+        return samples.astype(np.complex64).reshape(n, n).T
+
+    def _samples(self, rays, pose):
+        """Complex samples `(k,)` of the mesh in one pose along unit vectors `(3, k)` float32."""
         inverse = pose.inverse.astype(np.float32)
         moved, rigid = inverse @ rays, pose.rigid
         if not rigid:
@@ -64,8 +81,7 @@ class RayCaster:
             moved, normals = rays, inverse.T @ normals
             normals /= _norm(normals)
             distance /= stretch
-        n = grid.resolution
-        return complex_samples(distance, moved, normals).reshape(n, n).T
+        return complex_samples(distance, moved, normals)
 
     def cast(self, centre, directions):
         """Casts rays along unit vectors `(3, k)` float32 from `centre`, from outside inwards.
@@ -93,6 +109,23 @@ class RayCaster:
 def _rays(grid):
     """Directions `(3, n²)` float32, longitude before colatitude as in a record."""
     return grid.directions.T.reshape(3, -1).astype("f4", order="C")
+
+
+@functools.lru_cache(maxsize=4)
+def _cone(grid, rings):
+    """List of directions `(3, n²)` float32: each sample's, then those about it, ring by ring."""
+    rays = _rays(grid).astype(np.float64)
+    theta, phi = np.meshgrid(grid.colatitude, grid.longitude)
+    theta, phi = theta.ravel(), phi.ravel()
+    south = np.stack([np.cos(theta) * np.cos(phi), np.cos(theta) * np.sin(phi), -np.sin(theta)])
+    east = np.stack([-np.sin(phi), np.cos(phi), np.zeros_like(phi)])
+    cone = [rays]
+    for ring in range(1, rings + 1):
+        angle = np.pi / grid.resolution * ring / rings
+        for turn in 2 * np.pi * np.arange(6 * ring) / (6 * ring):
+            aside = np.cos(turn) * south + np.sin(turn) * east
+            cone.append(np.cos(angle) * rays + np.sin(angle) * aside)
+    return [directions.astype("f4", order="C") for directions in cone]
 
 
 def _norm(vectors):

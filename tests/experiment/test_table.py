@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 @pytest.fixture
 def flags(tmp_path):
     """Command line of a table of seconds, of two networks."""
-    networks = {"small": "--nfilters=4,6", "smaller": "--nfilters=2,2\n--pool=lowpass"}
+    networks = {"small": "--nfilters=4,6", "smaller": "--nfilters=2,2\n--pool=lowpass\n--rings=1"}
     for name, own in networks.items():
         (tmp_path / f"{name}.txt").write_text(own)
     return [
@@ -50,7 +50,8 @@ def test_three_regimes_are_trained_tested_and_reported(flags, tmp_path, capsys):
             for regime, column in (("so3", "SO(3)/SO(3)"), ("z", "z/z")):
                 run = folder / name / f"{regime}-{5 + seed}"
                 options = json.loads((run / "config.json").read_text())["options"]
-                assert options["dset_dir"] == str(folder / f"data-{regime}")
+                own = {"small": "", "smaller": "-smaller"}[name]
+                assert options["dset_dir"] == str(folder / f"data-{regime}{own}")
                 assert (options["n_classes"], options["seed"]) == (10, 5 + seed)
                 assert options["nfilters"] == {"small": [4, 6], "smaller": [2, 2]}[name]
                 metrics = json.loads((run / "metrics.json").read_text())
@@ -60,10 +61,13 @@ def test_three_regimes_are_trained_tested_and_reported(flags, tmp_path, capsys):
         assert f"| {name} | {' | '.join(cells)} |" in report
         assert f"| {name} | {' | '.join(cells)} |" in printed
     for regime in ("so3", "z"):
-        recipe = json.loads((folder / f"data-{regime}/manifest.json").read_text())["options"]
-        assert (recipe["rotation"], recipe["resolution"]) == (regime, 16)
+        for own, rings in (("", 0), ("-smaller", 1)):
+            manifest = json.loads((folder / f"data-{regime}{own}/manifest.json").read_text())
+            recipe = manifest["options"]
+            assert (recipe["rotation"], recipe["resolution"]) == (regime, 16)
+            assert recipe["rings"] == rings
     linked = [folder / part.split(")")[0] for part in report.split("](")[1:]]
-    assert len(linked) == 2 + 8 * 3 and all(path.exists() for path in linked)
+    assert len(linked) == 8 * 3 and all(path.exists() for path in linked)
 
     checkpoints = files(folder / "small/z-5/checkpoints") | files(folder / "data-z")
     assert exit_code(script("table1"), [*flags, "--seed=5", "--seeds=2"]) == 0

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from spherical_cnn.data.records import split_complex
 from spherical_cnn.signals.procedural import FAMILIES, make_mesh
-from spherical_cnn.signals.raycast import RayCaster
+from spherical_cnn.signals.raycast import RayCaster, _cone
 from spherical_cnn.signals.signal import Mesh, Pose
 from spherical_cnn.sphere.grid import SphericalGrid
 
@@ -142,6 +142,23 @@ def test_rotation_about_z_by_grid_steps_rolls_the_longitude(steps, rng):
     turned = Pose(Rotation.from_euler("z", grid.longitude[steps]).as_matrix())
     expected = np.roll(caster.signal(grid, Pose()), steps, axis=1)
     assert_almost_everywhere(caster.signal(grid, turned), expected)
+
+
+@pytest.mark.parametrize("rings", [1, 3])
+def test_rings_of_rays_are_averaged(rings, rng):
+    grid = SphericalGrid(8)
+    caster = RayCaster(make_mesh("chair", rng))
+    centre = grid.directions[5, 3]
+    cone = np.stack(_cone(grid, rings))[:, :, 3 * 16 + 5]
+    assert len(cone) == 1 + 3 * rings * (rings + 1)
+    np.testing.assert_allclose(np.linalg.norm(cone, axis=1), 1, atol=1e-6)
+    angles = np.arccos(np.clip(cone @ centre, -1, 1))
+    expected = np.repeat(np.arange(rings + 1), [1, *6 * np.arange(1, rings + 1)])
+    np.testing.assert_allclose(angles, np.pi / 16 / rings * expected, atol=1e-3)
+    np.testing.assert_allclose(np.cross(cone.mean(axis=0), centre), 0, atol=1e-6)
+    single = [channels(caster._samples(c[:, None].astype("f4"), Pose())) for c in cone]
+    averaged = [channel[5, 3] for channel in channels(caster.signal(grid, Pose(), rings))]
+    np.testing.assert_allclose(averaged, np.mean(single, axis=0)[:, 0], atol=1e-5)
 
 
 @pytest.mark.parametrize("outer", [box(), icosphere()], ids=["box", "sphere"])
