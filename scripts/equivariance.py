@@ -24,7 +24,7 @@ def main(argv):
     from spherical_cnn.experiment.network import build_model
     from spherical_cnn.experiment.training import restore
 
-    of_recipe = {"kind", "centre", "up", "max_file_mb", "embedded_shapes"}
+    of_recipe = {"kind", "centre", "up", "max_file_mb", "embedded_shapes", "rings"}
     without = {field.name for field in dataclasses.fields(Recipe)} - of_recipe - {"seed"}
     parser = flag_parser(__doc__, Probe, Config, Recipe, without=without)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter

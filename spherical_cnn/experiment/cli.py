@@ -24,7 +24,7 @@ def exit_code(main, argv):
     argv = [argument for argument in argv if argument != "--debug"]
     try:
         main(argv)
-    except (BuildError, ConfigError, RecordError, RunError, OSError) as error:
+    except (BuildError, ConfigError, RecordError, RunError, ImportError, OSError) as error:
         if debug:
             raise
         print(f"error: {error}", file=sys.stderr)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import re
 
 import keras
 import numpy as np
@@ -28,8 +29,6 @@ from spherical_cnn.data.datasets import evaluation_batches
 from spherical_cnn.data.flags import ConfigError, Options, option
 from spherical_cnn.data.records import split_complex
 from spherical_cnn.experiment.network import record_format
-from spherical_cnn.nn.layers import SphericalBlock, SphericalConv
-from spherical_cnn.nn.pooling import SphericalPooling
 from spherical_cnn.signals.signal import Pose, ShapeError
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import (
@@ -53,7 +52,7 @@ class Probe(Options):
     rotations: int = option(8, None, "random rotations of each", least=1)
 
 
-_MAPS = (keras.layers.InputLayer, SphericalConv, SphericalBlock, SphericalPooling)
+_MAPS = re.compile(r"signal|(conv|pool)\d+_b\d")
 _VECTORS = ("descriptor", "logits")
 BATCH = 16
 
@@ -65,7 +64,7 @@ def measure_shapes(model, config, source, recipe, probe):
         model: of `build_model`.
         config: `Config`, of the network; its seed draws the rotations.
         source: as in `find_casters`.
-        recipe: `Recipe`, of which how shapes are read is used.
+        recipe: `Recipe`, of which how shapes are read and cast is used.
         probe: `Probe`.
 
     Returns:
@@ -77,7 +76,7 @@ def measure_shapes(model, config, source, recipe, probe):
     """
     angles = random_rotations(probe.rotations, np.random.default_rng(config.seed))
     casters = find_casters(source, recipe, probe.shapes)
-    signals, recast = recast_turns(casters, config.input_res, angles)
+    signals, recast = recast_turns(casters, config.input_res, angles, recipe.rings)
     limited, turned = exact_turns(signals, angles)
     return {
         "exact": measure(model, limited, turned, angles),
@@ -125,13 +124,14 @@ def exact_turns(signals, angles):
     return signals.astype(np.float32), turned.astype(np.float32)
 
 
-def recast_turns(casters, resolution, angles):
+def recast_turns(casters, resolution, angles, rings=0):
     """Signals of shapes and of the turned shapes.
 
     Args:
         casters: list of `spherical_cnn.signals.raycast.RayCaster`.
         resolution: of the signals.
         angles: `(rotations, 3)` ZYZ Euler angles, radians.
+        rings: as in `RayCaster.signal`.
 
     Returns:
         As `exact_turns`, of two channels.
@@ -139,7 +139,7 @@ def recast_turns(casters, resolution, angles):
     grid = SphericalGrid.from_resolution(resolution)
 
     def look(rotation):
-        samples = np.stack([caster.signal(grid, Pose(rotation)) for caster in casters])
+        samples = np.stack([caster.signal(grid, Pose(rotation), rings) for caster in casters])
         return split_complex(samples[..., None]).numpy()
 
     return look(np.eye(3)), np.stack([look(matrix) for matrix in euler_to_matrix(angles)])
@@ -194,7 +194,7 @@ def measure(model, signals, turned, angles):
         dict: `layers`, a dict by layer of the relative error of each rotation, over the batch;
         `flips`, the share of predictions that each rotation changes.
     """
-    layers = {layer.name: layer.output for layer in model.layers if isinstance(layer, _MAPS)}
+    layers = {layer.name: layer.output for layer in model.layers if _MAPS.fullmatch(layer.name)}
     layers |= {name: model.get_layer(name).output for name in _VECTORS}
     probe = keras.Model(model.input, layers)
     start = _outputs(probe, signals)
