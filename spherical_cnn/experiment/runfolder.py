@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 import spherical_cnn
 from spherical_cnn.data.files import UNFINISHED, write_bytes, write_json
+from spherical_cnn.data.target import MANIFEST
 from spherical_cnn.experiment.config import Config, ConfigError
 
 # Raised whenever a run folder written before can no longer be read.
@@ -37,6 +38,7 @@ _OWN_FILES = (
     "config.json",
     "logging.log",
     "history.csv",
+    "data.json",
     "metrics.json",
     "equivariance.json",
     "report.md",
@@ -110,6 +112,23 @@ class RunFolder:
             },
         )
 
+    def write_data(self, folder):
+        """Writes what the manifest of a data set in `folder`, if it has one, says of its making."""
+        path = os.path.join(os.path.expanduser(folder), MANIFEST)
+        if os.path.exists(path):
+            manifest = _read_json(path, ("source", "classes", "options"))
+            self.write_json("data.json", manifest)
+
+    def read_data(self):
+        """`source`, `classes` and `options` of the run's data set; empty if it had no manifest.
+
+        Raises:
+            RunError: if `data.json` is unreadable.
+        """
+        if not os.path.exists(self("data.json")):
+            return {"source": None, "classes": [], "options": {}}
+        return _read_json(self("data.json"), ("source", "classes", "options"))
+
     def check_continues(self, config):
         """Checks that `config` continues the run that is here, if any got through an epoch.
 
@@ -163,6 +182,15 @@ class RunFolder:
         writer.writeheader()
         writer.writerows(rows)
         self.write_text(name, text.getvalue())
+
+
+def _read_json(path, keys):
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = json.load(file)
+        return {key: values[key] for key in keys}
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path}: expected {', '.join(keys)} ({error})") from error
 
 
 class _AboveBars(logging.Handler):

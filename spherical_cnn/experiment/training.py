@@ -65,6 +65,7 @@ def run_experiment(options):
     _log_options(run, config)
     if not config.test_only:
         run.write_config(config)
+        run.write_data(config.dset_dir)
         _fit(run, config, model, shards, state)
     state = load_checkpoint(run.checkpoint("final"), model)
     metrics = test(model, config, shards["test"], state)
@@ -85,26 +86,42 @@ def test(model, config, shards, state):
         state: of the checkpoint, for the train figures.
 
     Returns:
-        dict of JSON values: `train`, `val` (accuracies of the last epoch), `test`, `test_loss`,
-        `test_samples`, `train_time` (mean seconds per epoch), `epochs`, `confusion` (counts, true
-        class by predicted class).
+        dict of JSON values: `train`, `val` (accuracies of the last epoch), those of `evaluate`,
+        `train_time` (mean seconds per epoch), `epochs`.
     """
     logger.info("Start testing...")
+    history = state["history"]
+    return {
+        "train": history[-1]["train_accuracy"],
+        "val": history[-1]["valid_accuracy"],
+        **evaluate(model, config, shards),
+        "train_time": sum(row["seconds"] for row in history) / len(history),
+        "epochs": state["epoch"],
+    }
+
+
+def evaluate(model, config, shards):
+    """Accuracy of a restored model on shards.
+
+    Args:
+        model: compiled, restored.
+        config: `Config`; `test_n` limits the batches.
+        shards: paths.
+
+    Returns:
+        dict of JSON values: `test`, `test_loss`, `test_samples`, `confusion` (counts, true class
+        by predicted class).
+    """
     batches = evaluation_batches(
         shards, record_format(config), config.train_bsize, config.test_n or None
     )
     with explain_errors(shards, record_format(config)):
         results = model.evaluate(with_labels(batches, model), return_dict=True, verbose=0)
     confusion = confusion_counts(model)
-    history = state["history"]
     return {
-        "train": history[-1]["train_accuracy"],
-        "val": history[-1]["valid_accuracy"],
         "test": float(results["logits_accuracy"]),
         "test_loss": float(results["loss"]),
         "test_samples": int(confusion.sum()),
-        "train_time": sum(row["seconds"] for row in history) / len(history),
-        "epochs": state["epoch"],
         "confusion": confusion.tolist(),
     }
 

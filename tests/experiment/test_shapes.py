@@ -1,0 +1,76 @@
+"""A run tested on shapes: the same as testing it on their signals, classes by name or number."""
+
+import json
+import types
+
+import numpy as np
+import pytest
+from test_scripts import assert_fails, script
+
+from spherical_cnn.data.flags import ConfigError
+from spherical_cnn.data.recipe import Recipe, draw_poses
+from spherical_cnn.data.records import split_complex
+from spherical_cnn.data.sources import find_shapes
+from spherical_cnn.experiment.cli import exit_code
+from spherical_cnn.experiment.runfolder import RunFolder
+from spherical_cnn.experiment.shapes import _labels
+from spherical_cnn.experiment.training import restore
+from spherical_cnn.sphere import SphericalGrid
+
+pytest.importorskip("embreex")
+
+
+def test_shapes_are_cast_and_classified(finished, tmp_path, capsys):
+    run, output = str(finished[0]), tmp_path / "out.json"
+    flags = ["--embedded_shapes=0,0,12", "--test_copies=2", "--rings=1", f"--json={output}"]
+    assert exit_code(script("evaluate"), [run, "embedded", *flags]) == 0
+    results = json.loads(output.read_text())
+    assert f"rotation so3, 24 samples, 0 shapes left out, accuracy {results['test']:.4f}" in (
+        capsys.readouterr().out
+    )
+    recipe = Recipe(resolution=16, test_copies=2, rings=1, embedded_shapes=(0, 0, 12))
+    assert results["recipe"] == recipe.to_json()
+    found = find_shapes("embedded", embedded_shapes=(0, 0, 12))
+    model, config = restore(run)
+    confusion = np.zeros((10, 10), int)
+    for item in found.items:
+        caster = item.origin.caster(**recipe.reading)
+        for pose in draw_poses(recipe, "test", item.name):
+            samples = caster.signal(SphericalGrid(8), pose, 1)
+            logits = model(split_complex(samples[None, ..., None]))["logits"]
+            confusion[found.classes.index(item.class_name), np.argmax(logits)] += 1
+    assert results["confusion"] == confusion.tolist()
+    assert results["test"] == pytest.approx(np.trace(confusion) / 24)
+
+
+def test_bad_sources_are_named(finished, tmp_path, capsys):
+    run = str(finished[0])
+    assert_fails(capsys, 2, "nothing: expected a folder.*", script("evaluate"), [run, "nothing"])
+    absent = str(tmp_path / "absent")
+    assert_fails(capsys, 1, ".*not found.*", script("evaluate"), [absent, "embedded"])
+
+
+def test_labels_go_by_the_names_of_the_run_and_by_number_without_names():
+    def source(classes, used):
+        return types.SimpleNamespace(
+            classes=classes, items=[types.SimpleNamespace(class_name=name) for name in used]
+        )
+
+    run = ["bed", "chair", "desk"]
+    assert _labels(source(["chair", "desk"], ["desk"]), run, 3)["desk"] == 2
+    assert _labels(source(["class_0", "class_1"], ["class_1"]), run, 3)["class_1"] == 1
+    assert _labels(source(["a", "b"], ["b"]), [], 3)["b"] == 1
+    with pytest.raises(ConfigError, match="found classes sofa; expected some of the run's 3"):
+        _labels(source(["chair", "sofa"], ["chair", "sofa"]), run, 3)
+    with pytest.raises(ConfigError, match="expected some of the run's 2"):
+        _labels(source(["a", "b", "c"], ["a"]), [], 2)
+
+
+def test_a_run_keeps_what_the_manifest_says_of_its_data(tmp_path):
+    run = RunFolder(tmp_path / "run")
+    run.write_data(str(tmp_path))
+    assert run.read_data() == {"source": None, "classes": [], "options": {}}
+    manifest = {"source": "s", "classes": ["a"], "options": {"rings": 2}, "shards": {}}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    run.write_data(str(tmp_path))
+    assert run.read_data() == {"source": "s", "classes": ["a"], "options": {"rings": 2}}
