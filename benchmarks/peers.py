@@ -190,7 +190,7 @@ def _signed(drawn):
     """The coefficients as real ones, `(maps, L, 2L-1)`, of the orders `1-L … L-1`."""
     from spherical_cnn.sphere.sht import from_complex
 
-    return from_complex(drawn[:, None, ..., None])[..., 0]
+    return from_complex(drawn[:, None, ..., None])[..., 0].astype(drawn.real.dtype)
 
 
 _OURS = "Driscoll–Healy, n × n"

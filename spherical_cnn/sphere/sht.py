@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import keras
 import numpy as np
 from keras import ops
@@ -147,14 +145,14 @@ def to_complex(coefficients):
     Returns:
         `(batch, 2, L, L, channel)` complex, indexed `[b, s, l, |m|, c]`: the coefficient of the
         orthonormal Condon–Shortley harmonic of order `+m` at `s = 0`, `-m` at `s = 1` (zero for
-        `m = 0` there); of the precision given.
+        `m = 0` there); complex128.
     """
     coefficients = np.asarray(coefficients)
     bandwidth = coefficients.shape[1]
     cosine = coefficients[:, :, bandwidth - 1 :]
     sine = coefficients[:, :, bandwidth - 1 :: -1].copy()
     sine[:, :, 0] = 0
-    positive = (cosine - 1j * sine) / math.sqrt(2)
+    positive = (cosine - 1j * sine) / np.sqrt(2)
     positive[:, :, 0] = cosine[:, :, 0]
     negative = np.conj(positive) * _alternating(bandwidth)
     negative[:, :, 0] = 0
@@ -169,18 +167,18 @@ def from_complex(coefficients):
             NumPy array. Entries with `|m| > l` are ignored.
 
     Returns:
-        `(batch, L, 2L-1, channel)` real, in the real basis, of the precision given.
+        `(batch, L, 2L-1, channel)` float64, in the real basis.
     """
     positive = np.asarray(coefficients)[:, 0]
     bandwidth = positive.shape[1]
-    positive = positive * np.tri(bandwidth, dtype=bool)[:, :, None]
-    cosine, sine = math.sqrt(2) * positive.real, -math.sqrt(2) * positive.imag
+    positive = positive * np.tri(bandwidth)[:, :, None]
+    cosine, sine = np.sqrt(2) * positive.real, -np.sqrt(2) * positive.imag
     cosine[:, :, 0] = positive[:, :, 0].real
     return np.concatenate([sine[:, :, :0:-1], cosine], axis=2)
 
 
 def _alternating(bandwidth):
-    return ((-1.0) ** np.arange(bandwidth, dtype="float32"))[:, None]
+    return ((-1.0) ** np.arange(bandwidth))[:, None]
 
 
 def _check_method(method):
