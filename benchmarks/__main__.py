@@ -13,6 +13,7 @@ import json
 import pathlib
 import sys
 
+from benchmarks import options as network_options
 from benchmarks import pipeline, scale, start, step, transform
 from benchmarks.harness import Child, ChildError, interleaved, positive, say
 from benchmarks.machine import Copy, Product, describe
@@ -23,6 +24,7 @@ SECTIONS = {
     "pipeline": lambda options: pipeline.run(options.rounds, options.dset_dir),
     "start": lambda options: start.run(options.rounds),
     "scale": lambda options: scale.run(options.rounds),
+    "options": lambda options: network_options.run(options.rounds),
 }
 # Options that concern one section.
 OWN = {"batches": "step", "dset_dir": "pipeline"}

@@ -12,7 +12,7 @@ from benchmarks.table import Table, column
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["stepp"], "expected step, transform, pipeline, start, scale. Received: 'stepp'"),
+        (["stepp"], "expected step, transform, pipeline, start, scale, options. Received: 'stepp'"),
         (["step", "--rounds", "0"], "expected a positive integer. Received: '0'"),
         (["start", "--batches", "2"], "--batches: concerns step, which is not asked for"),
         (["step", "--dset_dir", "x"], "--dset_dir: concerns pipeline, which is not asked for"),

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import pipeline, scale, start, step
+from benchmarks import options, pipeline, scale, start, step
 from benchmarks.harness import ChildError
 from benchmarks.network import VARIANTS
 
@@ -47,6 +47,14 @@ def test_scale():
     for row in table.rows:
         assert len(row["seconds"]) == len(row["bytes"]) == 2 and min(row["bytes"]) > 0
         assert row["time_exponent"] == pytest.approx(row["time_last"])
+
+
+def test_options(monkeypatch):
+    chosen = {name: options.OPTIONS[name] for name in ("model-64", "planar-64")}
+    monkeypatch.setattr(options, "OPTIONS", chosen)
+    rows = options.run(1, TINY).rows
+    assert [row["option"] for row in rows] == list(chosen)
+    assert rows[0]["step_ratio"] == 1 and all(row["inference_ratio"] > 0 for row in rows)
 
 
 def test_rates():
