@@ -18,13 +18,15 @@ def exit_code(main, argv):
     from spherical_cnn.data.files import BuildError
     from spherical_cnn.data.flags import ConfigError
     from spherical_cnn.data.records import RecordError
+    from spherical_cnn.experiment.rankings import RankingError
     from spherical_cnn.experiment.runfolder import RunError
 
+    foreseen = (BuildError, ConfigError, RankingError, RecordError, RunError, ImportError, OSError)
     debug = "--debug" in argv
     argv = [argument for argument in argv if argument != "--debug"]
     try:
         main(argv)
-    except (BuildError, ConfigError, RecordError, RunError, ImportError, OSError) as error:
+    except foreseen as error:
         if debug:
             raise
         print(f"error: {error}", file=sys.stderr)

@@ -107,3 +107,21 @@ def activations(model, batches, layers):
         names = np.array([name.decode(errors="replace") for name in record["name"].numpy()])
         meta = {"label": record["label"].numpy(), "rotation": record["rotation"].numpy()}
         yield {**{key: np.asarray(v) for key, v in outputs.items()}, **meta, "name": names}
+
+
+def describe(model, batches):
+    """Descriptors of batches of parsed records, gathered.
+
+    Args:
+        model: of `build_model`, restored.
+        batches: as in `activations`.
+
+    Returns:
+        dict of arrays, a row a record: `descriptor`, `predicted` class, `label`, `name`.
+    """
+    parts: dict[str, list] = {key: [] for key in ("descriptor", "predicted", "label", "name")}
+    for part in activations(model, batches, ["descriptor", "logits"]):
+        part["predicted"] = np.argmax(part["logits"], axis=-1)
+        for key, values in parts.items():
+            values.append(part[key])
+    return {key: np.concatenate(values) for key, values in parts.items()}

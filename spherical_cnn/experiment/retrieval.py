@@ -19,17 +19,26 @@ from ShapeNet Core55, 2017, and the track's evaluator.
 
 from __future__ import annotations
 
+import io
 import os
 
 import numpy as np
 
-CUTOFF = 1000
+from spherical_cnn.data.datasets import check_shards, evaluation_batches, explain_errors
+from spherical_cnn.data.files import write_bytes, write_json
+from spherical_cnn.experiment.evaluation import describe
+from spherical_cnn.experiment.network import record_format
+from spherical_cnn.experiment.rankings import (
+    CUTOFF,
+    RankingError,
+    file_names,
+    length,
+    write_rankings,
+)
+from spherical_cnn.experiment.training import restore
+
 METRICS = ("P@N", "R@N", "F1@N", "mAP", "NDCG")
 _CHUNK = 256  # queries at a time
-
-
-class RankingError(ValueError):
-    """Rankings that cannot be scored; the message names file and line."""
 
 
 def rank(descriptors, predicted=None, cutoff=CUTOFF):
@@ -92,7 +101,7 @@ def score(rankings, classes, subclasses=None, queries=None):
         raise RankingError(f"{len(rankings)} rankings for {len(queries)} queries")
     values = np.empty((len(queries), len(METRICS)))
     for row, query in enumerate(queries):
-        found = rankings[row][: _length(rankings[row])]
+        found = rankings[row][: length(rankings[row])]
         if len(np.unique(found)) < len(found) or (found >= len(classes)).any():
             raise RankingError(f"ranking {row}: expected different positions below {len(classes)}")
         values[row] = _metrics(query, found, classes, subs)
@@ -109,50 +118,47 @@ def score(rankings, classes, subclasses=None, queries=None):
     }
 
 
-def write_rankings(folder, names, positions, distances):
-    """Writes rankings as SHREC'17 takes them: a file a query, named by it, lines `id distance`."""
-    os.makedirs(folder, exist_ok=True)
-    for name, found, apart in zip(names, positions, distances, strict=True):
-        length = _length(found)
-        lines = [f"{names[i]} {d:.6f}\n" for i, d in zip(found[:length], apart, strict=False)]
-        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
-            file.writelines(lines)
+def table_lines(found):
+    """The micro and macro averages that `score` returns, as the lines of a Markdown table."""
+    rows = {part: [f"{found[part][m]:.3f}" for m in METRICS] for part in ("micro", "macro")}
+    return [
+        f"| average | {' | '.join(METRICS)} |",
+        f"|---|{'---:|' * len(METRICS)}",
+        *(f"| {part} | {' | '.join(row)} |" for part, row in rows.items()),
+    ]
 
 
-def read_rankings(folder, names):
-    """Reads a folder of such files, from whatever system they come.
+def retrieve(path, shards, folder, by_class=False):
+    """Ranks all shapes of shards for each of them by the descriptors of a finished run.
 
     Args:
-        folder: of a file a query. Names of six digits may come without their leading zeros.
-        names: of all shapes, in the order of their positions.
+        path: of the run folder.
+        shards: paths, of each shape once.
+        folder: gets `descriptors.npz` (`descriptor`, `predicted`, `label`, `name`, `id`),
+            `rankings/` and `metrics.json`.
+        by_class: whether shapes of the predicted class of the query come first.
 
     Returns:
-        `(queries, rankings)`, as `score` takes them. Unknown and repeated names in a list are
-        passed over, as the track's evaluator does.
+        As `score`, of the labels of the shards.
 
     Raises:
-        RankingError: if there is no file, or one is named by no shape.
-        OSError: if the folder cannot be read.
+        RunError, RecordError, OSError: if run or shards cannot be read.
     """
-    known = {name: position for position, name in enumerate(names)}
-    queries: list[int] = []
-    lists: list[list[int]] = []
-    for file_name in sorted(os.listdir(folder)):
-        query = known.get(file_name, known.get(file_name.zfill(6)))
-        path = os.path.join(folder, file_name)
-        if query is None:
-            raise RankingError(f"{path}: expected the name of a shape")
-        with open(path, encoding="utf-8") as file:
-            listed = [line.split()[0] for line in file if line.strip()][:CUTOFF]
-        found = [known.get(name, known.get(name.zfill(6))) for name in listed]
-        queries.append(query)
-        lists.append([i for i in dict.fromkeys(found) if i is not None])
-    if not lists:
-        raise RankingError(f"{folder}: expected a file a query, found none")
-    rankings = np.full((len(lists), max(1, *map(len, lists))), -1)
-    for row, found in enumerate(lists):
-        rankings[row, : len(found)] = found
-    return np.array(queries), rankings
+    model, config = restore(path)
+    form = record_format(config)
+    check_shards(shards, form)
+    with explain_errors(shards, form):
+        found = describe(model, evaluation_batches(shards, form, config.train_bsize))
+    predicted = found["predicted"] if by_class else None
+    positions, distances = rank(found["descriptor"], predicted)
+    found["id"] = np.array(file_names(found["name"]))
+    buffer = io.BytesIO()
+    np.savez(buffer, **found)
+    write_bytes(os.path.join(folder, "descriptors.npz"), buffer.getvalue())
+    write_rankings(os.path.join(folder, "rankings"), found["id"], positions, distances)
+    scores = score(positions, found["label"])
+    write_json(os.path.join(folder, "metrics.json"), scores)
+    return scores
 
 
 def _metrics(query, found, classes, subs):
@@ -178,11 +184,6 @@ def _relevance(query, found, classes, subs):
 def _gain(relevance):
     discount = np.log2(np.maximum(np.arange(1, len(relevance) + 1), 2))
     return float(np.sum(relevance / discount))
-
-
-def _length(ranking):
-    ended = np.flatnonzero(ranking < 0)
-    return int(ended[0]) if len(ended) else len(ranking)
 
 
 def _numbered(names, subclasses):

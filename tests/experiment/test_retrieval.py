@@ -1,12 +1,16 @@
 """Rankings and metrics, against their definitions written out query by query."""
 
+import json
 import math
 
 import numpy as np
 import pytest
+from test_scripts import assert_fails, script
 
+from spherical_cnn.experiment import rankings as files
 from spherical_cnn.experiment import retrieval
-from spherical_cnn.experiment.retrieval import RankingError
+from spherical_cnn.experiment.cli import exit_code
+from spherical_cnn.experiment.rankings import RankingError
 
 CLASSES = ["bed", "chair", "desk"]
 
@@ -116,21 +120,21 @@ def test_files_come_back_as_they_were(rng, tmp_path):
     names = [f"{i:06d}" for i in range(9)]
     positions, distances = retrieval.rank(rng.normal(size=(9, 3)))
     positions[2, 4:] = -1
-    retrieval.write_rankings(tmp_path / "out", names, positions, distances)
+    files.write_rankings(tmp_path / "out", names, positions, distances)
     lines = (tmp_path / "out" / "000002").read_text().splitlines()
     assert len(lines) == 4 and lines[1] == f"{names[positions[2, 1]]} {distances[2, 1]:.6f}"
-    queries, rankings = retrieval.read_rankings(tmp_path / "out", names)
+    queries, rankings = files.read_rankings(tmp_path / "out", names)
     np.testing.assert_array_equal(queries, np.arange(9))
     np.testing.assert_array_equal(rankings, positions)
 
 
 def test_lists_of_others_may_lack_zeros_and_name_what_is_not_there(tmp_path):
     (tmp_path / "12").write_text("000013 0.1\n12\n99 0.3\n\n13 0.4\n")
-    queries, rankings = retrieval.read_rankings(tmp_path, ["000011", "000012", "000013"])
+    queries, rankings = files.read_rankings(tmp_path, ["000011", "000012", "000013"])
     assert queries.tolist() == [1] and rankings.tolist() == [[2, 1]]
     (tmp_path / "chair").write_text("")
     with pytest.raises(RankingError, match="chair: expected the name of a shape"):
-        retrieval.read_rankings(tmp_path, ["000012"])
+        files.read_rankings(tmp_path, ["000012"])
 
 
 @pytest.mark.parametrize(
@@ -153,4 +157,42 @@ def test_bad_rankings_are_refused(tmp_path):
     with pytest.raises(RankingError, match="1 rankings for 2 queries"):
         retrieval.score([[0, 1]], [0, 1])
     with pytest.raises(RankingError, match="expected a file a query, found none"):
-        retrieval.read_rankings(tmp_path, ["a"])
+        files.read_rankings(tmp_path, ["a"])
+
+
+def test_a_run_retrieves_the_shapes_of_its_shards(finished, shards, tmp_path, capsys):
+    argv = [str(finished[0]), "--shards", str(shards / "test0.tfrecord"), "--output", str(tmp_path)]
+    assert exit_code(script("retrieve"), argv) == 0
+    with np.load(tmp_path / "descriptors.npz") as stored:
+        arrays = dict(stored)
+    assert arrays["descriptor"].shape == (9, 64) and arrays["name"][1] == arrays["id"][1]
+    positions, distances = retrieval.rank(arrays["descriptor"])
+    expected = retrieval.score(positions, arrays["label"])
+    assert json.loads((tmp_path / "metrics.json").read_text()) == expected
+    printed = capsys.readouterr().out
+    assert f"| micro | {expected['micro']['P@N']:.3f} |" in printed
+
+    truth = [
+        f"{name},{label},{label},,test"
+        for name, label in zip(arrays["id"], arrays["label"], strict=True)
+    ]
+    csv = tmp_path / "truth.csv"
+    csv.write_text("\n".join(["id,synsetId,subSynsetId,modelId,split", *truth, "x,1,1,,train"]))
+    argv = ["--rankings", str(tmp_path / "rankings"), "--truth", str(csv), "--split", "test"]
+    assert exit_code(script("retrieve"), argv) == 0
+    assert capsys.readouterr().out == printed
+    assert_fails(
+        capsys, 1, ".*found no line of split val.*", script("retrieve"), [*argv[:-1], "val"]
+    )
+
+    predicted, _ = retrieval.rank(arrays["descriptor"], arrays["predicted"])
+    argv = [str(finished[0]), "--shards", str(shards / "test0.tfrecord"), "--by_class"]
+    assert exit_code(script("retrieve"), [*argv, "--output", str(tmp_path / "b")]) == 0
+    _, found = files.read_rankings(tmp_path / "b" / "rankings", list(arrays["id"]))
+    np.testing.assert_array_equal(found, predicted)
+
+
+def test_names_that_are_no_file_names_become_numbers():
+    assert files.file_names(["a", "b.off"]) == ["a", "b.off"]
+    for names in (["a", "a"], ["a/b", "c"], ["", "c"], ["..", "c"]):
+        assert files.file_names(names) == ["000000", "000001"]

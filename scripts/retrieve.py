@@ -1,0 +1,51 @@
+#!/usr/bin/env python
+"""Retrieval by the descriptors of a finished run, with the metrics of SHREC'17.
+
+`retrieve.py RUN --shards FILE ... --output FOLDER` ranks all shapes of the shards for each of them.
+FOLDER gets descriptors.npz, rankings/ (a file a query, lines `id distance`) and metrics.json.
+`retrieve.py --rankings FOLDER --truth CSV` scores rankings that are there, of any system.
+"""
+
+import argparse
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def main(argv):
+    """Parses the flags, ranks or reads, prints the metrics."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", nargs="?", metavar="RUN", help="run folder")
+    parser.add_argument(
+        "--shards", nargs="+", metavar="FILE", help="TFRecords, one form of each shape"
+    )
+    parser.add_argument("--output", metavar="FOLDER", help="where the results go")
+    parser.add_argument("--by_class", action="store_true", help="the predicted class comes first")
+    parser.add_argument("--rankings", metavar="FOLDER", help="of files named by their query")
+    parser.add_argument("--truth", metavar="CSV", help="id,synsetId,subSynsetId,modelId,split")
+    parser.add_argument("--split", metavar="NAME", help="of the lines of --truth that count")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    options = parser.parse_args(argv)
+
+    from spherical_cnn.experiment import rankings as files
+    from spherical_cnn.experiment import retrieval
+
+    if options.rankings and options.truth:
+        ids, classes, subclasses = files.read_truth(options.truth, options.split)
+        queries, rankings = files.read_rankings(options.rankings, ids)
+        found = retrieval.score(rankings, classes, subclasses, queries)
+    elif options.run and options.shards and options.output:
+        found = retrieval.retrieve(options.run, options.shards, options.output, options.by_class)
+    else:
+        parser.error("expected RUN, --shards and --output, or --rankings and --truth")
+    print(*retrieval.table_lines(found), sep="\n")
+
+
+if __name__ == "__main__":
+    from spherical_cnn.experiment.cli import exit_code
+
+    sys.exit(exit_code(main, sys.argv[1:]))
