@@ -1,0 +1,282 @@
+"""The rotation between two signals: the maximum of their correlation over SO(3).
+
+With `a`, `b` the coefficients of two signals of several channels, the correlation
+
+    C(R) = Σ_c ∫ (R f_c)(x) g_c(x) dx = Σ_lc b_lc · D^l(R) a_lc
+
+is computed on a ZYZ grid of `(2L)³` rotations by an inverse SO(3) transform, per degree of the
+outer product of the coefficients; its highest point is then refined by Newton steps on the
+expression itself. Wigner matrices are made of the tables of lie_learn; its SO(3) transform, which
+takes one function at a time, is not used.
+
+Source: Kostelec & Rockmore 2008 (the transform), Pinchon & Hoggan 2007 (Wigner matrices by J).
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+from keras import ops
+from scipy import fft
+from scipy.spatial.transform import Rotation
+
+from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.rotation import euler_to_matrix, matrix_to_euler, wigner_d
+from spherical_cnn.sphere.sht import sht
+
+_CHUNK = 16  # pairs at a time
+_STEPS = 8  # of refinement, at most
+_DONE = 1e-9  # radians
+_FLAT = 1e-9  # of a signal's norm, that of what rounding leaves of a constant
+
+
+class Alignment(NamedTuple):
+    """Rotations of pairs of signals.
+
+    Args:
+        rotations: `(pairs, 3, 3)`, which take the first signal of each pair to the second.
+        correlation: `(pairs,)`, at these, relative to the signals' norms: 1 if they are equal then.
+        runner_up: `(pairs,)`, the second highest peak of the grid relative to the highest one: near
+            1 where another rotation would do as well.
+    """
+
+    rotations: np.ndarray
+    correlation: np.ndarray
+    runner_up: np.ndarray
+
+
+def align(signals_a, signals_b):
+    """The rotations that take signals to others.
+
+    Args:
+        signals_a: `(pairs, 2L, 2L, channels)`.
+        signals_b: of the same shape.
+
+    Returns:
+        `Alignment`.
+
+    Raises:
+        ImportError: if lie_learn is not installed.
+        ValueError: if the shapes differ, or a signal is not finite or has no content.
+    """
+    signals_a, signals_b = (np.asarray(s, np.float64) for s in (signals_a, signals_b))
+    if signals_a.shape != signals_b.shape:
+        raise ValueError(
+            "signals must have one shape, that is one bandwidth. "
+            f"Received: {signals_a.shape} and {signals_b.shape}"
+        )
+    grid = SphericalGrid.from_resolution(signals_a.shape[1])
+    a, b = (ops.convert_to_numpy(sht(signals, grid)) for signals in (signals_a, signals_b))
+    return align_coefficients(a, b)
+
+
+def align_coefficients(a, b):
+    """As `align`, of coefficients `(pairs, L, 2L-1, channels)`.
+
+    The mean over the sphere, degree 0, says nothing of rotations and is left out.
+    """
+    a, b = np.array(a, np.float64), np.array(b, np.float64)
+    norms = []
+    for name, coefficients in (("a", a), ("b", b)):
+        whole = _norms(coefficients)
+        coefficients[:, 0] = 0
+        norms.append(_norms(coefficients))
+        bad = np.flatnonzero(~(norms[-1] > _FLAT * whole))  # also where it is not a number
+        if len(bad):
+            raise ValueError(
+                "signals must be finite and vary over the sphere. "
+                f"Received: pair {bad[0]} of signals_{name} does not"
+            )
+    parts = [_align_chunk(a[i : i + _CHUNK], b[i : i + _CHUNK]) for i in range(0, len(a), _CHUNK)]
+    rotations, peaks, seconds = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Alignment(rotations, peaks / (norms[0] * norms[1]), seconds)
+
+
+def correlate(a, b):
+    """Correlation on the ZYZ grid.
+
+    Args:
+        a: `(pairs, L, 2L-1, channels)` coefficients of the signals that are rotated.
+        b: likewise, of the others.
+
+    Returns:
+        `(pairs, 2L, 2L, 2L)` float32, indexed `[pair, β, α, γ]`, at the angles of `grid_angles`.
+    """
+    bandwidth = a.shape[1]
+    a, b = _complex(a), _complex(b)
+    # Orders n < 0 of the rotated signal follow from the others: the correlation is real.
+    product = np.matmul(b, a[:, :, bandwidth - 1 :].conj().swapaxes(2, 3))  # pair, l, m, n
+    product = product.transpose(2, 3, 1, 0).astype(np.complex64, order="C")  # m, n, l, pair
+    spectrum = np.matmul(_wigner_table(bandwidth), product.view(np.float32))  # m, n, β, pair
+    n = 2 * bandwidth
+    padded = np.zeros((len(a), n, n, bandwidth + 1), np.complex64)  # pair, β, m mod n, n
+    rows = np.arange(1 - bandwidth, bandwidth) % n
+    padded[:, :, rows, :bandwidth] = spectrum.view(np.complex64).transpose(3, 2, 0, 1)
+    return fft.irfft2(padded, s=(n, n), axes=(2, 3), norm="forward", workers=-1)
+
+
+def grid_angles(bandwidth):
+    """`(β, α, γ)` of the grid of `correlate`, `(2L,)` each, radians."""
+    n = 2 * bandwidth
+    turn = 2 * np.pi * np.arange(n) / n
+    return np.pi * (np.arange(n) + 0.5) / n, turn, turn
+
+
+def refine(a, b, rotations):
+    """Moves rotations to the nearest maximum of the correlation, to 1e-9 radians.
+
+    With `a' = D(R) a` and `X_i` the generators of rotations about the axes, the correlation at
+    `exp(ω) R` has gradient `b · X_i a'` and Hessian `b · (X_i X_j + X_j X_i) a' / 2` at `ω = 0`.
+
+    Args:
+        a: `(pairs, L, 2L-1, channels)`.
+        b: likewise.
+        rotations: `(pairs, 3, 3)`, within about `π / 2L` of a maximum.
+
+    Returns:
+        `(rotations, correlation)`: `(pairs, 3, 3)`, `(pairs,)`.
+    """
+    bandwidth = a.shape[1]
+    moved_b = [_apply(x, b) for x in _generators(bandwidth)]
+    longest = np.pi / (2 * bandwidth)
+    for _ in range(_STEPS):
+        turned = _rotate(a, rotations)
+        moved_a = [_apply(x, turned) for x in _generators(bandwidth)]
+        gradient = np.stack([_dot(b, moved) for moved in moved_a], axis=-1)
+        cross = np.stack(
+            [np.stack([_dot(mb, ma) for ma in moved_a], axis=-1) for mb in moved_b], axis=-2
+        )
+        hessian = -(cross + cross.swapaxes(1, 2)) / 2
+        # Uphill along every axis, also where the surface is not yet curved downwards.
+        values, axes = np.linalg.eigh(hessian)
+        along = np.einsum("pji,pj->pi", axes, gradient) / np.maximum(np.abs(values), 1e-30)
+        step = np.einsum("pij,pj->pi", axes, along)
+        length = np.linalg.norm(step, axis=1, keepdims=True)
+        step *= np.minimum(1, longest / np.maximum(length, 1e-30))
+        rotations = Rotation.from_rotvec(step).as_matrix() @ rotations
+        if length.max() < _DONE:
+            break
+    return rotations, _dot(b, _rotate(a, rotations))
+
+
+def _align_chunk(a, b):
+    surface = correlate(a, b)
+    n = surface.shape[1]
+    highest = surface.reshape(len(a), -1).argmax(axis=1)
+    angles = grid_angles(n // 2)
+    j, i, k = np.unravel_index(highest, surface.shape[1:])
+    start = euler_to_matrix(np.stack([angles[1][i], angles[0][j], angles[2][k]], axis=-1))
+    rotations, peaks = refine(a, b, start)
+    seconds = np.array([_second_peak(*pair) for pair in zip(surface, start, strict=True)])
+    return rotations, peaks, seconds
+
+
+def _second_peak(surface, best):
+    """Height of the highest local maximum away from the rotation `best`, relative to there."""
+    n = surface.shape[0]
+    highest = surface > 0
+    for axis, step in itertools.product((2, 1), (1, -1)):  # most points end here, cheaply
+        highest &= surface >= np.roll(surface, step, axis)
+    j, i, k = np.nonzero(highest)
+    for dj, di, dk in itertools.product((-1, 0, 1), repeat=3):
+        # Across the poles of β neighbours are others; a maximum there may be counted twice.
+        beside = surface[np.clip(j + dj, 0, n - 1), (i + di) % n, (k + dk) % n]
+        kept = surface[j, i, k] >= beside
+        j, i, k = j[kept], i[kept], k[kept]
+    beta, alpha, gamma = grid_angles(n // 2)
+    matrices = euler_to_matrix(np.stack([alpha[i], beta[j], gamma[k]], axis=-1))
+    cosine = (np.einsum("pij,ij->p", matrices, best) - 1) / 2
+    heights = surface[j, i, k][cosine < np.cos(4 * np.pi / n)]
+    return heights.max() / surface.max() if len(heights) else 0.0
+
+
+def _complex(coefficients):
+    """Complex coefficients `(pairs, L, 2L-1, c)` of real ones, orders `1-L … L-1`."""
+    bandwidth = coefficients.shape[1]
+    m = np.arange(1, bandwidth)
+    cosine = coefficients[:, :, bandwidth:]
+    sine = coefficients[:, :, bandwidth - 2 :: -1][:, :, : bandwidth - 1]
+    positive = (cosine - 1j * sine) / np.sqrt(2)
+    negative = ((-1.0) ** m)[:, None] * positive.conj()
+    return np.concatenate(
+        [negative[:, :, ::-1], coefficients[:, :, bandwidth - 1 : bandwidth], positive], axis=2
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _wigner_table(bandwidth):
+    """`d^l_mn(β_j)` in the complex basis, `(2L-1, L, 2L, L)` float32: m, n ≥ 0, j, l."""
+    table = np.zeros((2 * bandwidth - 1, bandwidth, 2 * bandwidth, bandwidth), np.float32)
+    for l in range(bandwidth):
+        orders = np.arange(-l, l + 1)
+        basis = np.zeros((2 * l + 1, 2 * l + 1), np.complex128)  # complex rows of real columns
+        basis[l, l] = 1
+        for m in range(1, l + 1):
+            basis[l + m, l + m], basis[l + m, l - m] = np.sqrt(0.5), -1j * np.sqrt(0.5)
+            basis[l - m] = (-1.0) ** m * basis[l + m].conj()
+        for j, beta in enumerate(grid_angles(bandwidth)[0]):
+            matrix = basis @ wigner_d.__wrapped__(l, 0.0, float(beta), 0.0) @ basis.conj().T
+            table[bandwidth - 1 + orders, : l + 1, j, l] = matrix.real[:, l:]
+    return table
+
+
+@functools.lru_cache(maxsize=4)
+def _half_turns(bandwidth):
+    """`J`, `(L, 2L-1, 2L-1)`: `D(0, β, 0) = J Z(β) J`, `J` its own inverse; zero outside."""
+    table = np.zeros((bandwidth, 2 * bandwidth - 1, 2 * bandwidth - 1))
+    for l in range(bandwidth):
+        inside = slice(bandwidth - 1 - l, bandwidth + l)
+        table[l, inside, inside] = _half_turn(l)
+    return table
+
+
+def _half_turn(degree):
+    from lie_learn.representations.SO3.wigner_d import Jd
+
+    phase = (-1.0) ** np.arange(-degree, degree + 1)
+    return phase[:, None] * Jd[degree] * phase
+
+
+@functools.lru_cache(maxsize=4)
+def _generators(bandwidth):
+    """Generators of rotations about x, y, z, each `(L, 2L-1, 2L-1)`."""
+    orders = np.arange(1 - bandwidth, bandwidth)
+    about_z = np.diag(-orders.astype(float))[:, ::-1] * (
+        np.abs(orders)[:, None] <= np.arange(bandwidth)[:, None, None]
+    )
+    half = _half_turns(bandwidth)
+    about_y = half @ about_z @ half
+    about_x = about_y @ about_z - about_z @ about_y
+    return about_x, about_y, about_z
+
+
+def _rotate(coefficients, rotations):
+    """`D(R) a` for a rotation of each pair."""
+    half = _half_turns(coefficients.shape[1])
+    alpha, beta, gamma = matrix_to_euler(rotations).T
+    turned = _turn(coefficients, gamma)
+    turned = _apply(half, _turn(_apply(half, turned), beta))
+    return _turn(turned, alpha)
+
+
+def _turn(coefficients, angle):
+    """`Z(angle) a`: rotations about z, of each pair by its angle."""
+    bandwidth = coefficients.shape[1]
+    phase = np.arange(1 - bandwidth, bandwidth) * angle[:, None]
+    cosine, sine = np.cos(phase)[:, None, :, None], np.sin(phase)[:, None, :, None]
+    return cosine * coefficients - sine * coefficients[:, :, ::-1]
+
+
+def _apply(matrices, coefficients):
+    return np.matmul(matrices, coefficients)
+
+
+def _norms(coefficients):
+    return np.linalg.norm(coefficients.reshape(len(coefficients), -1), axis=1)
+
+
+def _dot(x, y):
+    return np.einsum("plmc,plmc->p", x, y)

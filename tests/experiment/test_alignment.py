@@ -1,0 +1,113 @@
+"""Rotations between signals: against known ones, and the correlation against its definition."""
+
+import numpy as np
+import pytest
+from reference import band_limited, rotate, synthesise
+from scipy.spatial.transform import Rotation
+
+from spherical_cnn.sphere.rotation import (
+    euler_to_matrix,
+    random_rotations,
+    rotate_coefficients,
+)
+
+pytest.importorskip("lie_learn")
+
+from spherical_cnn.experiment.alignment import (  # noqa: E402
+    align,
+    align_coefficients,
+    correlate,
+    grid_angles,
+    refine,
+)
+
+L = 8
+
+
+def degrees(found, expected):
+    """Angles between rotation matrices."""
+    return np.degrees(Rotation.from_matrix(found @ expected.swapaxes(-1, -2)).magnitude())
+
+
+def rotated(coefficients, matrices):
+    """Each of `(pairs, L, 2L-1, c)` coefficients by its rotation, by the oracle."""
+    pairs = zip(coefficients, matrices, strict=True)
+    return np.concatenate([rotate(c[None], matrix) for c, matrix in pairs])
+
+
+def test_the_correlation_is_that_of_the_rotated_signals(rng):
+    a, b = (band_limited(rng, L, channels=3, batch=2) for _ in range(2))
+    surface = correlate(a, b)
+    assert surface.shape == (2, 2 * L, 2 * L, 2 * L)
+    beta, alpha, gamma = grid_angles(L)
+    for j, i, k in rng.integers(0, 2 * L, (5, 3)):
+        matrix = euler_to_matrix([alpha[i], beta[j], gamma[k]])
+        expected = np.sum(b * rotated(a, [matrix] * 2), axis=(1, 2, 3))
+        np.testing.assert_allclose(surface[:, j, i, k], expected, atol=1e-4 * surface.max())
+
+
+def test_signals_find_their_rotated_selves(rng):
+    a = band_limited(rng, L, channels=2, batch=40)
+    matrices = Rotation.random(40, rng=rng).as_matrix()
+    matrices[0], matrices[1] = np.eye(3), np.diag([1, -1, -1])  # where Euler angles are ambiguous
+    found = align(synthesise(a), synthesise(rotated(a, matrices)))
+    assert degrees(found.rotations, matrices).max() < 1e-6
+    np.testing.assert_allclose(found.correlation, 1, rtol=1e-10)
+    assert (found.runner_up < 0.9).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bandwidth", [16, 32])
+def test_no_outlier_in_a_thousand_rotations(rng, bandwidth):
+    a = band_limited(rng, bandwidth, channels=1, batch=1)
+    angles = random_rotations(1000, rng)
+    matrices = euler_to_matrix(angles)
+    b = np.concatenate([rotate_coefficients(a, angle) for angle in angles])
+    found = align_coefficients(np.repeat(a, 1000, axis=0), b)
+    assert degrees(found.rotations, matrices).max() < 1e-4
+
+
+def test_noise_moves_the_rotation_little(rng):
+    a = band_limited(rng, L, channels=2, batch=10)
+    matrices = Rotation.random(10, rng=rng).as_matrix()
+    b = rotated(a, matrices)
+    b += 0.2 * band_limited(rng, L, channels=2, batch=10)
+    found = align_coefficients(a, b)
+    assert degrees(found.rotations, matrices).max() < 3
+    assert (found.correlation < 0.999).all() and (found.correlation > 0.9).all()
+
+
+def test_refinement_ends_where_the_gradient_does(rng):
+    a = band_limited(rng, L, channels=2, batch=5)
+    matrices = Rotation.random(5, rng=rng).as_matrix()
+    near = Rotation.from_rotvec(rng.normal(size=(5, 3)) * 0.05).as_matrix() @ matrices
+    found, correlation = refine(a, rotated(a, matrices), near)
+    assert degrees(found, matrices).max() < 1e-6
+    np.testing.assert_allclose(correlation, np.sum(a**2, axis=(1, 2, 3)), rtol=1e-9)
+
+
+def test_a_symmetric_signal_has_a_second_peak_as_high_as_the_first(rng):
+    a = band_limited(rng, L, channels=1)
+    half_turn = Rotation.from_rotvec([0, 0, np.pi]).as_matrix()
+    symmetric = a + rotate(a, half_turn)
+    matrix = Rotation.random(rng=rng).as_matrix()
+    found = align_coefficients(symmetric, rotate(symmetric, matrix))
+    both = np.stack([matrix, matrix @ half_turn])
+    assert degrees(found.rotations, both).min() < 1e-4
+    assert found.runner_up[0] > 0.9
+    assert align_coefficients(a, rotate(a, matrix)).runner_up[0] < 0.9
+
+
+def test_bad_signals_are_refused(rng):
+    signal = synthesise(band_limited(rng, 4, batch=2))
+    flat = signal.copy()
+    flat[1] = 3.0
+    broken = signal.copy()
+    broken[0, 1, 1, 0] = np.nan
+    for bad, message in (
+        (synthesise(band_limited(rng, 8, batch=2)), "must have one shape, that is one bandwidth"),
+        (flat, "vary over the sphere. Received: pair 1 of signals_b does not"),
+        (broken, "must be finite and vary over the sphere. Received: pair 0 of signals_b"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            align(signal, bad)
