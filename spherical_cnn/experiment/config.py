@@ -77,6 +77,9 @@ class Config(Options):
     nonlin: str = option("prelu", "nl", "prelu or a Keras activation")
     spectral_pool: bool = option(False, "sp", "pool in the spectral domain")
     pool: str = option("wap", "p", "pooling; lowpass is exact", POOLS)
+    oversample_up_to: int = option(
+        0, None, "nonlinearities of maps up to this resolution act on one twice as fine", least=0
+    )
     n_filter_params: int = option(0, "nfp", "anchors per filter; 0 for one per degree", least=0)
     weighted_sph_avg: bool = option(False, "wsa", "weigh the last maps by area")
     quadrature: bool = option(False, None, "integrate the last maps exactly, in place of that")
@@ -159,8 +162,9 @@ class Config(Options):
                 "--batch_renorm needs --batch_norm, of which it is a kind",
             ),
             (
-                self.model == "planar" and (self.spectral_pool or self.n_filter_params),
-                "--model planar has neither --spectral_pool nor --n_filter_params",
+                self.model == "planar"
+                and (self.spectral_pool or self.n_filter_params or self.oversample_up_to),
+                "--model planar has no --spectral_pool, --n_filter_params, --oversample_up_to",
             ),
             (
                 channels != 2,

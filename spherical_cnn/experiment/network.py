@@ -32,6 +32,7 @@ def build_model(config):
         dropout=config.dropout,
         method=config.transform_method,
         regularization=config.regularization_weight,
+        oversample_up_to=config.oversample_up_to,
         planar=config.model == "planar",
         name=config.model,
     )

@@ -37,6 +37,7 @@ def two_branch(
     dropout=False,
     method="sep",
     regularization=0.0,
+    oversample_up_to=0,
     planar=False,
     name="two_branch",
 ):
@@ -67,8 +68,11 @@ def two_branch(
         dropout: drop half of the pooled vector and of the dense layer's output in training.
         method: `"sep"` or `"naive"`, as in `SphericalConv`.
         regularization: weight of the mean over all convolutions of `0.5 Σ kernel²`.
+        oversample_up_to: nonlinearities of maps of at most this resolution act on a grid twice as
+            fine, see `SphericalBlock`.
         planar: 3 × 3 convolutions of the grid as if it were an image, in place of spherical ones,
-            for comparison; `num_anchors`, `spectral_pooling` and `method` do not apply.
+            for comparison; `num_anchors`, `spectral_pooling`, `oversample_up_to` and `method` do
+            not apply.
         name: of the model.
 
     Returns:
@@ -99,10 +103,13 @@ def two_branch(
     for i, (width, pooled, concat) in enumerate(
         zip(filters, pool_layers, concat_layers, strict=True)
     ):
+        halvings = sum(pool_layers[:i])
         inputs = [branches if concat else branches[0], branches[1]]
         for j in range(2):
             spectral = bool(pooled and spectral_pooling)
-            own = {"spectral_pooling": True} if spectral else {}
+            own: dict = {"spectral_pooling": True} if spectral else {}
+            if not planar and resolution // 2 ** (halvings + spectral) <= oversample_up_to:
+                own["oversampling"] = 2
             branches[j] = block(width, name=f"conv{i}_b{j}", **options, **own)(inputs[j])
             if pooled and not spectral:
                 branches[j] = SphericalPooling(pool, name=f"pool{i}_b{j}")(branches[j])

@@ -27,10 +27,8 @@ def analyse(maps, grid, bandwidth, method="sep"):
     """Coefficients `(m, l, b, c)` of the degrees below `bandwidth` of maps `(p, t, b, c)`."""
     n, channels = grid.resolution, maps.shape[-1]
     if method == "naive":
-        weighted = grid.harmonics * grid.quadrature_weights[:, None]
-        dropped = grid.bandwidth - bandwidth
-        kept = weighted[:bandwidth, dropped : 2 * grid.bandwidth - 1 - dropped]
-        return ops.einsum("lmtp,ptbc->mlbc", constant(kept, maps), maps)
+        weighted = _kept(grid.harmonics, grid, bandwidth) * grid.quadrature_weights[:, None]
+        return ops.einsum("lmtp,ptbc->mlbc", constant(weighted, maps), maps)
     rows = ops.matmul(constant(_fourier(grid, bandwidth), maps), ops.reshape(maps, (n, -1)))
     legendre = constant(_by_order(grid.analysis[:bandwidth, :bandwidth]), maps)
     orders = ops.matmul(legendre, ops.reshape(rows, (2 * bandwidth - 1, n, -1)))
@@ -38,12 +36,14 @@ def analyse(maps, grid, bandwidth, method="sep"):
 
 
 def synthesise(orders, grid, method="sep"):
-    """Maps `(p, t, b, c)` on `grid` of coefficients `(m, l, b, c)` of its bandwidth."""
-    n, bandwidth, channels = grid.resolution, grid.bandwidth, orders.shape[-1]
+    """Maps `(p, t, b, c)` on `grid` of coefficients `(m, l, b, c)` of its bandwidth or less."""
+    n, bandwidth, channels = grid.resolution, orders.shape[1], orders.shape[-1]
     if method == "naive":
-        return ops.einsum("lmtp,mlbc->ptbc", constant(grid.harmonics, orders), orders)
-    legendre = constant(_by_order(grid.legendre.transpose(0, 2, 1)), orders)
-    rows = ops.matmul(legendre, ops.reshape(orders, (2 * bandwidth - 1, bandwidth, -1)))
+        table = constant(_kept(grid.harmonics, grid, bandwidth), orders)
+        return ops.einsum("lmtp,mlbc->ptbc", table, orders)
+    legendre = grid.legendre[:bandwidth, :bandwidth].transpose(0, 2, 1)
+    rows = ops.reshape(orders, (2 * bandwidth - 1, bandwidth, -1))
+    rows = ops.matmul(constant(_by_order(legendre), orders), rows)
     fourier = constant(_fourier(grid, bandwidth).T, orders)
     maps = ops.matmul(fourier, ops.reshape(rows, (2 * bandwidth - 1, -1)))
     return ops.reshape(maps, (n, n, -1, channels))
@@ -82,15 +82,17 @@ def moments(orders, grid):
 
     Args:
         orders: `(m, l, b, c)`.
-        grid: of their bandwidth.
+        grid: of their bandwidth or more.
 
     Returns:
         `(c,)` and `(c,)`, in float32 at least.
     """
     orders = ops.cast(orders, keras.backend.result_type(orders.dtype, "float32"))
-    zonal = orders[grid.bandwidth - 1]
-    means = ops.sum(constant(grid.legendre_mean[:, None, None], orders) * zonal, axis=0)
-    covariance = constant(_by_order(grid.legendre_covariance), orders)
+    bandwidth = orders.shape[1]
+    weights = grid.legendre_mean[:bandwidth, None, None]
+    means = ops.sum(constant(weights, orders) * orders[bandwidth - 1], axis=0)
+    covariance = grid.legendre_covariance[:bandwidth, :bandwidth, :bandwidth]
+    covariance = constant(_by_order(covariance), orders)
     image = ops.matmul(covariance, ops.reshape(orders, (*covariance.shape[:2], -1)))
     image = ops.stop_gradient(ops.reshape(image, ops.shape(orders)))
     # The form is symmetric, its gradient 2 V a: with the image held fixed, twice the coefficients
@@ -117,6 +119,12 @@ def scaled(spectrum, like):
     degree = np.arange(spectrum.shape[0])
     factor = 2 * np.pi * np.sqrt(4 * np.pi / (2 * degree + 1))
     return ops.cast(spectrum, like.dtype) * constant(factor[:, None, None], like)
+
+
+def _kept(harmonics, grid, bandwidth):
+    """The harmonics of degrees and orders below `bandwidth`."""
+    dropped = grid.bandwidth - bandwidth
+    return harmonics[:bandwidth, dropped : 2 * grid.bandwidth - 1 - dropped]
 
 
 def _fourier(grid, bandwidth):

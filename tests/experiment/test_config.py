@@ -64,7 +64,7 @@ def test_every_flag_of_the_original_has_its_names_and_default():
         assert getattr(config, name) == BASE.get(name, default)
     assert set(actions) - set(ORIGINAL) == {
         *("help", "debug", "seed", "deterministic", "jit_compile", "quadrature"),
-        *("cosine", "weight_decay", "label_smoothing"),
+        *("cosine", "weight_decay", "label_smoothing", "oversample_up_to"),
     }
 
 
@@ -136,7 +136,7 @@ def test_name_is_run_id_or_the_last_part_of_logdir():
         ({"first_n": 0}, "--first_n: expected at least 1"),
         ({"regularization_weight": "nan"}, "--regularization_weight: expected at least 0"),
         ({"model": "resnet"}, "--model: expected two_branch or planar. Received: 'resnet'"),
-        ({"model": "planar", "n_filter_params": 8}, "--model planar has neither --spectral_pool"),
+        ({"model": "planar", "n_filter_params": 8}, "--model planar has no --spectral_pool"),
         ({"optimizer": "sgd"}, "--optimizer: expected adam or momentum"),
         ({"nonlin": "swishh"}, "--nonlin: expected prelu or .*relu.*Received: 'swishh'"),
         ({"learning_rate": "0.1"}, "--learning_rate: expected a dict of rates"),
