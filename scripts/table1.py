@@ -20,7 +20,7 @@ _SET_HERE = ("rotation", "test_rotation", "resolution", "n_classes", "run_id", "
 def main(argv):
     """Parses the flags, runs everything, prints the table."""
     from spherical_cnn.data.build import add_arguments
-    from spherical_cnn.data.flags import flag_parser
+    from spherical_cnn.data.flags import ConfigError, flag_parser
     from spherical_cnn.data.recipe import Recipe
     from spherical_cnn.experiment.config import Config
     from spherical_cnn.experiment.progress import shapes_bar
@@ -40,14 +40,12 @@ def main(argv):
     for path in paths:
         flags = {**given, **vars(of_network.parse_args([f"@{path}"]))}
         options, recipe = (
-            {
-                field.name: flags[field.name]
-                for field in dataclasses.fields(kind)
-                if field.name in flags
-            }
+            {f.name: flags[f.name] for f in dataclasses.fields(kind) if f.name in flags}
             for kind in (Config, Recipe)
         )
         networks[os.path.splitext(os.path.basename(path))[0]] = Network(options, recipe)
+    if len(networks) < len(paths):
+        raise ConfigError(f"--networks: expected different names. Received: {', '.join(paths)}")
     table = run_table(networks=networks, seeds=seeds, progress=shapes_bar, **request)
     print("", *table_lines(table), "", sep="\n")
     print(f"Report: {request['folder']}/report.md; plots: {request['folder']}/*/*/plots/")

@@ -82,11 +82,11 @@ def run_table(source, folder, networks, seeds, progress, workers=1, split_file=N
         for name, network in networks.items():
             options = {**network.options, "n_classes": len(manifest["classes"])}
             options["seed"] = configs[name].seed + number
-            run = f"{name}/{{}}-{options['seed']}"
+            logdirs = {r: os.path.join(folder, name, f"{r}-{options['seed']}") for r in REGIMES}
             sets = {regime: datasets[name, regime] for regime in REGIMES}
-            for column, metrics in _regimes(os.path.join(folder, run), options, sets).items():
+            for column, metrics in _regimes(logdirs, options, sets).items():
                 table[name][column].append(metrics)
-            runs += [run.format(regime) for regime in REGIMES]
+            runs += [f"{name}/{regime}-{options['seed']}" for regime in REGIMES]
             write_json(os.path.join(folder, "table.json"), table)
             report = _markdown(source, manifest, table, runs)
             write_bytes(os.path.join(folder, "report.md"), report.encode())
@@ -111,12 +111,12 @@ def table_lines(table):
     ]
 
 
-def _regimes(path, options, datasets):
-    """Metrics by column of the two runs of one network and seed, in `path` with regime put in."""
+def _regimes(logdirs, options, datasets):
+    """Metrics by column of the two runs of one network and seed, folders given by regime."""
     found = {}
     for column, (trained, tested) in COLUMNS.items():
         keras.utils.clear_session()  # what earlier networks leave behind
-        run = {"logdir": path.format(trained), "dset_dir": datasets[tested]}
+        run = {"logdir": logdirs[trained], "dset_dir": datasets[tested]}
         if trained == tested:
             found[column] = run_experiment({**options, **run})
         else:

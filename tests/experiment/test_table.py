@@ -84,10 +84,12 @@ def test_three_regimes_are_trained_tested_and_reported(flags, tmp_path, capsys):
         (["--copies=0"], "--copies: expected at least 1. Received: 0"),
         (["--model=cube"], "--model: expected two_branch or planar. Received: 'cube'"),
         (["--networks", "absent"], ".*absent.*"),
+        (["--networks", *["params/model-64.txt"] * 2], ".*different names. Received: params/model-64.txt, .*"),
         (["--seeds=0"], "--seeds: expected at least 1. Received: 0"),
         (["--input_res=18"], "--input_res: expected a multiple of 4 for 1 pooling.*18"),
     ],
 )
-def test_a_bad_request_writes_nothing(flags, tmp_path, capsys, change, message):
+def test_a_bad_request_writes_nothing(flags, tmp_path, capsys, monkeypatch, change, message):
+    monkeypatch.chdir(ROOT)
     assert_fails(capsys, 2, message, script("table1"), [*flags, *change])
     assert not (tmp_path / "table").exists()
