@@ -84,7 +84,10 @@ def test_three_regimes_are_trained_tested_and_reported(flags, tmp_path, capsys):
         (["--copies=0"], "--copies: expected at least 1. Received: 0"),
         (["--model=cube"], "--model: expected two_branch or planar. Received: 'cube'"),
         (["--networks", "absent"], ".*absent.*"),
-        (["--networks", *["params/model-64.txt"] * 2], ".*different names. Received: params/model-64.txt, .*"),
+        (
+            ["--networks", *["params/model-64.txt"] * 2],
+            ".*different names. Received: params/model-64.txt, .*",
+        ),
         (["--seeds=0"], "--seeds: expected at least 1. Received: 0"),
         (["--input_res=18"], "--input_res: expected a multiple of 4 for 1 pooling.*18"),
     ],
