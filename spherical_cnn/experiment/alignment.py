@@ -25,7 +25,7 @@ from scipy.spatial.transform import Rotation
 
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import euler_to_matrix, matrix_to_euler, wigner_d
-from spherical_cnn.sphere.sht import sht
+from spherical_cnn.sphere.sht import sht, to_complex
 
 _CHUNK = 16  # pairs at a time
 _STEPS = 8  # of refinement, at most
@@ -195,28 +195,20 @@ def _second_peak(surface, best):
 
 def _complex(coefficients):
     """Complex coefficients `(pairs, L, 2L-1, c)` of real ones, orders `1-L … L-1`."""
-    bandwidth = coefficients.shape[1]
-    m = np.arange(1, bandwidth)
-    cosine = coefficients[:, :, bandwidth:]
-    sine = coefficients[:, :, bandwidth - 2 :: -1][:, :, : bandwidth - 1]
-    positive = (cosine - 1j * sine) / np.sqrt(2)
-    negative = ((-1.0) ** m)[:, None] * positive.conj()
-    return np.concatenate(
-        [negative[:, :, ::-1], coefficients[:, :, bandwidth - 1 : bandwidth], positive], axis=2
-    )
+    positive, negative = to_complex(coefficients).swapaxes(0, 1)
+    return np.concatenate([negative[:, :, :0:-1], positive], axis=2)
 
 
 @functools.lru_cache(maxsize=4)
 def _wigner_table(bandwidth):
     """`d^l_mn(β_j)` in the complex basis, `(2L-1, L, 2L, L)` float32: m, n ≥ 0, j, l."""
     table = np.zeros((2 * bandwidth - 1, bandwidth, 2 * bandwidth, bandwidth), np.float32)
+    units = np.eye(2 * bandwidth - 1)[:, None, :, None].repeat(bandwidth, axis=1)
+    change = _complex(units)[:, 0, :, 0].T  # the same for all degrees: orders do not mix
     for l in range(bandwidth):
         orders = np.arange(-l, l + 1)
-        basis = np.zeros((2 * l + 1, 2 * l + 1), np.complex128)  # complex rows of real columns
-        basis[l, l] = 1
-        for m in range(1, l + 1):
-            basis[l + m, l + m], basis[l + m, l - m] = np.sqrt(0.5), -1j * np.sqrt(0.5)
-            basis[l - m] = (-1.0) ** m * basis[l + m].conj()
+        inside = slice(bandwidth - 1 - l, bandwidth + l)
+        basis = change[inside, inside]
         for j, beta in enumerate(grid_angles(bandwidth)[0]):
             matrix = basis @ wigner_d.__wrapped__(l, 0.0, float(beta), 0.0) @ basis.conj().T
             table[bandwidth - 1 + orders, : l + 1, j, l] = matrix.real[:, l:]

@@ -197,12 +197,12 @@ def measure(model, signals, turned, angles):
     layers = {layer.name: layer.output for layer in model.layers if _MAPS.fullmatch(layer.name)}
     layers |= {name: model.get_layer(name).output for name in _VECTORS}
     probe = keras.Model(model.input, layers)
-    start = _outputs(probe, signals)
+    start = probe.predict(signals, BATCH, verbose=0)
     targets = {name: _content(values) for name, values in start.items()}
     errors: dict[str, list[float]] = {name: [] for name in layers}
     flips = []
     for angle, copies in zip(angles, turned, strict=True):
-        found = _outputs(probe, copies)
+        found = probe.predict(copies, BATCH, verbose=0)
         for name, target in targets.items():
             rotated = target if name in _VECTORS else rotate_coefficients(target, angle)
             difference = np.linalg.norm(_content(found[name]) - rotated)
@@ -226,14 +226,6 @@ def table_lines(results):
         lines.append(f"| {name} | {' | '.join(f'{100 * np.median(e):.2f}' for e in row)} |")
     flips = [f"{100 * np.mean(results[way]['flips']):.1f}" for way in ways]
     return [*lines, f"| predictions changed, % | {' | '.join(flips)} |"]
-
-
-def _outputs(probe, signals):
-    parts = [
-        probe.predict_on_batch(signals[first : first + BATCH])
-        for first in range(0, len(signals), BATCH)
-    ]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _content(values):

@@ -14,6 +14,7 @@ from spherical_cnn.sphere.spectral import (
     METHODS,
     affine,
     analyse,
+    low_passed,
     mix,
     moments,
     synthesise,
@@ -260,7 +261,7 @@ class SphericalBlock(keras.layers.Layer):
         method = self.conv.method
         maps = self.activation(synthesise(affine(orders, scale, offset), grid, method))
         if grid != out_grid:
-            maps = synthesise(analyse(maps, grid, out_grid.bandwidth, method), out_grid, method)
+            maps = low_passed(maps, grid, out_grid, method)
         return turned(maps)
 
     def compute_output_shape(self, input_shape):

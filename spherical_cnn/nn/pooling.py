@@ -8,7 +8,7 @@ from keras import ops
 
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.sht import sht
-from spherical_cnn.sphere.spectral import analyse, synthesise, turned
+from spherical_cnn.sphere.spectral import low_passed, turned
 
 PACKAGE = "spherical_cnn"
 POOLS = ("wap", "avg", "max", "lowpass")
@@ -79,8 +79,7 @@ class SphericalPooling(_OnGrid):
 
     def call(self, inputs):
         if self.pool == "lowpass":
-            orders = analyse(turned(inputs), self.grid, self._coarse.bandwidth)
-            return turned(synthesise(orders, self._coarse))
+            return turned(low_passed(turned(inputs), self.grid, self._coarse))
         k, n, channels = self.pool_size, self._coarse.resolution, inputs.shape[3]
         windows = ops.reshape(turned(inputs), (n, k, n, k, -1))
         if self.pool == "max":

@@ -49,6 +49,11 @@ def synthesise(orders, grid, method="sep"):
     return ops.reshape(maps, (n, n, -1, channels))
 
 
+def low_passed(maps, grid, coarse, method="sep"):
+    """Maps `(p, t, b, c)` on `grid` with only the degrees that `coarse` can hold, sampled there."""
+    return synthesise(analyse(maps, grid, coarse.bandwidth, method), coarse, method)
+
+
 def mix(orders, spectrum):
     """Convolution with zonal filters: the channels of all `orders` mixed by `spectrum`.
 
