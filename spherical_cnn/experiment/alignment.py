@@ -24,7 +24,7 @@ from scipy import fft
 from scipy.spatial.transform import Rotation
 
 from spherical_cnn.sphere.grid import SphericalGrid
-from spherical_cnn.sphere.rotation import euler_to_matrix, matrix_to_euler, wigner_d
+from spherical_cnn.sphere.rotation import euler_to_matrix, generators, rotate_each, wigner_d
 from spherical_cnn.sphere.sht import sht, to_complex
 
 _CHUNK = 16  # pairs at a time
@@ -62,15 +62,7 @@ def align(signals_a, signals_b):
         ImportError: if lie_learn is not installed.
         ValueError: if the shapes differ, or a signal is not finite or has no content.
     """
-    signals_a, signals_b = (np.asarray(s, np.float64) for s in (signals_a, signals_b))
-    if signals_a.shape != signals_b.shape:
-        raise ValueError(
-            "signals must have one shape, that is one bandwidth. "
-            f"Received: {signals_a.shape} and {signals_b.shape}"
-        )
-    grid = SphericalGrid.from_resolution(signals_a.shape[1])
-    a, b = (ops.convert_to_numpy(sht(signals, grid)) for signals in (signals_a, signals_b))
-    return align_coefficients(a, b)
+    return align_coefficients(*transformed(signals_a, signals_b))
 
 
 def align_coefficients(a, b):
@@ -78,21 +70,43 @@ def align_coefficients(a, b):
 
     The mean over the sphere, degree 0, says nothing of rotations and is left out.
     """
-    a, b = np.array(a, np.float64), np.array(b, np.float64)
-    norms = []
-    for name, coefficients in (("a", a), ("b", b)):
-        whole = _norms(coefficients)
-        coefficients[:, 0] = 0
-        norms.append(_norms(coefficients))
-        bad = np.flatnonzero(~(norms[-1] > _FLAT * whole))  # also where it is not a number
-        if len(bad):
-            raise ValueError(
-                "signals must be finite and vary over the sphere. "
-                f"Received: pair {bad[0]} of signals_{name} does not"
-            )
+    a, b = prepared(a, "a"), prepared(b, "b")
     parts = [_align_chunk(a[i : i + _CHUNK], b[i : i + _CHUNK]) for i in range(0, len(a), _CHUNK)]
-    rotations, peaks, seconds = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Alignment(rotations, peaks / (norms[0] * norms[1]), seconds)
+    return Alignment(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def transformed(signals_a, signals_b):
+    """Coefficients of the signals given to `align`; raises as it does."""
+    signals_a, signals_b = (np.asarray(s, np.float64) for s in (signals_a, signals_b))
+    if signals_a.shape != signals_b.shape:
+        raise ValueError(
+            "signals must have one shape, that is one bandwidth. "
+            f"Received: {signals_a.shape} and {signals_b.shape}"
+        )
+    grid = SphericalGrid.from_resolution(signals_a.shape[1])
+    return [ops.convert_to_numpy(sht(signals, grid)) for signals in (signals_a, signals_b)]
+
+
+def prepared(coefficients, name):
+    """Coefficients `(pairs, L, 2L-1, channels)` without degree 0, of norm 1.
+
+    Args:
+        coefficients: of the same shape.
+        name: of the signals, for the error.
+
+    Raises:
+        ValueError: if nothing is left of a signal, or it is not finite.
+    """
+    varying = np.array(coefficients, np.float64)
+    varying[:, 0] = 0
+    norms = _norms(varying)
+    bad = np.flatnonzero(~(norms > _FLAT * _norms(coefficients)))  # also where it is no number
+    if len(bad):
+        raise ValueError(
+            "signals must be finite and vary over the sphere. "
+            f"Received: pair {bad[0]} of signals_{name} does not"
+        )
+    return varying / norms[:, None, None, None]
 
 
 def correlate(a, b):
@@ -139,17 +153,9 @@ def refine(a, b, rotations):
     Returns:
         `(rotations, correlation)`: `(pairs, 3, 3)`, `(pairs,)`.
     """
-    bandwidth = a.shape[1]
-    moved_b = [_apply(x, b) for x in _generators(bandwidth)]
-    longest = np.pi / (2 * bandwidth)
+    longest = np.pi / (2 * a.shape[1])
     for _ in range(_STEPS):
-        turned = _rotate(a, rotations)
-        moved_a = [_apply(x, turned) for x in _generators(bandwidth)]
-        gradient = np.stack([_dot(b, moved) for moved in moved_a], axis=-1)
-        cross = np.stack(
-            [np.stack([_dot(mb, ma) for ma in moved_a], axis=-1) for mb in moved_b], axis=-2
-        )
-        hessian = -(cross + cross.swapaxes(1, 2)) / 2
+        gradient, hessian = derivatives(a, b, rotations)
         # Uphill along every axis, also where the surface is not yet curved downwards.
         values, axes = np.linalg.eigh(hessian)
         along = np.einsum("pji,pj->pi", axes, gradient) / np.maximum(np.abs(values), 1e-30)
@@ -159,7 +165,43 @@ def refine(a, b, rotations):
         rotations = Rotation.from_rotvec(step).as_matrix() @ rotations
         if length.max() < _DONE:
             break
-    return rotations, _dot(b, _rotate(a, rotations))
+    return rotations, height(a, b, rotations)
+
+
+def height(a, b, rotations):
+    """Correlation `(pairs,)` of coefficients at a rotation each; arguments as of `refine`."""
+    return _dot(b, rotate_each(a, rotations))
+
+
+def derivatives(a, b, rotations):
+    """Gradient `(pairs, 3)` and Hessian `(pairs, 3, 3)` of the correlation; see `refine`."""
+    axes = generators(a.shape[1])
+    turned = rotate_each(a, rotations)
+    moved_a, moved_b = ([x @ part for x in axes] for part in (turned, b))
+    gradient = np.stack([_dot(b, moved) for moved in moved_a], axis=-1)
+    cross = np.stack(
+        [np.stack([_dot(mb, ma) for ma in moved_a], axis=-1) for mb in moved_b], axis=-2
+    )
+    return gradient, -(cross + cross.swapaxes(1, 2)) / 2  # generators are antisymmetric
+
+
+def local_maxima(surface):
+    """Rotations `(k, 3, 3)` and heights `(k,)` of the local maxima of `correlate` for one pair.
+
+    Across the poles of β neighbours are others; a maximum there may be counted twice.
+    """
+    n = surface.shape[0]
+    highest = surface > 0
+    for axis, step in itertools.product((2, 1), (1, -1)):  # most points end here, cheaply
+        highest &= surface >= np.roll(surface, step, axis)
+    j, i, k = np.nonzero(highest)
+    for dj, di, dk in itertools.product((-1, 0, 1), repeat=3):
+        beside = surface[np.clip(j + dj, 0, n - 1), (i + di) % n, (k + dk) % n]
+        kept = surface[j, i, k] >= beside
+        j, i, k = j[kept], i[kept], k[kept]
+    beta, alpha, gamma = grid_angles(n // 2)
+    matrices = euler_to_matrix(np.stack([alpha[i], beta[j], gamma[k]], axis=-1))
+    return matrices, surface[j, i, k]
 
 
 def _align_chunk(a, b):
@@ -176,20 +218,9 @@ def _align_chunk(a, b):
 
 def _second_peak(surface, best):
     """Height of the highest local maximum away from the rotation `best`, relative to there."""
-    n = surface.shape[0]
-    highest = surface > 0
-    for axis, step in itertools.product((2, 1), (1, -1)):  # most points end here, cheaply
-        highest &= surface >= np.roll(surface, step, axis)
-    j, i, k = np.nonzero(highest)
-    for dj, di, dk in itertools.product((-1, 0, 1), repeat=3):
-        # Across the poles of β neighbours are others; a maximum there may be counted twice.
-        beside = surface[np.clip(j + dj, 0, n - 1), (i + di) % n, (k + dk) % n]
-        kept = surface[j, i, k] >= beside
-        j, i, k = j[kept], i[kept], k[kept]
-    beta, alpha, gamma = grid_angles(n // 2)
-    matrices = euler_to_matrix(np.stack([alpha[i], beta[j], gamma[k]], axis=-1))
+    matrices, heights = local_maxima(surface)
     cosine = (np.einsum("pij,ij->p", matrices, best) - 1) / 2
-    heights = surface[j, i, k][cosine < np.cos(4 * np.pi / n)]
+    heights = heights[cosine < np.cos(4 * np.pi / surface.shape[0])]
     return heights.max() / surface.max() if len(heights) else 0.0
 
 
@@ -213,57 +244,6 @@ def _wigner_table(bandwidth):
             matrix = basis @ wigner_d.__wrapped__(l, 0.0, float(beta), 0.0) @ basis.conj().T
             table[bandwidth - 1 + orders, : l + 1, j, l] = matrix.real[:, l:]
     return table
-
-
-@functools.lru_cache(maxsize=4)
-def _half_turns(bandwidth):
-    """`J`, `(L, 2L-1, 2L-1)`: `D(0, β, 0) = J Z(β) J`, `J` its own inverse; zero outside."""
-    table = np.zeros((bandwidth, 2 * bandwidth - 1, 2 * bandwidth - 1))
-    for l in range(bandwidth):
-        inside = slice(bandwidth - 1 - l, bandwidth + l)
-        table[l, inside, inside] = _half_turn(l)
-    return table
-
-
-def _half_turn(degree):
-    from lie_learn.representations.SO3.wigner_d import Jd
-
-    phase = (-1.0) ** np.arange(-degree, degree + 1)
-    return phase[:, None] * Jd[degree] * phase
-
-
-@functools.lru_cache(maxsize=4)
-def _generators(bandwidth):
-    """Generators of rotations about x, y, z, each `(L, 2L-1, 2L-1)`."""
-    orders = np.arange(1 - bandwidth, bandwidth)
-    about_z = np.diag(-orders.astype(float))[:, ::-1] * (
-        np.abs(orders)[:, None] <= np.arange(bandwidth)[:, None, None]
-    )
-    half = _half_turns(bandwidth)
-    about_y = half @ about_z @ half
-    about_x = about_y @ about_z - about_z @ about_y
-    return about_x, about_y, about_z
-
-
-def _rotate(coefficients, rotations):
-    """`D(R) a` for a rotation of each pair."""
-    half = _half_turns(coefficients.shape[1])
-    alpha, beta, gamma = matrix_to_euler(rotations).T
-    turned = _turn(coefficients, gamma)
-    turned = _apply(half, _turn(_apply(half, turned), beta))
-    return _turn(turned, alpha)
-
-
-def _turn(coefficients, angle):
-    """`Z(angle) a`: rotations about z, of each pair by its angle."""
-    bandwidth = coefficients.shape[1]
-    phase = np.arange(1 - bandwidth, bandwidth) * angle[:, None]
-    cosine, sine = np.cos(phase)[:, None, :, None], np.sin(phase)[:, None, :, None]
-    return cosine * coefficients - sine * coefficients[:, :, ::-1]
-
-
-def _apply(matrices, coefficients):
-    return np.matmul(matrices, coefficients)
 
 
 def _norms(coefficients):

@@ -110,23 +110,87 @@ def rotate_signal(signal, angles, grid):
     return ops.convert_to_numpy(isht(rotated, grid))
 
 
+def rotate_each(coefficients, rotations):
+    """As `rotate_coefficients`, each signal by a rotation of its own.
+
+    Args:
+        coefficients: `(batch, L, 2L-1, channel)` float64.
+        rotations: `(batch, 3, 3)`.
+
+    Returns:
+        float64, of the shape of `coefficients`.
+
+    Raises:
+        ImportError, ValueError: see `rotate_coefficients`.
+    """
+    half = _half_turns(coefficients.shape[1])
+    alpha, beta, gamma = matrix_to_euler(rotations).T
+    turned = half @ _turn_about_z(coefficients, gamma)
+    turned = half @ _turn_about_z(turned, beta)
+    return _turn_about_z(turned, alpha)
+
+
+@functools.lru_cache(maxsize=4)
+def generators(bandwidth):
+    """Generators of the rotations of coefficients about x, y and z.
+
+    Returns:
+        Three `(L, 2L-1, 2L-1)` float64, a matrix a degree, `X_i = ∂/∂ω D(exp(ω e_i))` at 0.
+
+    Raises:
+        ImportError, ValueError: see `rotate_coefficients`.
+    """
+    orders = np.arange(1 - bandwidth, bandwidth)
+    about_z = np.diag(-orders.astype(float))[:, ::-1] * (
+        np.abs(orders)[:, None] <= np.arange(bandwidth)[:, None, None]
+    )
+    half = _half_turns(bandwidth)
+    about_y = half @ about_z @ half
+    return about_y @ about_z - about_z @ about_y, about_y, about_z
+
+
 @functools.lru_cache(maxsize=512)
 def wigner_d(degree, alpha, beta, gamma):
     """Wigner-D matrix `(2l+1, 2l+1)` of `degree` in the real basis, orders `-l … l`."""
+    tables = _lie_learn(degree)
+    matrix = _with_phase(degree, tables.wigner_D_matrix(degree, alpha, beta, gamma))
+    matrix.flags.writeable = False
+    return matrix
+
+
+@functools.lru_cache(maxsize=4)
+def _half_turns(bandwidth):
+    """`J`, `(L, 2L-1, 2L-1)`: `D(0, β, 0) = J Z(β) J`, `J` its own inverse; zero outside."""
+    table = np.zeros((bandwidth, 2 * bandwidth - 1, 2 * bandwidth - 1))
+    for l in range(bandwidth):
+        inside = slice(bandwidth - 1 - l, bandwidth + l)
+        table[l, inside, inside] = _with_phase(l, _lie_learn(l).Jd[l])
+    return table
+
+
+def _turn_about_z(coefficients, angles):
+    phase = np.arange(1 - coefficients.shape[1], coefficients.shape[1]) * angles[:, None]
+    cosine, sine = np.cos(phase)[:, None, :, None], np.sin(phase)[:, None, :, None]
+    return cosine * coefficients - sine * coefficients[:, :, ::-1]
+
+
+def _with_phase(degree, matrix):
+    """lie_learn's real basis is ours without the Condon–Shortley phase."""
+    phase = (-1.0) ** np.arange(-degree, degree + 1)
+    return phase[:, None] * matrix * phase
+
+
+def _lie_learn(degree):
+    """lie_learn's module of Wigner matrices, if it knows the degree."""
     try:
-        from lie_learn.representations.SO3 import wigner_d as lie_learn_wigner
+        from lie_learn.representations.SO3 import wigner_d as tables
     except ImportError as error:
         raise ImportError(
             "rotating coefficients needs lie_learn ≥ 0.0.2 (and numpy < 2): "
             'pip install "lie_learn>=0.0.2"'
         ) from error
-    tabulated = len(lie_learn_wigner.Jd)
-    if degree >= tabulated:
+    if degree >= len(tables.Jd):
         raise ValueError(
-            f"lie_learn tabulates degrees below {tabulated}. Received: degree={degree}"
+            f"lie_learn tabulates degrees below {len(tables.Jd)}. Received: degree={degree}"
         )
-    # lie_learn's real basis is ours without the Condon–Shortley phase.
-    phase = (-1.0) ** np.arange(-degree, degree + 1)
-    matrix = phase[:, None] * lie_learn_wigner.wigner_D_matrix(degree, alpha, beta, gamma) * phase
-    matrix.flags.writeable = False
-    return matrix
+    return tables

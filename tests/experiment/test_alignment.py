@@ -17,7 +17,9 @@ from spherical_cnn.experiment.alignment import (  # noqa: E402
     align,
     align_coefficients,
     correlate,
+    derivatives,
     grid_angles,
+    height,
     refine,
 )
 
@@ -111,3 +113,18 @@ def test_bad_signals_are_refused(rng):
     ):
         with pytest.raises(ValueError, match=message):
             align(signal, bad)
+
+
+def test_derivatives_are_those_of_the_correlation(rng):
+    a, b = (band_limited(rng, L, channels=2) for _ in range(2))
+    start = Rotation.random(rng=rng)
+    gradient, hessian = derivatives(a, b, start.as_matrix()[None])
+
+    def at(step):
+        return height(a, b, (Rotation.from_rotvec(step) * start).as_matrix()[None])[0]
+
+    for step in 1e-3 * rng.normal(size=(3, 3)):
+        difference = at(step) - at(-step)
+        np.testing.assert_allclose(difference, 2 * gradient[0] @ step, rtol=1e-3)
+        bend = at(step) + at(-step) - 2 * at(0 * step)
+        np.testing.assert_allclose(bend, step @ hessian[0] @ step, rtol=1e-3)

@@ -1,0 +1,88 @@
+"""All rotations between two signals: where symmetry leaves several, one is as good as another."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from spherical_cnn.experiment.alignment import (
+    align_coefficients,
+    correlate,
+    derivatives,
+    height,
+    local_maxima,
+    prepared,
+    refine,
+    transformed,
+)
+
+_MOST = 256  # maxima of the grid that are refined; the icosahedron has 60 rotations
+_TURNS = 24  # about a supposed axis
+
+
+class Peaks(NamedTuple):
+    """The rotations that take one signal to another about as well as the best one does.
+
+    Args:
+        rotations: `(k, 3, 3)`, the best one first; with an axis, one of each circle of rotations.
+        correlation: `(k,)`, at these, relative to the signals' norms.
+        axis: `(3,)` unit vector about which the second signal may be turned by any angle; None if
+            there is none.
+    """
+
+    rotations: np.ndarray
+    correlation: np.ndarray
+    axis: np.ndarray | None
+
+
+def all_peaks(signal_a, signal_b, share=0.95):
+    """The rotations that take one signal to another, all of them.
+
+    Args:
+        signal_a: `(2L, 2L, channels)`.
+        signal_b: of the same shape.
+        share: of the highest correlation that a rotation must reach to be as good, in `(0, 1]`.
+
+    Returns:
+        `Peaks`.
+
+    Raises:
+        ImportError, ValueError: as `spherical_cnn.experiment.alignment.align`.
+    """
+    a, b = transformed(np.asarray(signal_a)[None], np.asarray(signal_b)[None])
+    best = align_coefficients(a, b)
+    a, b = prepared(a, "a"), prepared(b, "b")
+    rotations, heights = local_maxima(correlate(a, b)[0])
+    # Peaks lie between the points of the grid and are higher than these: many are looked at.
+    order = np.argsort(-heights)[:_MOST]
+    order = order[heights[order] >= 0.5 * share * heights[order[0]]]
+    many_a, many_b = (np.repeat(part, len(order), axis=0) for part in (a, b))
+    found, heights = refine(many_a, many_b, rotations[order])
+    found = np.concatenate([best.rotations, found])
+    heights = np.concatenate([best.correlation, heights])
+    axis = _axis(a, b, best.rotations, share * best.correlation[0])
+    kept: list[int] = []
+    for index in np.flatnonzero(heights >= share * best.correlation[0]):
+        others = found[kept] @ found[index].T
+        if not _equal(others, axis, np.pi / (2 * a.shape[1])).any():
+            kept.append(int(index))
+    return Peaks(found[kept], heights[kept], axis)
+
+
+def _axis(a, b, rotation, least):
+    """The axis, if there is one, all turns about which leave the correlation at `least`."""
+    _, hessian = derivatives(a, b, rotation)
+    axis = np.linalg.eigh(hessian[0])[1][:, -1]  # along which it falls most slowly
+    turns = 2 * np.pi * np.arange(_TURNS)[:, None] / _TURNS
+    turned = Rotation.from_rotvec(turns * axis).as_matrix() @ rotation
+    many_a, many_b = (np.repeat(part, _TURNS, axis=0) for part in (a, b))
+    return axis if height(many_a, many_b, turned).min() >= least else None
+
+
+def _equal(between, axis, tolerance):
+    """Which of the rotations `(k, 3, 3)` are small, or turns about the axis but for a small one."""
+    if axis is None:
+        return Rotation.from_matrix(between.reshape(-1, 3, 3)).magnitude() < tolerance
+    return between.reshape(-1, 3, 3) @ axis @ axis > np.cos(tolerance)
