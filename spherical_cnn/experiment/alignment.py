@@ -39,8 +39,8 @@ class Alignment(NamedTuple):
     Args:
         rotations: `(pairs, 3, 3)`, which take the first signal of each pair to the second.
         correlation: `(pairs,)`, at these, relative to the signals' norms: 1 if they are equal then.
-        runner_up: `(pairs,)`, the second highest peak of the grid relative to the highest one: near
-            1 where another rotation would do as well.
+        runner_up: `(pairs,)`, the second highest peak relative to the highest one: near 1 where
+            another rotation would do as well, 0 if there is no other peak.
     """
 
     rotations: np.ndarray
@@ -205,23 +205,38 @@ def local_maxima(surface):
 
 
 def _align_chunk(a, b):
-    surface = correlate(a, b)
-    n = surface.shape[1]
-    highest = surface.reshape(len(a), -1).argmax(axis=1)
-    angles = grid_angles(n // 2)
-    j, i, k = np.unravel_index(highest, surface.shape[1:])
-    start = euler_to_matrix(np.stack([angles[1][i], angles[0][j], angles[2][k]], axis=-1))
-    rotations, peaks = refine(a, b, start)
-    seconds = np.array([_second_peak(*pair) for pair in zip(surface, start, strict=True)])
-    return rotations, peaks, seconds
+    """The two highest peaks of each pair, refined: between points of the grid either may be it."""
+    peaks = [_two_peaks(surface) for surface in correlate(a, b)]
+    starts = np.stack([rotations for rotations, _ in peaks], axis=1)
+    found = [refine(a, b, start) for start in starts]
+    rotations, heights = (np.stack(part) for part in zip(*found, strict=True))
+    best, pairs = heights.argmax(axis=0), np.arange(len(a))
+    between = Rotation.from_matrix(rotations[0] @ rotations[1].swapaxes(1, 2)).magnitude()
+    # Where both ended on one peak, the grid alone knows of the second.
+    seconds = np.where(
+        between < np.pi / (2 * a.shape[1]),
+        [second for _, second in peaks],
+        heights[1 - best, pairs] / heights[best, pairs],
+    )
+    return rotations[best, pairs], heights[best, pairs], seconds
 
 
-def _second_peak(surface, best):
-    """Height of the highest local maximum away from the rotation `best`, relative to there."""
+def _two_peaks(surface):
+    """Rotations `(2, 3, 3)` of the highest point and of the highest peak away from it.
+
+    Without another peak both are the first. Also the second one's height relative to the first's.
+    """
+    n = surface.shape[0]
+    j, i, k = np.unravel_index(surface.argmax(), surface.shape)
+    beta, alpha, gamma = grid_angles(n // 2)
+    best = euler_to_matrix([alpha[i], beta[j], gamma[k]])
     matrices, heights = local_maxima(surface)
     cosine = (np.einsum("pij,ij->p", matrices, best) - 1) / 2
-    heights = heights[cosine < np.cos(4 * np.pi / surface.shape[0])]
-    return heights.max() / surface.max() if len(heights) else 0.0
+    away = cosine < np.cos(4 * np.pi / n)
+    if not away.any():
+        return np.stack([best, best]), 0.0
+    second = np.flatnonzero(away)[heights[away].argmax()]
+    return np.stack([best, matrices[second]]), heights[second] / surface.max()
 
 
 def _complex(coefficients):

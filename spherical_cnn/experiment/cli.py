@@ -20,8 +20,10 @@ def exit_code(main, argv):
     from spherical_cnn.data.records import RecordError
     from spherical_cnn.experiment.rankings import RankingError
     from spherical_cnn.experiment.runfolder import RunError
+    from spherical_cnn.signals.signal import ShapeError
 
-    foreseen = (BuildError, ConfigError, RankingError, RecordError, RunError, ImportError, OSError)
+    ours = (BuildError, ConfigError, RankingError, RecordError, RunError, ShapeError)
+    foreseen = (*ours, ImportError, OSError)
     debug = "--debug" in argv
     argv = [argument for argument in argv if argument != "--debug"]
     try:

@@ -16,9 +16,7 @@ at anew; the error of the layer `signal` is that of the sampling, the others' th
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import itertools
 import re
 
 import keras
@@ -26,10 +24,9 @@ import numpy as np
 from keras import ops
 
 from spherical_cnn.data.datasets import evaluation_batches
-from spherical_cnn.data.flags import ConfigError, Options, option
-from spherical_cnn.data.records import split_complex
+from spherical_cnn.data.flags import Options, option
+from spherical_cnn.experiment.casting import cast_signals, find_casters
 from spherical_cnn.experiment.network import record_format
-from spherical_cnn.signals.signal import Pose, ShapeError
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import (
     euler_to_matrix,
@@ -76,7 +73,8 @@ def measure_shapes(model, config, source, recipe, probe):
     """
     angles = random_rotations(probe.rotations, np.random.default_rng(config.seed))
     casters = find_casters(source, recipe, probe.shapes)
-    signals, recast = recast_turns(casters, config.input_res, angles, recipe.rings)
+    views = (np.eye(3), *euler_to_matrix(angles))
+    signals, *recast = (cast_signals(casters, config.input_res, recipe.rings, v) for v in views)
     limited, turned = exact_turns(signals, angles)
     return {
         "exact": measure(model, limited, turned, angles),
@@ -124,70 +122,13 @@ def exact_turns(signals, angles):
     return signals.astype(np.float32), turned.astype(np.float32)
 
 
-def recast_turns(casters, resolution, angles, rings=0):
-    """Signals of shapes and of the turned shapes.
-
-    Args:
-        casters: list of `spherical_cnn.signals.raycast.RayCaster`.
-        resolution: of the signals.
-        angles: `(rotations, 3)` ZYZ Euler angles, radians.
-        rings: as in `RayCaster.signal`.
-
-    Returns:
-        As `exact_turns`, of two channels.
-    """
-    grid = SphericalGrid.from_resolution(resolution)
-
-    def look(rotation):
-        samples = np.stack([caster.signal(grid, Pose(rotation), rings) for caster in casters])
-        return split_complex(samples[..., None]).numpy()
-
-    return look(np.eye(3)), np.stack([look(matrix) for matrix in euler_to_matrix(angles)])
-
-
-def find_casters(source, recipe, count):
-    """Casters of shapes of a source: the first of its test split, or of train if it has none.
-
-    The classes take turns. Shapes that cannot be cast are passed over.
-
-    Args:
-        source: see `spherical_cnn.data.sources.find_shapes`.
-        recipe: `Recipe`, of which how shapes are read is used.
-        count: how many, at most.
-
-    Returns:
-        list of `spherical_cnn.signals.raycast.RayCaster`.
-
-    Raises:
-        ConfigError: if there is no shape.
-    """
-    from spherical_cnn.data.sources import find_shapes  # with all that reading shapes needs
-
-    found = find_shapes(source, embedded_shapes=recipe.embedded_shapes)
-    for split in ("test", "train"):
-        items: dict[str, list] = {}
-        for item in found.items:
-            if item.split == split:
-                items.setdefault(item.class_name, []).append(item)
-        turns = itertools.zip_longest(*items.values())
-        casters: list = []
-        for item in (item for turn in turns for item in turn if item is not None):
-            if len(casters) == count:
-                break
-            with contextlib.suppress(ShapeError):
-                casters.append(item.origin.caster(**recipe.reading))
-        if casters:
-            return casters
-    raise ConfigError(f"{source}: no shape that can be cast, expected one at least")
-
-
 def measure(model, signals, turned, angles):
     """Errors of all layers and outputs for given signals and their turned copies.
 
     Args:
         model: of `build_model`.
         signals: `(batch, n, n, 2)`.
-        turned: `(rotations, batch, n, n, 2)`.
+        turned: of each rotation, `(batch, n, n, 2)`.
         angles: `(rotations, 3)`, those by which they are turned.
 
     Returns:

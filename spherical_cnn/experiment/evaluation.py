@@ -83,6 +83,19 @@ def normalised(confusion):
     return confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
 
 
+def outputs_of(model, layers):
+    """A model of the same input that gives a dict of the outputs of named layers.
+
+    Raises:
+        ConfigError: if a layer does not exist; the message lists those that do.
+    """
+    known = [layer.name for layer in model.layers]
+    missing = sorted(set(layers) - set(known))
+    if missing:
+        raise ConfigError(f"no layer {', '.join(missing)}; there are: {', '.join(known)}")
+    return keras.Model(model.input, {name: model.get_layer(name).output for name in layers})
+
+
 def activations(model, batches, layers):
     """Outputs of named layers for batches of parsed records, streamed.
 
@@ -97,11 +110,7 @@ def activations(model, batches, layers):
     Raises:
         ConfigError: if a layer does not exist; the message lists those that do.
     """
-    known = [layer.name for layer in model.layers]
-    missing = sorted(set(layers) - set(known))
-    if missing:
-        raise ConfigError(f"no layer {', '.join(missing)}; there are: {', '.join(known)}")
-    probe = keras.Model(model.input, {name: model.get_layer(name).output for name in layers})
+    probe = outputs_of(model, layers)
     for record in batches:
         outputs = probe.predict_on_batch(record["signal"])
         names = np.array([name.decode(errors="replace") for name in record["name"].numpy()])

@@ -28,12 +28,14 @@ class Peaks(NamedTuple):
     Args:
         rotations: `(k, 3, 3)`, the best one first; with an axis, one of each circle of rotations.
         correlation: `(k,)`, at these, relative to the signals' norms.
+        runner_up: see `Alignment`; it need not reach the share.
         axis: `(3,)` unit vector about which the second signal may be turned by any angle; None if
             there is none.
     """
 
     rotations: np.ndarray
     correlation: np.ndarray
+    runner_up: float
     axis: np.ndarray | None
 
 
@@ -68,7 +70,7 @@ def all_peaks(signal_a, signal_b, share=0.95):
         others = found[kept] @ found[index].T
         if not _equal(others, axis, np.pi / (2 * a.shape[1])).any():
             kept.append(int(index))
-    return Peaks(found[kept], heights[kept], axis)
+    return Peaks(found[kept], heights[kept], float(best.runner_up[0]), axis)
 
 
 def _axis(a, b, rotation, least):

@@ -7,6 +7,7 @@ from reference import analyse, band_limited, rotate, synthesise
 from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.data.recipe import Recipe
 from spherical_cnn.experiment import equivariance
+from spherical_cnn.experiment.casting import cast_signals, find_casters
 from spherical_cnn.nn import two_branch
 from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
 
@@ -65,10 +66,11 @@ def test_errors_are_those_of_the_definition(rng):
 
 def test_shapes_turned_by_a_step_of_the_grid_give_the_turned_signal():
     pytest.importorskip("lie_learn")
-    casters = equivariance.find_casters("embedded", Recipe(embedded_shapes=(0, 0, 3)), 3)
+    casters = find_casters("embedded", Recipe(embedded_shapes=(0, 0, 3)), 3)
     angles = np.array([[2 * np.pi / N * 3, 0, 0], ANGLES[0]])
-    start, turned = equivariance.recast_turns(casters, N, angles)
-    assert start.shape == (3, N, N, 2) and turned.shape == (2, 3, N, N, 2)
+    start = cast_signals(casters, N)
+    turned = [cast_signals(casters, N, rotation=matrix) for matrix in euler_to_matrix(angles)]
+    assert start.shape == (3, N, N, 2)
     np.testing.assert_allclose(turned[0], np.roll(start, 3, axis=2), atol=1e-4)
     step, other = equivariance.measure(network(), start, turned, angles)["layers"]["signal"]
     assert step < 1e-3 < 0.02 < other < 1
@@ -76,12 +78,12 @@ def test_shapes_turned_by_a_step_of_the_grid_give_the_turned_signal():
 
 def test_classes_take_turns_and_train_stands_in_for_a_missing_test_split(tmp_path):
     recipe = Recipe(embedded_shapes=(12, 0, 0))
-    assert len(equivariance.find_casters("embedded", recipe, 20)) == 12
+    assert len(find_casters("embedded", recipe, 20)) == 12
     folder = tmp_path / "chair" / "test"
     folder.mkdir(parents=True)
     (folder / "a.off").write_text("no mesh")
     with pytest.raises(ConfigError, match="no shape that can be cast, expected one at least"):
-        equivariance.find_casters(tmp_path, recipe, 3)
+        find_casters(tmp_path, recipe, 3)
 
 
 def test_the_table_has_medians_and_changed_predictions():

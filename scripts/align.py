@@ -1,0 +1,58 @@
+#!/usr/bin/env python
+"""Finds the rotation that takes one mesh to another, about the centres of both.
+
+Prints it as a matrix, ZYZ Euler angles and a quaternion, with how well it does and how well the
+next best one would. Symmetric shapes get all their rotations. With --run and --layer the shapes are
+compared by feature maps of a trained network in place of their signals.
+"""
+
+import argparse
+import json
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def main(argv):
+    """Parses the flags, aligns, prints and writes what was asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("first", metavar="FIRST", help="mesh to be turned")
+    parser.add_argument("second", metavar="SECOND", help="mesh that stays")
+    parser.add_argument("--resolution", type=int, default=64, metavar="N", help="of signals; 64")
+    parser.add_argument("--rings", type=int, default=1, metavar="N", help="as in make_dataset; 1")
+    parser.add_argument("--run", metavar="RUN", help="run folder; its data set decides the signals")
+    parser.add_argument("--layer", metavar="NAME", help="of the run, such as conv1_b0")
+    parser.add_argument(
+        "--share", type=float, default=0.95, metavar="X", help="of the best that is as good; 0.95"
+    )
+    parser.add_argument("--copy", metavar="FILE", help="write FIRST aligned: .off .obj .ply .stl")
+    parser.add_argument("--picture", metavar="FILE", help="write a PNG, before and after")
+    parser.add_argument("--json", metavar="FILE", help="write what is printed, all digits")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    options = parser.parse_args(argv)
+
+    from spherical_cnn.data.files import write_bytes
+    from spherical_cnn.experiment import posing
+
+    posing.check_outputs(options.copy, options.share)
+    eye = posing.Eye(options.resolution, options.rings, options.run, options.layer)
+    shapes = [posing.read_shape(path, eye.centre) for path in (options.first, options.second)]
+    peaks = posing.align_meshes(*shapes, eye, options.share)
+    print(*posing.lines(peaks), sep="\n")
+    if options.json:
+        write_bytes(options.json, json.dumps(posing.to_json(peaks), indent=1).encode())
+    if options.copy:
+        moved = posing.aligned_copy(*shapes, peaks.rotations[0])
+        write_bytes(options.copy, posing.mesh_bytes(moved, options.copy))
+    if options.picture:
+        write_bytes(options.picture, posing.picture(*shapes, peaks.rotations[0]))
+
+
+if __name__ == "__main__":
+    from spherical_cnn.experiment.cli import exit_code
+
+    sys.exit(exit_code(main, sys.argv[1:]))
