@@ -1,22 +1,27 @@
 #!/usr/bin/env python
 """Writes the activations of named layers of a finished run, for any shards, to an .npz file."""
 
-import argparse
 import os
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+EXAMPLES = (
+    "activations.py runs/m40 descriptors.npz --shards data/m40/test0.tfrecord",
+    "activations.py runs/m40 maps.npz --shards data/m40/test0.tfrecord --layers conv3_b0 pool4_b1",
+)
+
 
 def main(argv):
     """Restores the run, reads the shards, writes the arrays."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    from spherical_cnn.data.flags import Parser
+
+    parser = Parser(__doc__, EXAMPLES)
     parser.add_argument("run", help="run folder")
     parser.add_argument("output", help="the .npz to write")
     parser.add_argument("--shards", nargs="+", required=True, metavar="FILE", help="TFRecords")
     parser.add_argument("--layers", nargs="+", default=["descriptor"], metavar="NAME")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
     options = parser.parse_args(argv)
 
     import numpy as np
@@ -37,6 +42,6 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import exit_code
+    from spherical_cnn.experiment.cli import run
 
-    sys.exit(exit_code(main, sys.argv[1:]))
+    run(main)

@@ -6,25 +6,28 @@ next best one would. Symmetric shapes get all their rotations. With --run and --
 compared by feature maps of a trained network in place of their signals.
 """
 
-import argparse
-import json
 import os
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+EXAMPLES = (
+    "align.py chair.off turned.off --copy aligned.off --picture both.png",
+    "align.py chair.off other.off --run runs/m40 --layer conv5_b0",
+)
+
 
 def main(argv):
     """Parses the flags, aligns, prints and writes what was asked for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    from spherical_cnn.data.flags import Parser
+
+    parser = Parser(__doc__, EXAMPLES)
     parser.add_argument("first", metavar="FIRST", help="mesh to be turned")
     parser.add_argument("second", metavar="SECOND", help="mesh that stays")
     parser.add_argument("--resolution", type=int, default=64, metavar="N", help="of signals; 64")
     parser.add_argument("--rings", type=int, default=1, metavar="N", help="as in make_dataset; 1")
-    parser.add_argument("--run", metavar="RUN", help="run folder; its data set decides the signals")
+    parser.add_argument("--run", metavar="RUN", help="run folder; its data decides the signals")
     parser.add_argument("--layer", metavar="NAME", help="of the run, such as conv1_b0")
     parser.add_argument(
         "--share", type=float, default=0.95, metavar="X", help="of the best that is as good; 0.95"
@@ -32,10 +35,9 @@ def main(argv):
     parser.add_argument("--copy", metavar="FILE", help="write FIRST aligned: .off .obj .ply .stl")
     parser.add_argument("--picture", metavar="FILE", help="write a PNG, before and after")
     parser.add_argument("--json", metavar="FILE", help="write what is printed, all digits")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
     options = parser.parse_args(argv)
 
-    from spherical_cnn.data.files import write_bytes
+    from spherical_cnn.data.files import write_bytes, write_json
     from spherical_cnn.experiment import posing
 
     posing.check_outputs(options.copy, options.share)
@@ -44,7 +46,7 @@ def main(argv):
     peaks = posing.align_meshes(*shapes, eye, options.share)
     print(*posing.lines(peaks), sep="\n")
     if options.json:
-        write_bytes(options.json, json.dumps(posing.to_json(peaks), indent=1).encode())
+        write_json(options.json, posing.to_json(peaks))
     if options.copy:
         moved = posing.aligned_copy(*shapes, peaks.rotations[0])
         write_bytes(options.copy, posing.mesh_bytes(moved, options.copy))
@@ -53,6 +55,6 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import exit_code
+    from spherical_cnn.experiment.cli import run
 
-    sys.exit(exit_code(main, sys.argv[1:]))
+    run(main)

@@ -6,13 +6,17 @@ SOURCE is that of scripts/make_dataset.py; shapes of its test split (of train, i
 turned and cast anew, and their signals are turned exactly.
 """
 
-import argparse
 import dataclasses
 import os
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+EXAMPLES = (
+    "equivariance.py data/ModelNet40 --logdir runs/m40",
+    "equivariance.py embedded @params/model-64.txt @params/m10-64.txt --shapes 4",
+)
 
 
 def main(argv):
@@ -26,8 +30,7 @@ def main(argv):
 
     of_recipe = {"kind", "centre", "up", "max_file_mb", "embedded_shapes", "rings"}
     without = {field.name for field in dataclasses.fields(Recipe)} - of_recipe - {"seed"}
-    parser = flag_parser(__doc__, Probe, Config, Recipe, without=without)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = flag_parser(__doc__, Probe, Config, Recipe, without=without, examples=EXAMPLES)
     parser.add_argument("source", metavar="SOURCE", help="folder, .npz or embedded")
     given = vars(parser.parse_args(argv))
     source = given.pop("source")
@@ -43,6 +46,6 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import exit_code
+    from spherical_cnn.experiment.cli import run
 
-    sys.exit(exit_code(main, sys.argv[1:]))
+    run(main)

@@ -5,7 +5,6 @@ SOURCE is that of scripts/make_dataset.py, such as an .npz of points `x` and lab
 read and cast as those of the run's own data set were, where flags do not say otherwise.
 """
 
-import argparse
 import json
 import os
 import sys
@@ -15,6 +14,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 _FROM_RUN = ("resolution", "rotation", "copies", "val_fraction", "test_fraction")
 
+EXAMPLES = ("evaluate.py runs/m40 modelnet40-test-1024.npz --test_rotation so3 --workers 2",)
+
 
 def main(argv):
     """Parses the flags, casts, tests, prints the accuracy."""
@@ -23,8 +24,7 @@ def main(argv):
     from spherical_cnn.experiment.progress import shapes_bar
     from spherical_cnn.experiment.shapes import evaluate_shapes
 
-    parser = flag_parser(__doc__, Recipe, without=_FROM_RUN)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = flag_parser(__doc__, Recipe, without=_FROM_RUN, examples=EXAMPLES)
     parser.add_argument("run", metavar="RUN", help="run folder")
     parser.add_argument("source", metavar="SOURCE")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes; default 1")
@@ -44,6 +44,6 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import exit_code
+    from spherical_cnn.experiment.cli import run
 
-    sys.exit(exit_code(main, sys.argv[1:]))
+    run(main)

@@ -6,13 +6,17 @@ SOURCE is a folder of meshes, voxels or point clouds, CLASS/train|val|test/FILE 
 Interrupted, the same command goes on where it stopped.
 """
 
-import argparse
 import collections
 import os
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+EXAMPLES = (
+    "make_dataset.py data/ModelNet40 data/m40-so3-64 --copies 48 --workers 2",
+    "make_dataset.py meshes data/mine --up y --test_fraction 0.2 --scale_range 0.25",
+)
 
 
 def main(argv):
@@ -22,8 +26,7 @@ def main(argv):
     from spherical_cnn.data.recipe import Recipe
     from spherical_cnn.experiment.progress import shapes_bar
 
-    parser = flag_parser(__doc__, Recipe)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = flag_parser(__doc__, Recipe, examples=EXAMPLES)
     add_arguments(parser)
     options = vars(parser.parse_args(argv))
     request = {key: options.pop(key) for key in ("source", "folder", "split_file", "workers")}
@@ -41,6 +44,6 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import exit_code
+    from spherical_cnn.experiment.cli import run
 
-    sys.exit(exit_code(main, sys.argv[1:]))
+    run(main, resumes=True)

@@ -6,19 +6,23 @@ FOLDER gets descriptors.npz, rankings/ (a file a query, lines `id distance`) and
 `retrieve.py --rankings FOLDER --truth CSV` scores rankings that are there, of any system.
 """
 
-import argparse
 import os
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+EXAMPLES = (
+    "retrieve.py runs/m40 --shards data/m40/test0.tfrecord --output runs/m40/retrieval",
+    "retrieve.py --rankings theirs/test_normal --truth test.csv",
+)
+
 
 def main(argv):
     """Parses the flags, ranks or reads, prints the metrics."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    from spherical_cnn.data.flags import Parser
+
+    parser = Parser(__doc__, EXAMPLES)
     parser.add_argument("run", nargs="?", metavar="RUN", help="run folder")
     parser.add_argument(
         "--shards", nargs="+", metavar="FILE", help="TFRecords, one form of each shape"
@@ -28,7 +32,6 @@ def main(argv):
     parser.add_argument("--rankings", metavar="FOLDER", help="of files named by their query")
     parser.add_argument("--truth", metavar="CSV", help="id,synsetId,subSynsetId,modelId,split")
     parser.add_argument("--split", metavar="NAME", help="of the lines of --truth that count")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
     options = parser.parse_args(argv)
 
     from spherical_cnn.experiment import rankings as files
@@ -46,6 +49,6 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import exit_code
+    from spherical_cnn.experiment.cli import run
 
-    sys.exit(exit_code(main, sys.argv[1:]))
+    run(main)

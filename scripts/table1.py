@@ -1,12 +1,10 @@
 #!/usr/bin/env python
 """Builds upright and SO(3) sets of shapes, trains on each, tests: the paper's Table 1 for SOURCE.
 
-SOURCE and the flags of the data are those of scripts/make_dataset.py, the others those of
-scripts/train.py. Each network is a file of flags that come on top of those given; its name is the
-file's. Started again, the same command goes on where it stopped.
+SOURCE and the flags of the data are as for scripts/make_dataset.py, the others as for train.py.
+Each network is a file of flags on top of those given, and has its name. Started again, it goes on.
 """
 
-import argparse
 import dataclasses
 import os
 import sys
@@ -15,6 +13,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 _SET_HERE = ("rotation", "test_rotation", "resolution", "n_classes", "run_id", "logdir", "dset_dir")
+
+EXAMPLES = (
+    "table1.py embedded runs/demo @params/demo.txt",
+    "table1.py modelnet10_vox32.npz runs/m10 @params/table-m10.txt",
+)
 
 
 def main(argv):
@@ -27,11 +30,11 @@ def main(argv):
     from spherical_cnn.experiment.table import Network, run_table, table_lines
 
     parser, of_network = (
-        flag_parser(__doc__, Config, Recipe, without=(*_SET_HERE, "test_only")) for _ in range(2)
+        flag_parser(__doc__, Config, Recipe, without=(*_SET_HERE, "test_only"), examples=EXAMPLES)
+        for _ in range(2)
     )
     parser.add_argument("--networks", nargs="+", required=True, metavar="FILE", help="a row each")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="runs of each; default 1")
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_arguments(parser)
     given = vars(parser.parse_args(argv))
     paths, seeds = given.pop("networks"), given.pop("seeds")
@@ -52,6 +55,6 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import exit_code
+    from spherical_cnn.experiment.cli import run
 
-    sys.exit(exit_code(main, sys.argv[1:]))
+    run(main, resumes=True)

@@ -10,12 +10,18 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+EXAMPLES = (
+    "train.py @params/model-64.txt @params/m40-64.txt @params/training.txt "
+    "--dset_dir DATA --logdir RUN",
+    "train.py --test_only --logdir RUN --dset_dir OTHER_DATA",
+)
+
 
 def main(argv):
     """Parses the flags and runs the experiment."""
     from spherical_cnn.experiment.config import argument_parser
 
-    options = vars(argument_parser(__doc__).parse_args(argv))
+    options = vars(argument_parser(__doc__, EXAMPLES).parse_args(argv))
 
     from spherical_cnn.experiment.training import run_experiment
 
@@ -23,6 +29,6 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import exit_code
+    from spherical_cnn.experiment.cli import run
 
-    sys.exit(exit_code(main, sys.argv[1:]))
+    run(main, resumes=True)

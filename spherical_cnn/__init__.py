@@ -3,6 +3,7 @@
 Importing the package registers its Keras layers; input/output loads on first use.
 """
 
+from spherical_cnn import startup as startup
 from spherical_cnn.nn import (
     SphericalAveragePooling,
     SphericalBlock,

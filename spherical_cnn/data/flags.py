@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import dataclasses
+import difflib
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ class ConfigError(ValueError):
     """Options that cannot be used; the message names the flag and says what is expected."""
 
 
-def option(default, short, help_text, choices=None, least=None, below=math.inf) -> Any:
+def option(default, short, help_text, choices=None, least=None, below=math.inf, group=None) -> Any:
     """A dataclass field that is a flag.
 
     Args:
@@ -24,8 +25,9 @@ def option(default, short, help_text, choices=None, least=None, below=math.inf) 
         choices: allowed values, if they are few.
         least: smallest allowed number.
         below: bound that a number stays below.
+        group: title in the help of this field and the next ones.
     """
-    metadata = {"short": short, "help": help_text, "choices": choices}
+    metadata = {"short": short, "help": help_text, "choices": choices, "group": group}
     metadata |= {"least": least, "below": below}
     if isinstance(default, dict):
         return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
@@ -84,54 +86,100 @@ class Options:
         return cls(**values)
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """Parser of a script: raises `ConfigError` in place of exiting, has `--debug` and `--quiet`.
+
+    `@FILE` reads flags from a file, one token a line; blank lines and `#` comments are skipped.
+
+    Args:
+        description: of the program, its lines kept.
+        examples: command lines, for the end of the help.
+    """
+
+    def __init__(self, description, examples=(), **kwargs):
+        super().__init__(
+            description=description,
+            fromfile_prefix_chars="@",
+            allow_abbrev=False,
+            epilog="\n".join(
+                ["@FILE reads flags from a file, one token a line.", *_examples(examples)]
+            ),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **kwargs,
+        )
+        # Both are acted on by `spherical_cnn.experiment.cli`, which takes them away.
+        for flag, text in (
+            ("--debug", "show tracebacks"),
+            ("--quiet", "no progress, results only"),
+        ):
+            self.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=text)
+
+    def parse_known_args(self, args=None, namespace=None):
+        """As argparse's, but an unknown flag is an error, which names the one that is like it."""
+        found, unknown = super().parse_known_args(args, namespace)
+        flags = [text for text in unknown if text.startswith("-")]
+        if flags:
+            flag = flags[0].split("=")[0]
+            near = difflib.get_close_matches(flag, self._option_string_actions, 1, 0.75)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+        return found, unknown
+
     def error(self, message):
+        """Raises `ConfigError`."""
         raise ConfigError(message)
 
     def convert_arg_line_to_args(self, arg_line):
+        """The token of a line of an argfile."""
         line = arg_line.strip()
         return [] if not line or line.startswith("#") else [line]
 
 
-def flag_parser(description, *options, without=()):
-    """Parser of the flags of dataclasses. Only flags that are given show up in its namespace.
-
-    `@FILE` reads flags from a file, one token a line; blank lines and `#` comments are skipped.
-    It raises `ConfigError` in place of exiting.
+def flag_parser(description, *options, without=(), examples=()):
+    """`Parser` of the flags of dataclasses. Only flags that are given show up in its namespace.
 
     Args:
         description: of the program.
         options: subclasses of `Options`; a name that several have is one flag.
         without: names that are no flags.
+        examples: command lines.
     """
-    parser = _Parser(
-        description=description,
-        fromfile_prefix_chars="@",
-        allow_abbrev=False,
-        argument_default=argparse.SUPPRESS,
-        epilog="@FILE reads flags from a file, one token a line.",
-    )
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    fields = {f.name: f for kind in reversed(options) for f in dataclasses.fields(kind)}
-    for field in fields.values():
-        if field.name in without:
-            continue
-        flags = [f"--{field.name}"]
-        if field.metadata["short"]:
-            flags.append(f"-{field.metadata['short']}")
-        help_text = field.metadata["help"]
-        if isinstance(field.default, bool):
-            parser.add_argument(*flags, action="store_true", help=help_text)
-            continue
-        choices = field.metadata["choices"]
-        if choices:
-            help_text += f" ({', '.join(choices)})"
-        if field.default not in (dataclasses.MISSING, None, ""):
-            default = field.default
-            text = ",".join(map(str, default)) if isinstance(default, tuple) else default
-            help_text += f"; default {text}"
-        parser.add_argument(*flags, metavar=_KINDS[str(field.type)].metavar, help=help_text)
+    parser = Parser(description, examples, argument_default=argparse.SUPPRESS)
+    fields: dict[str, tuple] = {}
+    for kind in reversed(options):
+        title = "flags"
+        for field in dataclasses.fields(kind):
+            title = field.metadata["group"] or title
+            fields[field.name] = (title, field)
+    groups = {}
+    for title, field in fields.values():
+        if field.name not in without:
+            if title not in groups:
+                groups[title] = parser.add_argument_group(title)
+            _add_flag(groups[title], field)
     return parser
+
+
+def _add_flag(group, field):
+    flags = [f"--{field.name}"]
+    if field.metadata["short"]:
+        flags.append(f"-{field.metadata['short']}")
+    help_text = field.metadata["help"]
+    if isinstance(field.default, bool):
+        group.add_argument(*flags, action="store_true", help=help_text)
+        return
+    choices = field.metadata["choices"]
+    if choices:
+        help_text += f" ({', '.join(choices)})"
+    if field.default not in (dataclasses.MISSING, None, ""):
+        default = field.default
+        text = ",".join(map(str, default)) if isinstance(default, tuple) else default
+        help_text += f"; default {text}"
+    group.add_argument(*flags, metavar=_KINDS[str(field.type)].metavar, help=help_text)
+
+
+def _examples(lines):
+    return ["", "examples:", *(f"  {line}" for line in lines)] if lines else []
 
 
 def either(choices):

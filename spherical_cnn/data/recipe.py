@@ -28,7 +28,9 @@ class Recipe(Options):
         ConfigError: naming the first flag whose value, or combination, is refused.
     """
 
-    resolution: int = option(64, "res", "samples along each angle of the sphere", least=2)
+    resolution: int = option(
+        64, "res", "samples along each angle of the sphere", least=2, group="copies and splits"
+    )
     rotation: str = option("so3", None, "of train and val shapes", ROTATIONS)
     test_rotation: str = option("same", None, "of test shapes", ("same", *ROTATIONS))
     copies: int = option(1, None, "train shards: each shape once in each, rotated anew", least=1)
@@ -58,6 +60,7 @@ class Recipe(Options):
         None,
         "where rays start: centre of the smallest enclosing sphere, or centroid",
         CENTRES,
+        group="reading of shapes",
     )
     up: str = option("z", None, "axis that is up in the files", UP_AXES)
     kind: str = option("auto", None, "what the files hold", ("auto", *KINDS))

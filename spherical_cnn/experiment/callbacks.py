@@ -8,11 +8,11 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from spherical_cnn.experiment import plots
 from spherical_cnn.experiment.checkpoints import save_checkpoint
 from spherical_cnn.experiment.evaluation import confusion_counts
+from spherical_cnn.experiment.progress import bar
 
 logger = logging.getLogger("spherical_cnn")
 
@@ -126,7 +126,7 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Opens the bar."""
         label = f"epoch {epoch + 1}/{self.epochs}"
-        self.bar = tqdm(total=self.samples, desc=label, unit=" samples", leave=False, disable=None)
+        self.bar = bar(total=self.samples, desc=label, unit=" samples", leave=False)
 
     def on_train_batch_end(self, batch, logs=None):
         """Moves the bar."""

@@ -1,41 +1,66 @@
-"""How every script ends: exit code 2 for usage, 1 for the rest, one clear line, no traceback."""
+"""How every script runs and ends: exit code 2 for usage, 1 for the rest, one clear line."""
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 
 
-def exit_code(main, argv):
+def run(main, resumes=False):
+    """Runs a script's `main` on the command line and ends the process with its exit code.
+
+    Args:
+        main: function of the arguments.
+        resumes: whether the same command goes on where it was interrupted.
+    """
+    resume = f"resume with: {shlex.join(['python', *sys.argv])}" if resumes else ""
+    sys.exit(exit_code(main, sys.argv[1:], resume))
+
+
+def exit_code(main, argv, resume=""):
     """Runs `main(argv)`, a script's body, and returns its exit code.
 
     Args:
         main: function of the arguments.
-        argv: command line without the program's name; `--debug` in it shows tracebacks.
+        argv: command line without the program's name. `--debug` and `--quiet` in it are acted on
+            here and not passed on: tracebacks are shown; progress is not.
+        resume: what to say after Ctrl-C.
 
     Returns:
         0; 2 after wrong usage; 1 after any other foreseen failure; 130 after Ctrl-C.
     """
+    debug, quiet = "--debug" in argv, "--quiet" in argv
+    argv = [argument for argument in argv if argument not in ("--debug", "--quiet")]
     from spherical_cnn.data.files import BuildError
     from spherical_cnn.data.flags import ConfigError
     from spherical_cnn.data.records import RecordError
+    from spherical_cnn.experiment.progress import be_quiet
     from spherical_cnn.experiment.rankings import RankingError
     from spherical_cnn.experiment.runfolder import RunError
     from spherical_cnn.signals.signal import ShapeError
+    from spherical_cnn.startup import find_devices
 
     ours = (BuildError, ConfigError, RankingError, RecordError, RunError, ShapeError)
     foreseen = (*ours, ImportError, OSError)
-    debug = "--debug" in argv
-    argv = [argument for argument in argv if argument != "--debug"]
+    be_quiet(quiet)
+    find_devices()
     try:
         main(argv)
     except foreseen as error:
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        _say(f"error: {error}")
         return 2 if isinstance(error, ConfigError) else 1
     except KeyboardInterrupt:
         if debug:
             raise
-        print("interrupted; the same command, given again, goes on", file=sys.stderr)
+        _say("; ".join(filter(None, ("interrupted", resume))))
         return 130
     return 0
+
+
+def _say(message):
+    """A line to standard error, red on a terminal unless `NO_COLOR` says no."""
+    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    print(f"\033[31m{message}\033[0m" if coloured else message, file=sys.stderr)

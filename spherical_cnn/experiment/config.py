@@ -29,24 +29,32 @@ class Config(Options):
     """
 
     model: str = option(
-        "", "m", "architecture; planar has 3 × 3 convolutions, to compare with", MODELS
+        "",
+        "m",
+        "architecture; planar has 3 × 3 convolutions, to compare with",
+        MODELS,
+        group="run",
     )
     logdir: str = option("", "ld", "run folder, made if absent")
     run_id: str = option("", "id", "name of the run; the last part of logdir if not given")
     test_only: bool = option(False, "to", "test the run in logdir, do not train")
-    dset: str = option("", "d", "kind of data set", ("from_cached_tfrecords",))
+    dset: str = option("", "d", "kind of data set", ("from_cached_tfrecords",), group="data")
     dset_dir: str = option("~/bigdata", "dd", "folder of train*, val*, test*.tfrecord")
     n_classes: int = option(10, "nc", "number of classes", least=2)
     dtype: str = option("float32", "dt", "of the samples in the records", DTYPES)
     spectral_input: bool = option(False, None, "refused: never ran in the original")
     mag_ang: bool = option(False, None, "accepted for the original's files; always on")
+    real_inputs: bool = option(False, "ri", "accepted for the original's files; always on")
+    nchannels: int = option(1, None, "channels in the records; a complex one counts once", least=1)
     first_n: int | None = option(
         None, "fn", "use the first N train and validation batches", least=1
     )
     test_n: int = option(0, "tn", "test on the first N batches; 0 for all", least=0)
     input_res: int = option(32, "res", "samples along each angle of the sphere")
     skip_val: bool = option(False, "sv", "no validation; best and latest by train accuracy")
-    optimizer: str = option("adam", "o", "momentum is 0.9, Nesterov", ("adam", "momentum"))
+    optimizer: str = option(
+        "adam", "o", "momentum is 0.9, Nesterov", ("adam", "momentum"), group="training"
+    )
     learning_rate: dict[int, float] = option(
         {0: 1e-3}, "lr", "{epoch: rate, …}, epochs from 0; a rate holds until the next key"
     )
@@ -65,8 +73,9 @@ class Config(Options):
     n_epochs: int = option(10, "ne", "epochs; one train shard each, cycling", least=1)
     from_scratch: bool = option(False, "fs", "remove what an earlier run left in logdir")
     train_bsize: int = option(128, "bs", "batch size", least=1)
-    nchannels: int = option(1, None, "channels in the records; a complex one counts once", least=1)
-    nfilters: tuple[int, ...] = option((16, 16, 32, 32, 64, 64), None, "channels of each layer")
+    nfilters: tuple[int, ...] = option(
+        (16, 16, 32, 32, 64, 64), None, "channels of each layer", group="network"
+    )
     pool_layers: tuple[int, ...] = option((0, 1, 0, 1, 0, 0), None, "1 where a layer pools")
     concat_branches: tuple[int, ...] = option(
         (0, 0, 0, 0, 0, 0), None, "1 where branch 0 takes in branch 1"
@@ -89,12 +98,15 @@ class Config(Options):
     round_batches: bool = option(False, "rb", "drop the last partial train batch")
     no_final_fc: bool = option(False, "nofc", "the pooled vector is the descriptor")
     transform_method: str = option(
-        "sep", "tm", "naive: dense contraction, same numbers, slower", METHODS
+        "sep",
+        "tm",
+        "naive: dense contraction, same numbers, slower",
+        METHODS,
+        group="speed and repetition",
     )
     jit_compile: bool = option(
         False, "jit", "compile by XLA: steps are faster, the first of each shape takes seconds"
     )
-    real_inputs: bool = option(False, "ri", "accepted for the original's files; always on")
     seed: int = option(0, None, "of weights, shuffling and dropout", least=0)
     deterministic: bool = option(False, None, "bit-equal reruns, slower: without XLA")
 
@@ -194,6 +206,6 @@ def nonlinearities():
     return ["prelu", *sorted(n for n in known if callable(getattr(activations, n)) and n[0] != "_")]
 
 
-def argument_parser(description):
+def argument_parser(description, examples=()):
     """Parser of all options (see `flag_parser`)."""
-    return flag_parser(description, Config)
+    return flag_parser(description, Config, examples=examples)

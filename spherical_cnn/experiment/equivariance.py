@@ -45,7 +45,7 @@ class Probe(Options):
         ConfigError: naming the flag whose value is refused.
     """
 
-    shapes: int = option(16, None, "shapes that are turned", least=1)
+    shapes: int = option(16, None, "shapes that are turned", least=1, group="measurement")
     rotations: int = option(8, None, "random rotations of each", least=1)
 
 

@@ -16,6 +16,7 @@ import spherical_cnn
 from spherical_cnn.data.files import UNFINISHED, write_bytes, write_json
 from spherical_cnn.data.target import MANIFEST
 from spherical_cnn.experiment.config import Config, ConfigError
+from spherical_cnn.experiment.progress import is_quiet
 
 # Raised whenever a run folder written before can no longer be read.
 FORMAT = 1
@@ -194,9 +195,11 @@ def _read_json(path, keys):
 
 
 class _AboveBars(logging.Handler):
-    """Writes to standard output without breaking progress bars."""
+    """Writes to standard output without breaking progress bars; if quiet, results alone."""
 
     def emit(self, record):
+        if is_quiet() and record.levelno < logging.WARNING and not hasattr(record, "result"):
+            return
         tqdm.write(self.format(record), file=sys.stdout)
         sys.stdout.flush()
 

@@ -72,7 +72,7 @@ def run_experiment(options):
     if not config.test_only:
         report.write_report(run, config, state, metrics, _equivariance(config, model, shards))
     for line in report.result_table(config.name, metrics):
-        logger.info(line)
+        logger.info(line, extra={"result": True})
     return metrics
 
 

@@ -39,6 +39,7 @@ def assert_fails(capsys, code, message, main, argv):
     ("change", "code", "message"),
     [
         (["--colour"], 2, "unrecognized arguments: --colour"),
+        (["--batch_nrom"], 2, "unrecognized arguments: --batch_nrom; did you mean --batch_norm."),
         (["--n_classes=x"], 2, "--n_classes: expected an integer. Received: 'x'"),
         (["--learning_rate=0.1"], 2, "--learning_rate: expected a dict of rates.*'0.1'"),
         (["@absent.txt"], 2, ".*No such file or directory: 'absent.txt'"),
@@ -173,3 +174,37 @@ def test_killed_at_any_moment_it_ends_at_the_same_weights(flags, tmp_path):
                 np.testing.assert_array_equal(ours[key], theirs[key], err_msg=key)
     metrics = [json.loads((f / "metrics.json").read_text()) for f in (whole, tmp_path / "killed")]
     assert metrics[0]["confusion"] == metrics[1]["confusion"]
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "scripts").glob("*.py")))
+def test_every_help_has_its_examples_and_every_example_its_flags(name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        script(name)(["--help"])
+    text = capsys.readouterr().out
+    assert stop.value.code == 0 and "--debug" in text and "--quiet" in text
+    examples = text.partition("\nexamples:\n")[2].splitlines()
+    assert examples and all(line.strip().startswith(f"{name}.py ") for line in examples)
+    flags = {word for line in examples for word in line.split() if word.startswith("--")}
+    assert flags <= set(re.findall(r"--\w+", text.partition("\nexamples:\n")[0]))
+
+
+def test_start_up_and_quiet_runs_say_nothing_but_results(flags):
+    def call(*more):
+        command = [sys.executable, ROOT / "scripts" / "train.py", *flags, "--n_epochs=1", *more]
+        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+
+    quiet = call("--quiet")
+    assert quiet.stderr == ""
+    assert re.fullmatch(r"(\[.*:INFO\] \|.*\|\n){2,3}", quiet.stdout), quiet.stdout
+    again = call()
+    assert again.stderr == "" and "Already trained for 1 epochs" in again.stdout
+
+
+def test_ctrl_c_says_how_to_go_on(capsys):
+    def interrupted(argv):
+        raise KeyboardInterrupt
+
+    assert exit_code(interrupted, [], "resume with: python train.py") == 130
+    assert capsys.readouterr().err == "interrupted; resume with: python train.py\n"
+    assert exit_code(interrupted, []) == 130
+    assert capsys.readouterr().err == "interrupted\n"
