@@ -29,9 +29,7 @@ def main(argv):
     parser.add_argument("--rings", type=int, default=1, metavar="N", help="as in make_dataset; 1")
     parser.add_argument("--run", metavar="RUN", help="run folder; its data decides the signals")
     parser.add_argument("--layer", metavar="NAME", help="of the run, such as conv1_b0")
-    parser.add_argument(
-        "--share", type=float, default=0.95, metavar="X", help="of the best that is as good; 0.95"
-    )
+    parser.add_argument("--share", type=float, default=0.95, metavar="X", help="as good as best")
     parser.add_argument("--copy", metavar="FILE", help="write FIRST aligned: .off .obj .ply .stl")
     parser.add_argument("--picture", metavar="FILE", help="write a PNG, before and after")
     parser.add_argument("--json", metavar="FILE", help="write what is printed, all digits")
@@ -39,6 +37,8 @@ def main(argv):
 
     from spherical_cnn.data.files import write_bytes, write_json
     from spherical_cnn.experiment import posing
+    from spherical_cnn.experiment.plots import png
+    from spherical_cnn.experiment.spheres import alignment_figure
 
     posing.check_outputs(options.copy, options.share)
     eye = posing.Eye(options.resolution, options.rings, options.run, options.layer)
@@ -51,7 +51,8 @@ def main(argv):
         moved = posing.aligned_copy(*shapes, peaks.rotations[0])
         write_bytes(options.copy, posing.mesh_bytes(moved, options.copy))
     if options.picture:
-        write_bytes(options.picture, posing.picture(*shapes, peaks.rotations[0]))
+        casters = [shape.caster for shape in shapes]
+        write_bytes(options.picture, png(alignment_figure(*casters, peaks.rotations[0])))
 
 
 if __name__ == "__main__":

@@ -69,33 +69,6 @@ def equivariance_figure(results):
     return figure
 
 
-def alignment_figure(first, second, rotation):
-    """Two shapes over one another, before and after the first is rotated, from two sides.
-
-    Args:
-        first: `(k, 3)` points of its surface, the centre at the origin.
-        second: likewise.
-        rotation: `(3, 3)`.
-
-    Returns:
-        `matplotlib.figure.Figure`.
-    """
-    figure = _canvas(6.4, 6.8)
-    for row, (title, points) in enumerate((("before", first), ("after", first @ rotation.T))):
-        for column, turn in enumerate((-60, 30)):
-            axes = figure.add_subplot(2, 2, 2 * row + column + 1, projection="3d")
-            for cloud, colour, label in ((second, "C0", "second"), (points, "C1", "first")):
-                axes.scatter(*cloud.T, s=1, c=colour, label=label, depthshade=False)
-            axes.view_init(elev=20, azim=turn)
-            axes.set_box_aspect((1, 1, 1))
-            for name in "xyz":
-                axes.set(**{f"{name}lim": (-0.9, 0.9), f"{name}ticks": ()})
-                getattr(axes, f"set_{name}label")(name, labelpad=-14)
-            axes.set_title(f"{title}, seen from {turn}°", fontsize=10)
-    figure.axes[0].legend(markerscale=6, loc="upper left")
-    return figure
-
-
 def png(figure):
     """The figure as PNG bytes."""
     buffer = io.BytesIO()
@@ -110,11 +83,12 @@ def image(figure):
 
 
 def _figure(width, height):
-    figure = _canvas(width, height)
+    figure = canvas(width, height)
     return figure, figure.subplots()
 
 
-def _canvas(width, height):
+def canvas(width, height):
+    """An empty figure, inches, that needs no display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

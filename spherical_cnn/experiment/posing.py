@@ -12,7 +12,6 @@ from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.experiment.casting import cast_signals
 from spherical_cnn.experiment.evaluation import outputs_of
 from spherical_cnn.experiment.peaks import all_peaks
-from spherical_cnn.experiment.plots import alignment_figure, png
 from spherical_cnn.experiment.runfolder import RunFolder
 from spherical_cnn.experiment.training import restore
 from spherical_cnn.signals.files import MAX_BYTES, read_bytes
@@ -20,7 +19,6 @@ from spherical_cnn.signals.mesh import SUFFIXES, read_mesh
 from spherical_cnn.signals.normalise import normalised
 from spherical_cnn.signals.raycast import RayCaster
 from spherical_cnn.signals.signal import Mesh, ShapeError
-from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import matrix_to_euler
 
 
@@ -88,27 +86,32 @@ class Eye:
         if (run is None) != (layer is None):
             raise ConfigError("--run, --layer: expected both or none")
         self.resolution, self.rings, self.centre = resolution, rings, "sphere"
-        self._layer, self._model = layer, None
+        self.model = self._layer = None
         if run is not None:
-            model, config = restore(run)
+            self.model, config = restore(run)
             cast = RunFolder(run).read_data()["options"]
             self.resolution = config.input_res
             self.rings, self.centre = cast.get("rings", 0), cast.get("centre", "sphere")
-            self._model = outputs_of(model, [layer])
-            maps = [one.name for one in model.layers if _is_map(one.output.shape)]
+            self._layer = outputs_of(self.model, [layer])
+            maps = map_layers(self.model)
             if layer not in maps:
                 raise ConfigError(f"--layer: {layer} makes no maps; these do: {', '.join(maps)}")
 
-    def __call__(self, casters):
-        """What is seen of a list of casters: `(shapes, n, n, channels)`."""
-        signals = cast_signals(casters, self.resolution, self.rings)
-        return self.maps(signals)
+    def signals(self, casters):
+        """`(shapes, resolution, resolution, 2)` of a list of casters."""
+        return cast_signals(casters, self.resolution, self.rings)
 
     def maps(self, signals):
-        """What is seen of signals `(shapes, resolution, resolution, 2)`."""
-        if self._model is None:
+        """What is seen of signals: `(shapes, n, n, channels)`."""
+        if self._layer is None:
             return signals
-        return self._model.predict(signals, 16, verbose=0)[self._layer]
+        return next(iter(self._layer.predict(signals, 16, verbose=0).values()))
+
+
+def map_layers(model):
+    """Names of the layers of a model that make maps on the sphere."""
+    shapes = {layer.name: layer.output.shape for layer in model.layers}
+    return [name for name, shape in shapes.items() if len(shape) == 4 and shape[1] == shape[2] >= 4]
 
 
 def align_meshes(first, second, eye, share=0.95):
@@ -128,7 +131,7 @@ def align_meshes(first, second, eye, share=0.95):
         ImportError: if lie_learn is not installed.
     """
     try:
-        seen = eye([first.caster, second.caster])
+        seen = eye.maps(eye.signals([first.caster, second.caster]))
         return all_peaks(seen[0], seen[1], share)
     except ValueError as error:
         raise ShapeError(f"a shape looks the same from all sides: {error}") from error
@@ -164,14 +167,6 @@ def check_outputs(copy, share):
         raise ConfigError(f"--copy: expected {' '.join(SUFFIXES)}. Received: {copy}")
     if not 0 < share <= 1:
         raise ConfigError(f"--share: expected more than 0, at most 1. Received: {share}")
-
-
-def picture(first, second, rotation, resolution=48):
-    """PNG bytes: what rays meet of both, before and after the rotation."""
-    grid = SphericalGrid.from_resolution(resolution)
-    distances = cast_signals([first.caster, second.caster], resolution)[..., :1]
-    met = [points[points.any(-1)] for points in distances * grid.directions]
-    return png(alignment_figure(met[0], met[1], rotation))
 
 
 def to_json(peaks):
@@ -216,7 +211,3 @@ def lines(peaks):
 
 def _numbers(values, digits):
     return " ".join(f"{value:.{digits}f}" for value in values)
-
-
-def _is_map(shape):
-    return len(shape) == 4 and shape[1] == shape[2] >= 4

@@ -83,6 +83,29 @@ class RayCaster:
             distance /= stretch
         return complex_samples(distance, moved, normals)
 
+    def brightness(self, rotation, eye, pixels):
+        """How the mesh looks from far away, lit from there.
+
+        Args:
+            rotation: `(3, 3)`, of the mesh.
+            eye: `(3, 3)`: rows to the right, upwards and towards the eye, orthonormal.
+            pixels: side of the picture.
+
+        Returns:
+            `(pixels, pixels)` float32 from the top left: cosine between the surface's normal and
+            the direction of the eye; not a number beside the mesh.
+        """
+        radius = 1.01 * self._radius
+        across = ((np.arange(pixels) + 0.5) / pixels * 2 - 1) * radius
+        x, y = np.meshgrid(across, -across)
+        right, up, towards = (np.asarray(eye) @ rotation).astype("f4")  # seen from the mesh
+        start = x.reshape(-1, 1) * right + y.reshape(-1, 1) * up + radius * towards
+        rays = np.broadcast_to(-towards, start.shape).astype("f4")
+        hits = self.scene.run(start.astype("f4"), rays, query="INTERSECT", output=True)
+        cosine = np.abs(towards @ self._normals.take(hits["primID"], axis=1, mode="wrap"))
+        cosine[hits["primID"] < 0] = np.nan
+        return cosine.reshape(pixels, pixels)
+
     def cast(self, centre, directions):
         """Casts rays along unit vectors `(3, k)` float32 from `centre`, from outside inwards.
 

@@ -1,0 +1,60 @@
+#!/usr/bin/env python
+"""Draws shapes' signals, a trained network's filters and feature maps, and animations.
+
+`visualize.py WHAT --help` explains each.
+"""
+
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+EXAMPLES = (
+    "visualize.py signal chair.off signal.png",
+    "visualize.py filters runs/m40 conv0_b0 filters.png",
+    "visualize.py features runs/m40 chair.off features.png --angles 40 70 -100",
+    "visualize.py animation chair.off chair.gif --run runs/m40 --layer conv3_b0",
+)
+
+
+def main(argv):
+    """Parses the flags, draws, writes the picture."""
+    from spherical_cnn.data.flags import Parser
+
+    parser = Parser(__doc__, EXAMPLES)
+    what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    signal = what.add_parser("signal", description="The two channels of a mesh.")
+    filters = what.add_parser("filters", description="Filters of a layer, spectra and profiles.")
+    features = what.add_parser("features", description="Maps of a mesh and of its turned copy.")
+    animation = what.add_parser("animation", description="A mesh, its signal, a map, turning.")
+    for one in (filters, features):
+        one.add_argument("run", metavar="RUN", help="run folder")
+    filters.add_argument("layer", metavar="LAYER", help="such as conv0_b0")
+    for one in (signal, features, animation):
+        one.add_argument("mesh", metavar="MESH", help=".off .obj .ply .stl")
+    for one in (signal, filters, features, animation):
+        one.add_argument("picture", metavar="OUT", help="file to write: PNG, animations GIF")
+    for one in (signal, animation):
+        one.add_argument("--resolution", type=int, default=64, metavar="N", help="default 64")
+        one.add_argument("--rings", type=int, default=0, metavar="N", help="as in make_dataset.py")
+    features.add_argument(
+        "--angles", type=float, nargs=3, default=[40, 70, -100], metavar="DEGREES"
+    )
+    features.add_argument("--layers", nargs="+", metavar="NAME", help="default: all of branch 0")
+    animation.add_argument("--run", metavar="RUN", help="run folder; its data decides the signals")
+    animation.add_argument("--layer", metavar="NAME", help="of the run, such as conv3_b0")
+    animation.add_argument("--frames", type=int, default=36, metavar="N", help="default 36")
+    options = vars(parser.parse_args(argv))
+
+    from spherical_cnn.data.files import write_bytes
+    from spherical_cnn.experiment import gallery
+
+    path = options.pop("picture")
+    write_bytes(path, gallery.draw(**options))
+
+
+if __name__ == "__main__":
+    from spherical_cnn.experiment.cli import run
+
+    run(main)

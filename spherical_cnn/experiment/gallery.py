@@ -1,0 +1,133 @@
+"""Pictures of shapes, of what a trained network makes of them, and of the network's filters."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spherical_cnn.data.flags import ConfigError
+from spherical_cnn.experiment import spheres
+from spherical_cnn.experiment.casting import cast_signals
+from spherical_cnn.experiment.evaluation import outputs_of
+from spherical_cnn.experiment.plots import canvas, image, png
+from spherical_cnn.experiment.posing import Eye, map_layers, read_shape
+from spherical_cnn.experiment.training import restore
+from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.rotation import euler_to_matrix, rotate_signal
+
+CHANNELS = ("distance", "sine of the incidence")
+
+
+def signal_of(shape, resolution=64, rings=0):
+    """Figure of the signal of a `spherical_cnn.experiment.posing.Shape`."""
+    return spheres.signal_figure(cast_signals([shape.caster], resolution, rings)[0], CHANNELS)
+
+
+def filters_of(run, layer):
+    """Figure of the filters of a layer of a run, those of its first input channel.
+
+    Raises:
+        ConfigError: if it is no layer of spherical filters; names those that are.
+        RunError: if there is no finished run.
+    """
+    model, _ = restore(run)
+    convolutions = {one.name: one.conv for one in model.layers if hasattr(one, "conv")}
+    if layer not in convolutions:
+        raise ConfigError(f"no filters in {layer}; there are in: {', '.join(convolutions)}")
+    spectra = np.asarray(convolutions[layer].spectra())
+    return spheres.filters_figure(spectra[:, 0], layer)
+
+
+def features_of(eye, shape, angles, layers=None):
+    """Figure of feature maps of a shape and of its turned copy, a row a layer.
+
+    Of each layer the channel that varies most is shown.
+
+    Args:
+        eye: `Eye` of a run, its layer `signal`.
+        shape: `Shape`.
+        angles: ZYZ Euler angles of the rotation, degrees.
+        layers: names; by default those of branch 0 and the signal.
+
+    Raises:
+        ConfigError: if a layer does not exist or makes no maps.
+        ImportError: if lie_learn is not installed.
+    """
+    known = map_layers(eye.model)
+    layers = layers or ["signal", *(name for name in known if name.endswith("_b0"))]
+    missing = sorted(set(layers) - set(known))
+    if missing:
+        raise ConfigError(f"no maps of {', '.join(missing)}; there are: {', '.join(known)}")
+    probe = outputs_of(eye.model, layers)
+    radians = np.radians(angles)
+    turned = cast_signals([shape.caster], eye.resolution, eye.rings, euler_to_matrix(radians))
+    start, found = (probe.predict(x, verbose=0) for x in (eye.signals([shape.caster]), turned))
+    rows = []
+    for name in layers:
+        channel = int(np.argmax(np.var(start[name][0], axis=(0, 1))))
+        maps = start[name][..., channel : channel + 1].astype(np.float64)
+        grid = SphericalGrid.from_resolution(maps.shape[1])
+        rotated = rotate_signal(maps, radians, grid)
+        label = CHANNELS[channel] if name == "signal" else f"{name}, channel {channel}"
+        rows.append((label, maps[0, ..., 0], rotated[0, ..., 0], found[name][0, ..., channel]))
+    return spheres.comparison_figure(rows)
+
+
+def turning(shape, eye, layer=None, frames=36):
+    """Frames of a shape that turns about a slanted axis, its signal, and a feature map.
+
+    Args:
+        shape: `Shape`.
+        eye: `Eye`; with a layer the map that varies most is shown as well.
+        layer: its name, for the title.
+        frames: how many, over one whole turn.
+
+    Returns:
+        list of `(height, width, 3)` uint8.
+    """
+    from scipy.spatial.transform import Rotation
+
+    turns = 2 * np.pi * np.arange(frames)[:, None] / frames * [0.6, 0, 0.8]
+    matrices = Rotation.from_rotvec(turns).as_matrix()
+    signals = np.concatenate(
+        [cast_signals([shape.caster], eye.resolution, eye.rings, m) for m in matrices]
+    )
+    panels = [("distance", signals[..., 0])]
+    if layer:
+        maps = eye.maps(signals)
+        channel = int(np.argmax(np.var(maps[0], axis=(0, 1))))
+        panels.append((f"{layer}, channel {channel}", maps[..., channel]))
+    colours = [spheres.scale(values) for _, values in panels]
+    pictures = []
+    for index, matrix in enumerate(matrices):
+        figure = canvas(2.2 * (1 + len(panels)), 2.3)
+        axes = figure.subplots(1, 1 + len(panels))
+        spheres.draw_picture(axes[0], spheres.shape_pixels(shape.caster, matrix))
+        axes[0].set_title("shape", fontsize=9)
+        for one, (title, values), tint in zip(axes[1:], panels, colours, strict=True):
+            spheres.draw_sphere(one, values[index], tint, spheres.FRONT)
+            one.set_title(title, fontsize=9)
+        pictures.append(image(figure))
+    return pictures
+
+
+def draw(what, mesh=None, **options):
+    """A picture as bytes.
+
+    Args:
+        what: `signal`, `filters`, `features`: PNG; `animation`: GIF.
+        mesh: path, but for filters.
+        options: arguments of `signal_of`, `filters_of`, `features_of`, or of `Eye` and `turning`.
+
+    Raises:
+        ConfigError, ShapeError, RunError, OSError: see these.
+    """
+    if what == "filters":
+        return png(filters_of(**options))
+    if what == "signal":
+        return png(signal_of(read_shape(mesh), **options))
+    if what == "features":
+        eye = Eye(run=options.pop("run"), layer="signal")
+        return png(features_of(eye, read_shape(mesh, eye.centre), **options))
+    frames = options.pop("frames")
+    eye = Eye(**options)
+    return spheres.gif(turning(read_shape(mesh, eye.centre), eye, options["layer"], frames))
