@@ -24,8 +24,9 @@ def main(argv):
     from spherical_cnn.data.flags import flag_parser
     from spherical_cnn.data.recipe import Recipe
     from spherical_cnn.experiment.config import Config
-    from spherical_cnn.experiment.equivariance import Probe, measure_shapes, table_lines
+    from spherical_cnn.experiment.equivariance import Probe, error_table, measure_shapes
     from spherical_cnn.experiment.network import build_model
+    from spherical_cnn.experiment.page import table_lines
     from spherical_cnn.experiment.training import restore
 
     of_recipe = {"kind", "centre", "up", "max_file_mb", "embedded_shapes", "rings"}
@@ -42,7 +43,8 @@ def main(argv):
         made = {"model": "two_branch", "dset": "from_cached_tfrecords", "dtype": "complex64"}
         config = Config.from_json({**made, **given})
         model = build_model(config)
-    print(*table_lines(measure_shapes(model, config, source, recipe, probe)), sep="\n")
+    errors = measure_shapes(model, config, source, recipe, probe)
+    print(*table_lines(*error_table(errors)), sep="\n")
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ def main(argv):
 
     from spherical_cnn.experiment import rankings as files
     from spherical_cnn.experiment import retrieval
+    from spherical_cnn.experiment.page import table_lines
 
     if options.rankings and options.truth:
         ids, classes, subclasses = files.read_truth(options.truth, options.split)
@@ -45,7 +46,7 @@ def main(argv):
         found = retrieval.retrieve(options.run, options.shards, options.output, options.by_class)
     else:
         parser.error("expected RUN, --shards and --output, or --rankings and --truth")
-    print(*retrieval.table_lines(found), sep="\n")
+    print(*table_lines(*retrieval.score_table(found)), sep="\n")
 
 
 if __name__ == "__main__":

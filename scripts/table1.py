@@ -26,8 +26,9 @@ def main(argv):
     from spherical_cnn.data.flags import ConfigError, flag_parser
     from spherical_cnn.data.recipe import Recipe
     from spherical_cnn.experiment.config import Config
+    from spherical_cnn.experiment.page import table_lines
     from spherical_cnn.experiment.progress import shapes_bar
-    from spherical_cnn.experiment.table import Network, run_table, table_lines
+    from spherical_cnn.experiment.table import Network, accuracy_table, run_table
 
     parser, of_network = (
         flag_parser(__doc__, Config, Recipe, without=(*_SET_HERE, "test_only"), examples=EXAMPLES)
@@ -50,8 +51,8 @@ def main(argv):
     if len(networks) < len(paths):
         raise ConfigError(f"--networks: expected different names. Received: {', '.join(paths)}")
     table = run_table(networks=networks, seeds=seeds, progress=shapes_bar, **request)
-    print("", *table_lines(table), "", sep="\n")
-    print(f"Report: {request['folder']}/report.md; plots: {request['folder']}/*/*/plots/")
+    print("", *table_lines(*accuracy_table(table)), "", sep="\n")
+    print(f"Report: {request['folder']}/report.html; plots: {request['folder']}/*/*/plots/")
 
 
 if __name__ == "__main__":

@@ -153,20 +153,20 @@ def measure(model, signals, turned, angles):
     return {"layers": errors, "flips": flips}
 
 
-def table_lines(results):
-    """The errors, medians over the rotations, as the lines of a Markdown table.
+def error_table(results):
+    """The errors, per cent, medians over the rotations, as `(header, rows)` of a table.
 
     Args:
         results: dict by way of turning of what `measure` returns.
     """
     ways = list(results)
     names = next(iter(results.values()))["layers"]
-    rows = {name: [results[way]["layers"][name] for way in ways] for name in names}
-    lines = [f"| relative error, % | {' | '.join(ways)} |", f"|---|{'---:|' * len(ways)}"]
-    for name, row in rows.items():
-        lines.append(f"| {name} | {' | '.join(f'{100 * np.median(e):.2f}' for e in row)} |")
+    rows = [
+        [name, *(f"{100 * np.median(results[way]['layers'][name]):.2f}" for way in ways)]
+        for name in names
+    ]
     flips = [f"{100 * np.mean(results[way]['flips']):.1f}" for way in ways]
-    return [*lines, f"| predictions changed, % | {' | '.join(flips)} |"]
+    return ["relative error, %", *ways], [*rows, ["predictions changed, %", *flips]]
 
 
 def _content(values):

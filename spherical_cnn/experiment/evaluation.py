@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import keras
 import numpy as np
 from keras import ops
+from scipy import special
 
 from spherical_cnn.experiment.config import ConfigError
 
@@ -116,6 +119,41 @@ def activations(model, batches, layers):
         names = np.array([name.decode(errors="replace") for name in record["name"].numpy()])
         meta = {"label": record["label"].numpy(), "rotation": record["rotation"].numpy()}
         yield {**{key: np.asarray(v) for key, v in outputs.items()}, **meta, "name": names}
+
+
+class Mistake(NamedTuple):
+    """A misclassified sample: its signal `(n, n, 2)`, and the probability of the wrong class."""
+
+    name: str
+    label: int
+    predicted: int
+    probability: float
+    signal: np.ndarray
+
+
+def worst_mistakes(model, batches, count):
+    """The samples that are most surely taken for another class, the surest first.
+
+    Args:
+        model: of `build_model`, restored.
+        batches: as in `activations`.
+        count: how many, at most.
+
+    Returns:
+        list of `Mistake`.
+    """
+    worst: list[Mistake] = []
+    for record in batches:
+        logits = model.predict_on_batch(record["signal"])["logits"]
+        probabilities = special.softmax(np.asarray(logits, np.float64), axis=-1)
+        predicted, labels = probabilities.argmax(axis=-1), record["label"].numpy()
+        for row in np.flatnonzero(predicted != labels):
+            found = predicted[row]
+            name = record["name"].numpy()[row].decode(errors="replace")
+            sure, signal = float(probabilities[row, found]), record["signal"].numpy()[row]
+            worst.append(Mistake(name, int(labels[row]), int(found), sure, signal))
+        worst = sorted(worst, key=lambda mistake: -mistake.probability)[:count]
+    return worst
 
 
 def describe(model, batches):

@@ -9,18 +9,23 @@ import numpy as np
 from spherical_cnn.experiment.evaluation import normalised
 
 
-def confusion_figure(counts):
+def confusion_figure(counts, classes=None):
     """Confusion matrix as a heat map of row shares: the true class's samples by prediction.
 
     Args:
         counts: `(true, predicted)` integers.
+        classes: their names; numbers by default.
 
     Returns:
         `matplotlib.figure.Figure`.
     """
-    figure, axes = _figure(5.2, 4.6)
+    classes = classes or [str(label) for label in range(len(counts))]
+    side = max(4.6, 1.4 + 0.16 * len(classes))
+    figure, axes = _figure(side + 0.6, side)
     picture = axes.imshow(normalised(counts), cmap="cividis", vmin=0, vmax=1)
     axes.set(xlabel="predicted class", ylabel="true class")
+    axes.set_xticks(range(len(classes)), classes, rotation=90, fontsize=7)
+    axes.set_yticks(range(len(classes)), classes, fontsize=7)
     figure.colorbar(picture, label="share of the true class")
     return figure
 

@@ -1,14 +1,14 @@
-"""The result of a run, as the log's table and as `report.md`."""
+"""The result of a run: the table of the log, `report.md` and `report.html`."""
 
 from __future__ import annotations
-
-import re
 
 import numpy as np
 
 import spherical_cnn
 from spherical_cnn.experiment import plots
-from spherical_cnn.experiment.equivariance import table_lines
+from spherical_cnn.experiment.equivariance import error_table
+from spherical_cnn.experiment.page import Page
+from spherical_cnn.experiment.spheres import mistakes_figure
 
 
 def result_table(name, metrics):
@@ -20,8 +20,8 @@ def result_table(name, metrics):
     return [_line(titles, widths), _line(row, widths)]
 
 
-def write_report(run, config, state, metrics, errors):
-    """Writes `metrics.json`, `equivariance.json`, the plots and `report.md` of a tested run.
+def write_report(run, config, state, metrics, errors, mistakes):
+    """Writes `metrics.json`, `equivariance.json`, the plots and the report of a tested run.
 
     Args:
         run: `RunFolder`.
@@ -29,68 +29,69 @@ def write_report(run, config, state, metrics, errors):
         state: of the final checkpoint.
         metrics: as returned by `spherical_cnn.experiment.training.test`.
         errors: as returned by `spherical_cnn.experiment.equivariance.measure_records`, or `None`.
+        mistakes: as returned by `spherical_cnn.experiment.evaluation.worst_mistakes`.
     """
-    confusion = np.asarray(metrics["confusion"])
+    data = run.read_data()
+    named = data["classes"]
+    classes = [*named, *(str(label) for label in range(len(named), config.n_classes))]
     run.write_json("metrics.json", metrics)
-    run.write("plots/confusion.png", plots.png(plots.confusion_figure(confusion)))
-    run.write("plots/curves.png", plots.png(plots.curves_figure(state["history"])))
+    page = Page(config.name)
+
+    def picture(name, figure):
+        pixels = plots.png(figure)
+        run.write(f"plots/{name}.png", pixels)
+        page.picture(name.capitalize(), f"plots/{name}.png", pixels)
+
+    _results(page, config, metrics)
+    picture("confusion", plots.confusion_figure(np.asarray(metrics["confusion"]), classes))
+    page.heading("Training")
+    picture("curves", plots.curves_figure(state["history"]))
+    columns = ("epoch", "learning_rate", "train_accuracy", "valid_accuracy", "loss", "seconds")
+    page.table(columns, [[f"{row[key]:.6g}" for key in columns] for row in state["history"]])
+    page.heading("Equivariance")
     if errors:
         run.write_json("equivariance.json", errors)
-        run.write("plots/equivariance.png", plots.png(plots.equivariance_figure(errors)))
-    run.write_text("report.md", _markdown(config, state, metrics, errors))
+        page.text(
+            "Error of each layer, relative to its norm, when the first test signals, band-limited, "
+            "are rotated exactly: medians over random rotations."
+        )
+        picture("equivariance", plots.equivariance_figure(errors))
+        page.table(*error_table(errors))
+    else:
+        page.text("Not measured: that needs lie_learn, which is not installed.")
+    page.heading("Worst mistakes")
+    if mistakes:
+        page.text("The distances of the test samples that are most surely taken for another class.")
+        picture("mistakes", mistakes_figure(mistakes, classes))
+    else:
+        page.text("None.")
+    page.heading("Data")
+    page.code(_data_lines(config, data))
+    page.heading("Options")
+    page.code(config.to_flags())
+    run.write_text("report.md", page.markdown())
+    run.write_text("report.html", page.html())
 
 
-def _markdown(config, state, metrics, errors):
-    history = state["history"]
-    title, row = result_table(config.name, metrics)
-    columns = ("epoch", "learning_rate", "train_accuracy", "valid_accuracy", "loss", "seconds")
-    lines = [
-        f"# {config.name}",
-        "",
+def _results(page, config, metrics):
+    page.text(
         f"spherical_cnn {spherical_cnn.__version__}; train, val and test are accuracies, "
-        "train time is mean seconds per epoch.",
-        "",
-        title,
-        re.sub(r"[^|]", "-", title),
-        row,
-        "",
-        f"Test: {metrics['test_samples']} samples, loss {metrics['test_loss']:.4f}.",
-        "",
-        "![Confusion](plots/confusion.png)",
-        "",
-        "## Training",
-        "",
-        "![Curves](plots/curves.png)",
-        "",
-        f"| {' | '.join(columns)} |",
-        f"|{'---|' * len(columns)}",
-        *(f"| {' | '.join(f'{row[key]:.6g}' for key in columns)} |" for row in history),
-        "",
-        "## Equivariance",
-        "",
-        *_equivariance(errors),
-        "",
-        "## Options",
-        "",
-        "```",
-        *config.to_flags(),
-        "```",
-        "",
-    ]
-    return "\n".join(lines)
+        "train time is mean seconds per epoch."
+    )
+    header, row = (
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in result_table(config.name, metrics)
+    )
+    page.table(header, [row])
+    page.text(f"Test: {metrics['test_samples']} samples, loss {metrics['test_loss']:.4f}.")
 
 
-def _equivariance(errors):
-    if not errors:
-        return ["Not measured: that needs lie_learn, which is not installed."]
-    return [
-        "Error of each layer, relative to its norm, when the first test signals, band-limited, "
-        "are rotated exactly: medians over random rotations.",
-        "",
-        "![Equivariance](plots/equivariance.png)",
-        "",
-        *table_lines(errors),
-    ]
+def _data_lines(config, data):
+    lines = [f"shards: {config.dset_dir}"]
+    if data["options"]:
+        lines += [f"source: {data['source']}", f"classes: {', '.join(data['classes'])}"]
+        lines += [f"{name}: {value}" for name, value in data["options"].items()]
+    return lines
 
 
 def _line(cells, widths):

@@ -118,14 +118,10 @@ def score(rankings, classes, subclasses=None, queries=None):
     }
 
 
-def table_lines(found):
-    """The micro and macro averages that `score` returns, as the lines of a Markdown table."""
-    rows = {part: [f"{found[part][m]:.3f}" for m in METRICS] for part in ("micro", "macro")}
-    return [
-        f"| average | {' | '.join(METRICS)} |",
-        f"|---|{'---:|' * len(METRICS)}",
-        *(f"| {part} | {' | '.join(row)} |" for part, row in rows.items()),
-    ]
+def score_table(found):
+    """The micro and macro averages that `score` returns, as `(header, rows)` of a table."""
+    rows = [[part, *(f"{found[part][m]:.3f}" for m in METRICS)] for part in ("micro", "macro")]
+    return ["average", *METRICS], rows
 
 
 def retrieve(path, shards, folder, by_class=False):

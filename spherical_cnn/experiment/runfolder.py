@@ -43,11 +43,13 @@ _OWN_FILES = (
     "metrics.json",
     "equivariance.json",
     "report.md",
+    "report.html",
     "model.keras",
     "events.out.tfevents.*",
     "checkpoints/*.npz",
     "plots/confusion.png",
     "plots/curves.png",
+    "plots/mistakes.png",
     "plots/equivariance.png",
 )
 _UNFINISHED = (f"{UNFINISHED}*", f"*/{UNFINISHED}*")

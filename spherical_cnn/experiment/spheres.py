@@ -119,6 +119,31 @@ def alignment_figure(first, second, rotation):
     return figure
 
 
+def mistakes_figure(mistakes, classes):
+    """Spheres of the distances of misclassified samples, with what they are and are taken for.
+
+    Args:
+        mistakes: list of `spherical_cnn.experiment.evaluation.Mistake`.
+        classes: names of the classes.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    columns = 4
+    rows = -(-len(mistakes) // columns)
+    figure = canvas(2 * columns, 2.6 * rows)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for one, mistake in zip(axes, mistakes, strict=False):
+        distance = mistake.signal[..., 0]
+        draw_sphere(one, distance, scale(distance), FRONT)
+        title = f"{classes[mistake.label]}, taken for\n{classes[mistake.predicted]}"
+        one.set_title(f"{title} ({mistake.probability:.2f})", fontsize=8)
+        one.set_xlabel(mistake.name[-28:], fontsize=6)
+    for one in axes[len(mistakes) :]:
+        one.set_visible(False)
+    return figure
+
+
 def scale(values):
     """Norm and colours for values: `(name, lowest, highest)`, around zero if some are negative."""
     low, high = float(np.min(values)), float(np.max(values))

@@ -13,6 +13,7 @@ from spherical_cnn.data.files import write_bytes, write_json
 from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.data.recipe import Recipe
 from spherical_cnn.experiment.config import Config
+from spherical_cnn.experiment.page import Page
 from spherical_cnn.experiment.training import run_experiment
 
 REGIMES = ("so3", "z")
@@ -39,8 +40,8 @@ def run_table(source, folder, networks, seeds, progress, workers=1, split_file=N
     Args:
         source: see `spherical_cnn.data.sources.find_shapes`.
         folder: gets `data-z`, `data-so3`, a run folder `NETWORK/REGIME-SEED` each, `table.json`,
-            `report.md`. Networks with another recipe than the first have `data-z-NETWORK` and
-            `data-so3-NETWORK`.
+            `report.md`, `report.html`. Networks with another recipe than the first have
+            `data-z-NETWORK` and `data-so3-NETWORK`.
         networks: dict by name of `Network`s, without folders, number of classes, rotations and
             resolution of the data.
         seeds: runs of each, with consecutive seeds from that of the options on.
@@ -88,27 +89,22 @@ def run_table(source, folder, networks, seeds, progress, workers=1, split_file=N
                 table[name][column].append(metrics)
             runs += [f"{name}/{regime}-{options['seed']}" for regime in REGIMES]
             write_json(os.path.join(folder, "table.json"), table)
-            report = _markdown(source, manifest, table, runs)
-            write_bytes(os.path.join(folder, "report.md"), report.encode())
+            _write_report(folder, source, manifest, table, runs)
     return table
 
 
-def table_lines(table):
-    """The accuracies on test, per cent, mean ± half the range over the seeds, as Markdown lines."""
-    lines = [
-        f"| test accuracy, %, trained / tested | {' | '.join(COLUMNS)} |",
-        f"|---|{'---:|' * len(COLUMNS)}",
+def accuracy_table(table):
+    """The accuracies on test, per cent, mean ± half the range over the seeds: `(header, rows)`."""
+    rows = [
+        [name, *(_cell([metrics["test"] for metrics in columns[c]]) for c in COLUMNS)]
+        for name, columns in table.items()
     ]
-    for name, columns in table.items():
-        cells = [_cell([metrics["test"] for metrics in columns[c]]) for c in COLUMNS]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+    columns = next(iter(table.values()))
     samples = [str(columns[c][0]["test_samples"]) if columns[c] else "" for c in COLUMNS]
     published = [f"{PUBLISHED[column]}" for column in COLUMNS]
-    return [
-        *lines,
-        f"| test samples | {' | '.join(samples)} |",
-        f"| published, for ModelNet40 (Esteves et al. 2018) | {' | '.join(published)} |",
-    ]
+    rows.append(["test samples", *samples])
+    rows.append(["published, for ModelNet40 (Esteves et al. 2018)", *published])
+    return ["test accuracy, %, trained / tested", *COLUMNS], rows
 
 
 def _regimes(logdirs, options, datasets):
@@ -131,24 +127,20 @@ def _cell(accuracies):
     return f"{mean:.1f} ± {spread:.1f}" if len(accuracies) > 1 else f"{mean:.1f}"
 
 
-def _markdown(source, manifest, table, runs):
-    lines = [
-        f"# {source}",
-        "",
+def _write_report(folder, source, manifest, table, runs):
+    page = Page(os.fspath(source))
+    page.text(
         f"{len(manifest['classes'])} classes: {', '.join(manifest['classes'])}. z: each shape "
         "upright, turned about the vertical axis; SO(3): turned in any way. Of several seeds: mean "
-        "± half the range.",
-        "",
-        *table_lines(table),
-        "",
-    ]
+        "± half the range."
+    )
+    page.table(*accuracy_table(table))
     for run in runs:
-        lines += [
-            f"## {run}",
-            "",
-            f"[Report]({run}/report.md)",
-            "",
-            f"![Confusion]({run}/plots/confusion.png) ![Curves]({run}/plots/curves.png)",
-            "",
-        ]
-    return "\n".join(lines)
+        page.heading(run)
+        page.link("Report", f"{run}/report.md")
+        for name in ("confusion", "curves"):
+            path = f"{run}/plots/{name}.png"
+            with open(os.path.join(folder, path), "rb") as file:
+                page.picture(name.capitalize(), path, file.read())
+    for suffix, text in (("md", page.markdown()), ("html", page.html())):
+        write_bytes(os.path.join(folder, f"report.{suffix}"), text.encode())

@@ -25,7 +25,7 @@ from spherical_cnn.experiment import callbacks, report
 from spherical_cnn.experiment.checkpoints import load_checkpoint, save_checkpoint
 from spherical_cnn.experiment.config import Config, ConfigError
 from spherical_cnn.experiment.equivariance import measure_records
-from spherical_cnn.experiment.evaluation import confusion_counts
+from spherical_cnn.experiment.evaluation import confusion_counts, worst_mistakes
 from spherical_cnn.experiment.network import (
     build_model,
     compile_model,
@@ -35,6 +35,8 @@ from spherical_cnn.experiment.network import (
 from spherical_cnn.experiment.runfolder import RunError, RunFolder, start_logging
 
 logger = logging.getLogger("spherical_cnn")
+
+_MISTAKES = 12  # in a report
 
 
 def run_experiment(options):
@@ -70,7 +72,9 @@ def run_experiment(options):
     state = load_checkpoint(run.checkpoint("final"), model)
     metrics = test(model, config, shards["test"], state)
     if not config.test_only:
-        report.write_report(run, config, state, metrics, _equivariance(config, model, shards))
+        errors = _equivariance(config, model, shards)
+        mistakes = worst_mistakes(model, _test_batches(config, shards["test"]), _MISTAKES)
+        report.write_report(run, config, state, metrics, errors, mistakes)
     for line in report.result_table(config.name, metrics):
         logger.info(line, extra={"result": True})
     return metrics
@@ -112,9 +116,7 @@ def evaluate(model, config, shards):
         dict of JSON values: `test`, `test_loss`, `test_samples`, `confusion` (counts, true class
         by predicted class).
     """
-    batches = evaluation_batches(
-        shards, record_format(config), config.train_bsize, config.test_n or None
-    )
+    batches = _test_batches(config, shards)
     with explain_errors(shards, record_format(config)):
         results = model.evaluate(with_labels(batches, model), return_dict=True, verbose=0)
     confusion = confusion_counts(model)
@@ -124,6 +126,11 @@ def evaluate(model, config, shards):
         "test_samples": int(confusion.sum()),
         "confusion": confusion.tolist(),
     }
+
+
+def _test_batches(config, shards):
+    form, limit = record_format(config), config.test_n or None
+    return evaluation_batches(shards, form, config.train_bsize, limit)
 
 
 def restore(path):

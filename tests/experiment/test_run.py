@@ -1,3 +1,4 @@
+import base64
 import csv
 import importlib.util
 import json
@@ -13,7 +14,12 @@ import tensorflow as tf
 from spherical_cnn.data.datasets import evaluation_batches, find_shards
 from spherical_cnn.experiment import callbacks, network, training
 from spherical_cnn.experiment.config import Config, ConfigError, argument_parser
-from spherical_cnn.experiment.evaluation import ConfusionAccuracy, activations, normalised
+from spherical_cnn.experiment.evaluation import (
+    ConfusionAccuracy,
+    activations,
+    normalised,
+    worst_mistakes,
+)
 from spherical_cnn.experiment.runfolder import RunError, RunFolder
 
 
@@ -44,12 +50,41 @@ def test_the_run_folder_holds_all_that_it_should(finished):
     assert names - events - measured == {
         *("config.json", "logging.log", "history.csv", "metrics.json", "report.md", "model.keras"),
         *(f"checkpoints/{name}.npz" for name in ("latest", "best", "final")),
-        *("plots/confusion.png", "plots/curves.png"),
+        *("plots/confusion.png", "plots/curves.png", "plots/mistakes.png", "report.html"),
     }
     assert json.loads((folder / "metrics.json").read_text()) == metrics
     assert metrics["test_samples"] == np.sum(metrics["confusion"]) == 13
     report = (folder / "report.md").read_text()
     assert f"| {metrics['test']:.4f} |" in report and "--n_epochs=3" in report
+    page = (folder / "report.html").read_text()
+    assert f"<td>{metrics['test']:.4f}</td>" in page and "--n_epochs=3" in page
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    files = re.findall(r"\]\((plots/\w+.png)\)", report)
+    assert [base64.b64decode(data) for data in pictures] == [
+        (folder / name).read_bytes() for name in files
+    ]
+    assert len(files) >= 3 and not re.search(r'(src|href)="(?!data:)', page)
+
+
+def test_the_worst_mistakes_are_the_surest_ones(finished):
+    folder, _, metrics = finished
+    model, config = training.restore(folder)
+    shards = find_shards(config.dset_dir, "test")
+    batches = list(evaluation_batches(shards, network.record_format(config), 4))
+    found = worst_mistakes(model, batches, 100)
+    assert len(found) == metrics["test_samples"] - np.trace(metrics["confusion"])
+    assert [m[:4] for m in worst_mistakes(model, batches, 3)] == [m[:4] for m in found[:3]]
+    signals = np.concatenate([batch["signal"] for batch in batches])
+    logits = model.predict(signals, verbose=0)["logits"]
+    probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+    labels = np.concatenate([batch["label"] for batch in batches])
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    order = wrong[np.argsort(-probabilities.max(axis=1)[wrong])]
+    assert [m.label for m in found] == labels[order].tolist()
+    np.testing.assert_allclose(
+        [m.probability for m in found], probabilities.max(axis=1)[order], rtol=1e-4
+    )
+    np.testing.assert_array_equal(found[0].signal, signals[order[0]])
 
 
 def test_the_log_has_the_lines_of_the_original(finished):
