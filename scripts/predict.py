@@ -1,0 +1,60 @@
+#!/usr/bin/env python
+"""Says what a finished run takes shapes for: meshes, voxels or points, files or folders of them.
+
+Each shape is looked at in several rotations: the probability is the mean over these, agreement the
+share of them that give that class first, spread the probability's standard deviation.
+"""
+
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+EXAMPLES = (
+    "predict.py runs/furniture chair.off sofa.stl",
+    "predict.py runs/furniture meshes --workers 2 --json predictions.json",
+    "predict.py runs/furniture --export saved_model",
+)
+
+
+def main(argv):
+    """Parses the flags, predicts, prints the table."""
+    from spherical_cnn.data.files import BuildError, write_json
+    from spherical_cnn.data.flags import ConfigError, Parser
+    from spherical_cnn.experiment import prediction
+    from spherical_cnn.experiment.page import table_lines
+    from spherical_cnn.experiment.progress import bar
+
+    parser = Parser(__doc__, EXAMPLES)
+    parser.add_argument("run", metavar="RUN", help="run folder")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="shapes, or folders of shapes")
+    parser.add_argument("--rotations", type=int, default=4, metavar="N", help="default 4")
+    parser.add_argument("--top", type=int, default=3, metavar="N", help="classes named; default 3")
+    parser.add_argument("--up", metavar="AXIS", help="that is up in the files; default the run's")
+    parser.add_argument("--kind", metavar="KIND", help="mesh, voxels, points; default the run's")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes; default 1")
+    parser.add_argument("--json", metavar="FILE", help="write the predictions, all digits")
+    parser.add_argument("--export", metavar="FOLDER", help="write a SavedModel of the network")
+    options = parser.parse_args(argv)
+    if not options.files and not options.export or min(options.rotations, options.top) < 1:
+        raise ConfigError("expected files or --export, --rotations and --top of at least 1")
+
+    predictor = prediction.Predictor(options.run, options.up, options.kind)
+    if options.export:
+        predictor.model.export(options.export, verbose=False)
+    paths = prediction.find_files(options.files)
+    found = predictor.predict(paths, options.rotations, options.top, options.workers)
+    found = list(bar(iterable=found, total=len(paths), unit=" shapes"))
+    if options.json:
+        write_json(options.json, [one._asdict() for one in found])
+    print(*table_lines(*prediction.prediction_table(found)), sep="\n")
+    failed = sum(bool(one.error) for one in found)
+    if failed:
+        raise BuildError(f"{failed} of {len(found)} files could not be used")
+
+
+if __name__ == "__main__":
+    from spherical_cnn.experiment.cli import run
+
+    run(main)

@@ -1,0 +1,176 @@
+"""What a finished run takes shapes for: files in, classes with probabilities and doubt out."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+from scipy import special
+
+from spherical_cnn.data.flags import ConfigError
+from spherical_cnn.data.recipe import Recipe
+from spherical_cnn.data.records import split_complex
+from spherical_cnn.data.workers import worker_pool
+from spherical_cnn.experiment.runfolder import RunError, RunFolder
+from spherical_cnn.experiment.training import restore
+from spherical_cnn.signals.shape import SUFFIXES, caster_of_file
+from spherical_cnn.signals.signal import Pose, ShapeError
+from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
+
+_FILES = 8  # of a task
+
+
+class Prediction(NamedTuple):
+    """What one file is taken for.
+
+    Args:
+        path: of the file.
+        classes: names of the likeliest classes, the likeliest first.
+        probabilities: of these, means over the rotations.
+        agreement: share of the rotations in which the likeliest class is the first.
+        spread: standard deviation of its probability over the rotations.
+        error: why the file could not be used, else "".
+    """
+
+    path: str
+    classes: list
+    probabilities: list
+    agreement: float
+    spread: float
+    error: str
+
+
+class Predictor:
+    """A run, restored, and how its signals were made.
+
+    Args:
+        run: path of the run folder.
+        up: axis that is up in the files; by default as in the run's data set.
+        kind: what the files hold; likewise.
+
+    Raises:
+        ConfigError: if there is no such axis or kind.
+        RunError: if there is no finished run, or it does not say how its signals were made.
+    """
+
+    def __init__(self, run, up=None, kind=None):
+        self.model, config = restore(run)
+        folder = RunFolder(run)
+        data = folder.read_data()
+        made = data["options"]
+        if not made:
+            raise RunError(
+                f"{folder('data.json')}: not found, so it is not known how the signals of this run "
+                "were made; expected a run on shards of make_dataset.py"
+            )
+        if made["resolution"] != config.input_res:
+            raise RunError(
+                f"{folder('data.json')}: signals of resolution {made['resolution']}, expected "
+                f"{config.input_res} as in {folder('config.json')}"
+            )
+        self.recipe = Recipe(**{**made, "up": up or made["up"], "kind": kind or made["kind"]})
+        self.classes = data["classes"]
+        self._names = [*self.classes, *map(str, range(len(self.classes), config.n_classes))]
+
+    def predict(self, paths, rotations=4, top=3, workers=1):
+        """Predictions of files, in order, as they come.
+
+        Args:
+            paths: of files of `spherical_cnn.signals.shape.SUFFIXES`.
+            rotations: of each shape, of the kind that the run was trained on; the first is none.
+            top: how many classes to name.
+            workers: processes that read and cast.
+
+        Yields:
+            `Prediction`.
+        """
+        parts = [paths[i : i + _FILES] for i in range(0, len(paths), _FILES)]
+        tasks = [(part, self.recipe, rotations) for part in parts]
+        with worker_pool(workers) as perform_all:
+            for (part, *_), seen in perform_all(_look, tasks):
+                yield from self._classify(part, seen, top)
+
+    def _classify(self, paths, seen, top):
+        good = [signals for signals in seen if not isinstance(signals, str)]
+        logits = np.empty((0, len(self._names)))
+        if good:
+            logits = self.model.predict(np.concatenate(good), 32, verbose=0)["logits"]
+        rows = iter(special.softmax(np.asarray(logits, np.float64), axis=-1))
+        for path, signals in zip(paths, seen, strict=True):
+            if isinstance(signals, str):
+                yield Prediction(path, [], [], 0.0, 0.0, signals)
+                continue
+            probabilities = np.stack([next(rows) for _ in signals])
+            mean = probabilities.mean(axis=0)
+            order = np.argsort(-mean)[:top]
+            first = order[0]
+            yield Prediction(
+                path,
+                [self._names[label] for label in order],
+                mean[order].tolist(),
+                float(np.mean(probabilities.argmax(axis=1) == first)),
+                float(probabilities[:, first].std()),
+                "",
+            )
+
+
+def find_files(paths):
+    """Files, and those of known suffixes in folders, sorted.
+
+    Raises:
+        ConfigError: if a folder has none.
+    """
+    found = []
+    for path in paths:
+        if not os.path.isdir(path):
+            found.append(path)
+            continue
+        inside = sorted(
+            os.path.join(folder, name)
+            for folder, _, names in os.walk(path)
+            for name in names
+            if os.path.splitext(name)[1].lower() in SUFFIXES
+        )
+        if not inside:
+            raise ConfigError(f"{path}: found no shapes, expected files {' '.join(SUFFIXES)}")
+        found += inside
+    return found
+
+
+def prediction_table(predictions):
+    """`(header, rows)` of a table."""
+    header = ["file", "class", "probability", "agreement", "spread", "next"]
+    rows = []
+    for one in predictions:
+        if one.error:
+            rows.append([one.path, f"error: {one.error}", "", "", "", ""])
+            continue
+        others = zip(one.classes[1:], one.probabilities[1:], strict=True)
+        figures = [f"{x:.2f}" for x in (one.probabilities[0], one.agreement, one.spread)]
+        after = ", ".join(f"{name} {probability:.2f}" for name, probability in others)
+        rows.append([one.path, one.classes[0], *figures, after])
+    return header, rows
+
+
+def _look(task):
+    """Signals `(rotations, n, n, 2)` of each file of a task, or why there are none."""
+    paths, recipe, rotations = task
+    grid = SphericalGrid.from_resolution(recipe.resolution)
+    return [_signals(path, recipe, rotations, grid) for path in paths]
+
+
+def _signals(path, recipe, rotations, grid):
+    keep = {"none": [0, 0, 0], "z": [1, 0, 0], "so3": [1, 1, 1]}[recipe.rotation]
+    angles = random_rotations(rotations, np.random.default_rng(recipe.seed)) * keep
+    angles[0] = 0
+    try:
+        caster = caster_of_file(path, **recipe.reading)
+    except ShapeError as error:
+        return str(error)
+    except OSError as error:
+        return error.strerror or str(error)
+    poses = [Pose(matrix) for matrix in euler_to_matrix(angles)]
+    samples = np.stack([caster.signal(grid, pose, recipe.rings) for pose in poses])
+    return split_complex(samples[..., None]).numpy()
