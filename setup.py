@@ -29,10 +29,13 @@ setup(
         "train": ["tqdm>=4.60", "tensorboard>=2.18,<2.22", "matplotlib>=3.10"],
         "shapes": ["trimesh>=5,<6", "embreex>=4.4,<5", "scikit-image>=0.25", "tqdm>=4.60"],
         "rotation": ["lie_learn>=0.0.2,<0.1", "numpy<2"],
+        "onnx": ["tf2onnx>=1.17,<2"],
         "dev": [
             "pytest>=8.2",
             "hypothesis>=6.100",
             "jax[cpu]>=0.4.34,<0.8",
+            "tf2onnx>=1.17,<2",
+            "onnxruntime>=1.20,<2",
             "ruff>=0.9",
             "mypy>=1.14",
         ],

@@ -35,14 +35,14 @@ def main(argv):
     parser.add_argument("--kind", metavar="KIND", help="mesh, voxels, points; default the run's")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes; default 1")
     parser.add_argument("--json", metavar="FILE", help="write the predictions, all digits")
-    parser.add_argument("--export", metavar="FOLDER", help="write a SavedModel of the network")
+    parser.add_argument("--export", metavar="PATH", help="SavedModel, or a file .onnx")
     options = parser.parse_args(argv)
     if not options.files and not options.export or min(options.rotations, options.top) < 1:
         raise ConfigError("expected files or --export, --rotations and --top of at least 1")
 
     predictor = prediction.Predictor(options.run, options.up, options.kind)
     if options.export:
-        predictor.model.export(options.export, verbose=False)
+        prediction.export(predictor.model, options.export)
     paths = prediction.find_files(options.files)
     found = predictor.predict(paths, options.rotations, options.top, options.workers)
     found = list(bar(iterable=found, total=len(paths), unit=" shapes"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from typing import NamedTuple
 
@@ -114,6 +115,23 @@ class Predictor:
                 float(probabilities[:, first].std()),
                 "",
             )
+
+
+def export(model, path):
+    """Writes a network for other programs: signals in, logits and descriptors out.
+
+    Args:
+        model: of `build_model`.
+        path: of an ONNX file, if it ends in `.onnx`; else of the folder of a SavedModel.
+
+    Raises:
+        ImportError: if it is ONNX and tf2onnx is not installed.
+    """
+    kind = "onnx" if path.endswith(".onnx") else "tf_saved_model"
+    if kind == "onnx" and importlib.util.find_spec("tf2onnx") is None:
+        raise ImportError('ONNX needs tf2onnx: pip install "tf2onnx>=1.17"')
+    model(np.zeros((1, *model.input_shape[1:]), np.float32))  # ONNX asks for a model that has run
+    model.export(path, format=kind, verbose=False)
 
 
 def find_files(paths):

@@ -151,3 +151,21 @@ def test_an_export_runs_in_bare_tensorflow(run, tmp_path):
         assert set(outputs.files) == set(expected)
         for name in outputs.files:
             np.testing.assert_allclose(outputs[name], expected[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_an_onnx_file_runs_in_onnxruntime(run, tmp_path):
+    pytest.importorskip("tf2onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    path = str(tmp_path / "model.onnx")
+    assert exit_code(script("predict"), [str(run), f"--export={path}"]) == 0
+    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    signals = np.random.default_rng(0).random((3, 16, 16, 2), np.float32)
+    names = [output.name for output in session.get_outputs()]
+    outputs = session.run(names, {"signal": signals})
+    model, _ = restore(run)
+    expected = model.predict(signals, verbose=0)
+    assert set(names) == set(expected)
+    for name, found in zip(names, outputs, strict=True):
+        np.testing.assert_allclose(found, expected[name], rtol=1e-4, atol=1e-5)
