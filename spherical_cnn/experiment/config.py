@@ -58,15 +58,6 @@ class Config(Options):
     learning_rate: dict[int, float] = option(
         {0: 1e-3}, "lr", "{epoch: rate, …}, epochs from 0; a rate holds until the next key"
     )
-    cosine: bool = option(
-        False, None, "rates fall from that of epoch 0 to 0 along half a cosine, by epoch"
-    )
-    weight_decay: float = option(
-        0.0, None, "share of the rate by which a step shrinks the weights", least=0, below=1
-    )
-    label_smoothing: float = option(
-        0.0, None, "probability that the target gives to all classes evenly", least=0, below=1
-    )
     regularization_weight: float = option(
         0.0, "reg", "weight of the mean l2 of the convolutions' anchors", least=0
     )
@@ -117,11 +108,6 @@ class Config(Options):
         self._check_combinations()
 
     def _check_rates(self):
-        if self.cosine and len(self.learning_rate) > 1:
-            raise ConfigError(
-                "--cosine: expected one --learning_rate, of epoch 0. "
-                f"Received: {self.learning_rate}"
-            )
         if 0 not in self.learning_rate or not all(
             epoch >= 0 and 0 < rate < math.inf for epoch, rate in self.learning_rate.items()
         ):
@@ -194,9 +180,7 @@ class Config(Options):
         return self.run_id or os.path.basename(os.path.normpath(self.logdir))
 
     def rate(self, epoch):
-        """Learning rate of `epoch` (from 0): that of the largest key not above it, or by cosine."""
-        if self.cosine:
-            return self.learning_rate[0] * (1 + math.cos(math.pi * epoch / self.n_epochs)) / 2
+        """Learning rate of `epoch` (from 0): that of the largest key not above it."""
         return self.learning_rate[max(key for key in self.learning_rate if key <= epoch)]
 
 

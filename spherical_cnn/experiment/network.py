@@ -6,7 +6,7 @@ import keras
 
 from spherical_cnn.data.records import RecordFormat
 from spherical_cnn.experiment.evaluation import ConfusionAccuracy, MeanLoss
-from spherical_cnn.nn.losses import SmoothedCrossEntropy, TripletSemiHardLoss
+from spherical_cnn.nn.losses import TripletSemiHardLoss
 from spherical_cnn.nn.models import two_branch
 
 
@@ -46,16 +46,14 @@ def compile_model(model, config, **options):
     every output, see `with_labels`. Where `config` does not ask for XLA or asks for determinism,
     Keras decides: it takes XLA on JAX. `options` go to `model.compile`.
     """
-    shared = {"learning_rate": config.rate(0), "weight_decay": config.weight_decay or None}
+    rate = config.rate(0)
     if config.optimizer == "adam":
-        optimizer = keras.optimizers.Adam(epsilon=1e-8, **shared)
+        optimizer = keras.optimizers.Adam(rate, epsilon=1e-8)
     else:
-        optimizer = keras.optimizers.SGD(momentum=0.9, nesterov=True, **shared)
-    # Only decoupled weight decay excludes: biases, offsets and slopes are no weights to shrink.
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "alpha"])
-    losses = {"logits": _cross_entropy(config)}
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+    losses = {"logits": keras.losses.SparseCategoricalCrossentropy(from_logits=True)}
     if config.extra_loss:
-        losses["logits_branch1"] = _cross_entropy(config)
+        losses["logits_branch1"] = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     if config.triplet_loss:
         losses["descriptor"] = TripletSemiHardLoss(margin=1.0)
     metrics = {name: [MeanLoss(loss)] for name, loss in losses.items()}
@@ -63,12 +61,6 @@ def compile_model(model, config, **options):
     by_xla = config.jit_compile and not config.deterministic
     options.setdefault("jit_compile", by_xla or "auto")
     model.compile(optimizer=optimizer, loss=losses, metrics=metrics, **options)
-
-
-def _cross_entropy(config):
-    if config.label_smoothing:
-        return SmoothedCrossEntropy(config.label_smoothing)
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def with_labels(batches, model):

@@ -7,39 +7,6 @@ from keras import ops
 
 
 @keras.saving.register_keras_serializable(package="spherical_cnn")
-class SmoothedCrossEntropy(keras.losses.Loss):
-    """Cross entropy of logits with integer labels, smoothed.
-
-    The mean over the batch of
-
-        - Σ_k ((1 - smoothing) [k = label] + smoothing / classes) log softmax(logits)_k
-
-    Args:
-        smoothing: probability that the target gives to all classes evenly, in [0, 1).
-        name: of the loss.
-
-    Call arguments:
-        y_true: `(batch,)` or `(batch, 1)` integer labels.
-        y_pred: `(batch, classes)` logits.
-
-    Reference: Szegedy et al. 2016, section 7.
-    """
-
-    def __init__(self, smoothing=0.1, name="smoothed_cross_entropy", **kwargs):
-        super().__init__(name=name, **kwargs)
-        self.smoothing = smoothing
-
-    def call(self, y_true, y_pred):
-        classes = y_pred.shape[-1]
-        labels = ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), classes)
-        targets = (1 - self.smoothing) * ops.cast(labels, y_pred.dtype) + self.smoothing / classes
-        return -ops.sum(targets * ops.log_softmax(y_pred, axis=-1), axis=-1)
-
-    def get_config(self):
-        return {**super().get_config(), "smoothing": self.smoothing}
-
-
-@keras.saving.register_keras_serializable(package="spherical_cnn")
 class TripletSemiHardLoss(keras.losses.Loss):
     """Triplet loss with semi-hard negatives mined in the batch.
 

@@ -1,6 +1,5 @@
 import json
 
-import numpy as np
 import pytest
 
 from spherical_cnn.experiment.config import Config, ConfigError, argument_parser
@@ -63,8 +62,8 @@ def test_every_flag_of_the_original_has_its_names_and_default():
         assert actions[name].option_strings == expected
         assert getattr(config, name) == BASE.get(name, default)
     assert set(actions) - set(ORIGINAL) == {
-        *("help", "debug", "seed", "deterministic", "jit_compile", "quadrature"),
-        *("cosine", "weight_decay", "label_smoothing", "oversample_up_to"),
+        *("help", "debug", "quiet", "seed", "deterministic", "jit_compile"),
+        *("quadrature", "oversample_up_to"),
     }
 
 
@@ -154,11 +153,6 @@ def test_name_is_run_id_or_the_last_part_of_logdir():
         ({"triplet_loss": True}, "--triplet_loss needs --round_batches"),
         ({"spectral_pool": True, "pool": "max"}, "--spectral_pool replaces --pool"),
         ({"batch_renorm": True}, "--batch_renorm needs --batch_norm"),
-        (
-            {"cosine": True, "learning_rate": {0: 1, 3: 0.1}},
-            "--cosine: expected one --learning_rate, of epoch 0. Received: {0: 1.0, 3: 0.1}",
-        ),
-        ({"label_smoothing": 1}, "--label_smoothing: expected"),
         ({"nchannels": 2}, "--nchannels: two_branch takes two channels"),
         ({"dtype": "int8"}, "--dtype: expected complex64 or"),
         ({"batch_norm": "yes"}, "--batch_norm: expected true or false"),
@@ -176,9 +170,3 @@ def test_unknown_options_are_refused():
         parse("--colour")
     with pytest.raises(ConfigError, match="No such file or directory: 'absent.txt'"):
         parse("@absent.txt")
-
-
-def test_cosine_rates_fall_from_the_first_towards_zero():
-    config = Config(**BASE, cosine=True, learning_rate={0: 0.2}, n_epochs=4)
-    rates = [config.rate(epoch) for epoch in range(4)]
-    np.testing.assert_allclose(rates, 0.1 + 0.1 * np.cos(np.pi * np.arange(4) / 4))

@@ -4,7 +4,6 @@ import tensorflow as tf
 from reference import assert_close
 
 from spherical_cnn.nn import TripletSemiHardLoss
-from spherical_cnn.nn.losses import SmoothedCrossEntropy
 
 
 def triple_loop(labels, descriptors, margin):
@@ -94,15 +93,3 @@ def test_float32_agrees_with_float64(rng):
     value, _ = value_and_gradient(labels, descriptors)
     low = TripletSemiHardLoss()(labels, descriptors.astype("float32"))
     np.testing.assert_allclose(low, value, rtol=1e-5)
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_smoothed_cross_entropy_against_its_definition(rng, smoothing):
-    logits, labels = rng.normal(size=(6, 4)), rng.integers(0, 4, 6)
-    log_softmax = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    expected = -(1 - smoothing) * log_softmax[np.arange(6), labels].mean()
-    expected -= smoothing * log_softmax.mean()
-    loss = SmoothedCrossEntropy(smoothing, dtype="float64")
-    assert float(loss(labels, logits)) == pytest.approx(expected, rel=1e-12)
-    assert float(loss(labels[:, None], logits)) == pytest.approx(expected, rel=1e-12)
-    assert SmoothedCrossEntropy.from_config(loss.get_config()).smoothing == smoothing
