@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow lint
+.PHONY: demo test test-slow lint api
 
 demo: .venv/installed
 	$(BIN)/python scripts/table1.py embedded runs/demo @params/demo.txt
@@ -28,3 +28,6 @@ lint: .venv/installed-dev
 .venv/installed-dev: .venv/installed
 	$(BIN)/pip install --quiet -r requirements.txt -e ".[dev]"
 	touch $@
+
+api: .venv/installed-dev
+	PDOC_ALLOW_EXEC=1 $(BIN)/python -W error::UserWarning docs/api.py

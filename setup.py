@@ -38,6 +38,7 @@ setup(
             "onnxruntime>=1.20,<2",
             "ruff>=0.9",
             "mypy>=1.14",
+            "pdoc>=15,<17",
         ],
     },
 )

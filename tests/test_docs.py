@@ -85,3 +85,19 @@ def test_the_first_steps_work_as_written(tmp_path):
         assert result.returncode == 0, (command, result.stderr)
     for name in ("runs/mine/report.html", "signal.png", "features.png", "turning.gif"):
         assert (tmp_path / name).stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_the_reference_is_written_without_a_warning(tmp_path):
+    pytest.importorskip("pdoc")
+    (tmp_path / "api.py").write_text((ROOT / "docs/api.py").read_text())
+    result = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", tmp_path / "api.py"],
+        env={"PYTHONPATH": str(ROOT), "PDOC_ALLOW_EXEC": "1", "TF_CPP_MIN_LOG_LEVEL": "2"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0 and "Warn" not in result.stderr, result.stderr
+    page = (tmp_path / "api/spherical_cnn.html").read_text()
+    assert "SphericalConv" in page and "load_records" in page
+    assert (tmp_path / "api/spherical_cnn/experiment/alignment.html").exists()

@@ -100,7 +100,8 @@ class Recipe(Options):
         return {"kind": self.kind, "centre": self.centre, "up": self.up, "limit": limit}
 
 
-class Task(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Task:
     """Some shapes of one split, to be written to a file of their own."""
 
     recipe: Recipe

@@ -14,8 +14,6 @@ Files are longitude-first; everything returned here is colatitude-first. A compl
 the ray length as magnitude and the angle between ray and surface normal as phase.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import struct

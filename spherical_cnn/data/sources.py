@@ -1,7 +1,5 @@
 """Where shapes come from: a folder, an `.npz`, or the embedded set. Finds them, reads none."""
 
-from __future__ import annotations
-
 import csv
 import dataclasses
 import functools

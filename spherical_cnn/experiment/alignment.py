@@ -12,8 +12,6 @@ takes one function at a time, is not used.
 Source: Kostelec & Rockmore 2008 (the transform), Pinchon & Hoggan 2007 (Wigner matrices by J).
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 from typing import NamedTuple

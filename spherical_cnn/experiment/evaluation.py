@@ -1,7 +1,5 @@
 """Testing: accuracy and confusion over shards, and activations of named layers."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import keras

@@ -1,7 +1,5 @@
 """All rotations between two signals: where symmetry leaves several, one is as good as another."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The rotation between two meshes, by their signals or by what a trained network makes of them."""
 
-from __future__ import annotations
-
 import os
 from typing import NamedTuple
 

@@ -6,8 +6,6 @@ One complex number per ray holds both, the distance as magnitude and the angle a
 where the ray meets nothing. Source: Esteves et al. 2018, section 5.1.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from typing import NamedTuple
 
