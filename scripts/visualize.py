@@ -1,8 +1,5 @@
 #!/usr/bin/env python
-"""Draws shapes' signals, a trained network's filters and feature maps, and animations.
-
-`visualize.py WHAT --help` explains each.
-"""
+"""Draws signals, filters, feature maps, animations, mistakes: see `visualize.py WHAT --help`."""
 
 import os
 import sys
@@ -14,6 +11,7 @@ EXAMPLES = (
     "visualize.py signal chair.off signal.png",
     "visualize.py filters runs/m40 conv0_b0 filters.png",
     "visualize.py features runs/m40 chair.off features.png --angles 40 70 -100",
+    "visualize.py mistakes runs/m40 mistakes.html --shards data/m40/test0.tfrecord",
     "visualize.py animation chair.off chair.gif --run runs/m40 --layer conv3_b0",
 )
 
@@ -28,13 +26,14 @@ def main(argv):
     filters = what.add_parser("filters", description="Filters of a layer, spectra and profiles.")
     features = what.add_parser("features", description="Maps of a mesh and of its turned copy.")
     animation = what.add_parser("animation", description="A mesh, its signal, a map, turning.")
-    for one in (filters, features):
+    mistakes = what.add_parser("mistakes", description="A page of all that is misclassified.")
+    for one in (filters, features, mistakes):
         one.add_argument("run", metavar="RUN", help="run folder")
     filters.add_argument("layer", metavar="LAYER", help="such as conv0_b0")
     for one in (signal, features, animation):
         one.add_argument("mesh", metavar="MESH", help=".off .obj .ply .stl")
-    for one in (signal, filters, features, animation):
-        one.add_argument("picture", metavar="OUT", help="file to write: PNG, animations GIF")
+    for one in (signal, filters, features, animation, mistakes):
+        one.add_argument("picture", metavar="OUT", help="file to write: PNG, GIF, a page HTML")
     for one in (signal, animation):
         one.add_argument("--resolution", type=int, default=64, metavar="N", help="default 64")
         one.add_argument("--rings", type=int, default=0, metavar="N", help="as in make_dataset.py")
@@ -45,13 +44,14 @@ def main(argv):
     animation.add_argument("--run", metavar="RUN", help="run folder; its data decides the signals")
     animation.add_argument("--layer", metavar="NAME", help="of the run, such as conv3_b0")
     animation.add_argument("--frames", type=int, default=36, metavar="N", help="default 36")
+    mistakes.add_argument("--shards", nargs="+", required=True, metavar="FILE", help="TFRecords")
+    mistakes.add_argument("--most", type=int, default=50, metavar="N", help="default 50")
     options = vars(parser.parse_args(argv))
 
     from spherical_cnn.data.files import write_bytes
     from spherical_cnn.experiment import gallery
 
-    path = options.pop("picture")
-    write_bytes(path, gallery.draw(**options))
+    write_bytes(options.pop("picture"), gallery.draw(**options))
 
 
 if __name__ == "__main__":

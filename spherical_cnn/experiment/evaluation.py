@@ -120,13 +120,18 @@ def activations(model, batches, layers):
 
 
 class Mistake(NamedTuple):
-    """A misclassified sample: its signal `(n, n, 2)`, and the probability of the wrong class."""
+    """A misclassified sample: its classes' probabilities `(classes,)`, its signal `(n, n, 2)`."""
 
     name: str
     label: int
     predicted: int
-    probability: float
+    probabilities: np.ndarray
     signal: np.ndarray
+
+    @property
+    def probability(self):
+        """That of the wrong class."""
+        return float(self.probabilities[self.predicted])
 
 
 def worst_mistakes(model, batches, count):
@@ -146,10 +151,10 @@ def worst_mistakes(model, batches, count):
         probabilities = special.softmax(np.asarray(logits, np.float64), axis=-1)
         predicted, labels = probabilities.argmax(axis=-1), record["label"].numpy()
         for row in np.flatnonzero(predicted != labels):
-            found = predicted[row]
             name = record["name"].numpy()[row].decode(errors="replace")
-            sure, signal = float(probabilities[row, found]), record["signal"].numpy()[row]
-            worst.append(Mistake(name, int(labels[row]), int(found), sure, signal))
+            signal = record["signal"].numpy()[row]
+            classes = int(labels[row]), int(predicted[row])
+            worst.append(Mistake(name, *classes, probabilities[row], signal))
         worst = sorted(worst, key=lambda mistake: -mistake.probability)[:count]
     return worst
 

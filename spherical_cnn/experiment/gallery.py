@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
+from spherical_cnn.data.datasets import check_shards, evaluation_batches, explain_errors
 from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.experiment import spheres
 from spherical_cnn.experiment.casting import cast_signals
-from spherical_cnn.experiment.evaluation import outputs_of
+from spherical_cnn.experiment.evaluation import outputs_of, worst_mistakes
+from spherical_cnn.experiment.network import record_format
+from spherical_cnn.experiment.page import Page
 from spherical_cnn.experiment.plots import canvas, image, png
 from spherical_cnn.experiment.posing import Eye, map_layers, read_shape
+from spherical_cnn.experiment.report import class_names
+from spherical_cnn.experiment.runfolder import RunFolder
 from spherical_cnn.experiment.training import restore
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import euler_to_matrix, rotate_signal
@@ -110,17 +117,52 @@ def turning(shape, eye, layer=None, frames=36):
     return pictures
 
 
+def mistakes_page(run, shards, most=50):
+    """A page of a run's misclassified records, a section each, the surest mistakes first.
+
+    Args:
+        run: path of the run folder.
+        shards: paths.
+        most: how many, at most.
+
+    Returns:
+        `Page`.
+
+    Raises:
+        RunError, RecordError, OSError: if run or shards cannot be read.
+    """
+    model, config = restore(run)
+    form = record_format(config)
+    check_shards(shards, form)
+    with explain_errors(shards, form):
+        found = worst_mistakes(model, evaluation_batches(shards, form, config.train_bsize), most)
+    classes = class_names(RunFolder(run).read_data(), config.n_classes)
+    page = Page(f"Mistakes of {config.name}")
+    page.text(f"{len(found)} shown, at most {most}, of {', '.join(map(os.path.basename, shards))}.")
+    for mistake in found:
+        page.heading(f"{mistake.name}: {classes[mistake.label]}")
+        order = np.argsort(-mistake.probabilities)[:5]
+        rows = [[classes[label], f"{mistake.probabilities[label]:.3f}"] for label in order]
+        page.table(["taken for", "probability"], rows)
+        figure = spheres.signal_figure(mistake.signal, CHANNELS)
+        page.picture(f"Signal of {mistake.name}", "", png(figure))
+    return page
+
+
 def draw(what, mesh=None, **options):
     """A picture as bytes.
 
     Args:
-        what: `signal`, `filters`, `features`: PNG; `animation`: GIF.
-        mesh: path, but for filters.
-        options: arguments of `signal_of`, `filters_of`, `features_of`, or of `Eye` and `turning`.
+        what: `signal`, `filters`, `features`: PNG; `animation`: GIF; `mistakes`: HTML.
+        mesh: path, but for filters and mistakes.
+        options: arguments of `signal_of`, `filters_of`, `features_of`, `mistakes_page`, or of `Eye`
+            and `turning`.
 
     Raises:
         ConfigError, ShapeError, RunError, OSError: see these.
     """
+    if what == "mistakes":
+        return mistakes_page(**options).html().encode()
     if what == "filters":
         return png(filters_of(**options))
     if what == "signal":

@@ -13,6 +13,7 @@ from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.data.recipe import Recipe
 from spherical_cnn.data.records import split_complex
 from spherical_cnn.data.workers import worker_pool
+from spherical_cnn.experiment.report import class_names
 from spherical_cnn.experiment.runfolder import RunError, RunFolder
 from spherical_cnn.experiment.training import restore
 from spherical_cnn.signals.shape import SUFFIXES, caster_of_file
@@ -72,8 +73,7 @@ class Predictor:
                 f"{config.input_res} as in {folder('config.json')}"
             )
         self.recipe = Recipe(**{**made, "up": up or made["up"], "kind": kind or made["kind"]})
-        self.classes = data["classes"]
-        self._names = [*self.classes, *map(str, range(len(self.classes), config.n_classes))]
+        self._names = class_names(data, config.n_classes)
 
     def predict(self, paths, rotations=4, top=3, workers=1):
         """Predictions of files, in order, as they come.

@@ -32,8 +32,7 @@ def write_report(run, config, state, metrics, errors, mistakes):
         mistakes: as returned by `spherical_cnn.experiment.evaluation.worst_mistakes`.
     """
     data = run.read_data()
-    named = data["classes"]
-    classes = [*named, *(str(label) for label in range(len(named), config.n_classes))]
+    classes = class_names(data, config.n_classes)
     run.write_json("metrics.json", metrics)
     page = Page(config.name)
 
@@ -71,6 +70,17 @@ def write_report(run, config, state, metrics, errors, mistakes):
     page.code(config.to_flags())
     run.write_text("report.md", page.markdown())
     run.write_text("report.html", page.html())
+
+
+def class_names(data, count):
+    """Names of a run's classes, numbers where its data set had no manifest.
+
+    Args:
+        data: of `RunFolder.read_data`.
+        count: of the classes.
+    """
+    named = data["classes"]
+    return [*named, *(str(label) for label in range(len(named), count))]
 
 
 def _results(page, config, metrics):

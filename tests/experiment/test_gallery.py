@@ -95,6 +95,18 @@ def test_visualize_draws_everything(mesh, finished, tmp_path):
         assert np.abs(np.asarray(film.convert("L"), float) - first).mean() > 1
 
 
+def test_every_mistake_has_a_section(finished, shards, tmp_path):
+    run, out = str(finished[0]), tmp_path / "page.html"
+    files = [str(shards / f"test{number}.tfrecord") for number in (0, 1)]
+    script("visualize")(["mistakes", run, str(out), "--shards", *files])
+    metrics = finished[2]
+    wrong = metrics["test_samples"] - np.trace(metrics["confusion"])
+    page = out.read_text()
+    assert page.count("<h2>") == page.count("<img ") == wrong > 2
+    script("visualize")(["mistakes", run, str(out), "--shards", *files, "--most", "2"])
+    assert out.read_text().count("<h2>") == 2
+
+
 def test_what_cannot_be_drawn_is_named(mesh, finished, tmp_path, capsys):
     run, out = str(finished[0]), str(tmp_path / "out.png")
     for argv, code, message in (
