@@ -10,6 +10,15 @@ from spherical_cnn.experiment.equivariance import error_table
 from spherical_cnn.experiment.page import Page
 from spherical_cnn.experiment.spheres import mistakes_figure
 
+_HISTORY = {
+    "epoch": "d",
+    "learning_rate": "g",
+    "train_accuracy": ".4f",
+    "valid_accuracy": ".4f",
+    "loss": ".4f",
+    "seconds": ".1f",
+}
+
 
 def result_table(name, metrics):
     """The result table, two aligned lines: accuracies on train, val, test; seconds per epoch."""
@@ -45,8 +54,10 @@ def write_report(run, config, state, metrics, errors, mistakes):
     picture("confusion", plots.confusion_figure(np.asarray(metrics["confusion"]), classes))
     page.heading("Training")
     picture("curves", plots.curves_figure(state["history"]))
-    columns = ("epoch", "learning_rate", "train_accuracy", "valid_accuracy", "loss", "seconds")
-    page.table(columns, [[f"{row[key]:.6g}" for key in columns] for row in state["history"]])
+    page.table(
+        [name.replace("_", " ") for name in _HISTORY],
+        [[f"{row[name]:{form}}" for name, form in _HISTORY.items()] for row in state["history"]],
+    )
     page.heading("Equivariance")
     if errors:
         run.write_json("equivariance.json", errors)
