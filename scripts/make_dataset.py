@@ -21,16 +21,19 @@ EXAMPLES = (
 
 def main(argv):
     """Parses the flags, builds, prints what became of the shapes."""
-    from spherical_cnn.data.build import add_arguments, build
+    from spherical_cnn.data.build import add_arguments, build, parse_part
     from spherical_cnn.data.flags import flag_parser
     from spherical_cnn.data.recipe import Recipe
     from spherical_cnn.experiment.progress import shapes_bar
 
     parser = flag_parser(__doc__, Recipe, examples=EXAMPLES)
     add_arguments(parser)
+    parser.add_argument("--part", metavar="I/N", help="the I-th of N parts; see merge_dataset.py")
     options = vars(parser.parse_args(argv))
     request = {key: options.pop(key) for key in ("source", "folder", "split_file", "workers")}
-    manifest = build(recipe=Recipe(**options), progress=shapes_bar("shapes"), **request)
+    part = parse_part(options.pop("part", "1/1"))
+    recipe, bar = Recipe(**options), shapes_bar("shapes")
+    manifest = build(recipe=recipe, progress=bar, part=part, **request)
     for split, counts in manifest["counts"].items():
         print(
             f"{split}: {sum(counts.values())} shapes of {sum(map(bool, counts.values()))} classes"

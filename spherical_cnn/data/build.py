@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from concurrent import futures
 
@@ -44,6 +45,7 @@ def build(
     workers=1,
     progress=lambda done, total: None,
     pool=None,
+    part=(1, 1),
 ):
     """Builds a data set, or goes on with it; a finished one is left as it is.
 
@@ -55,6 +57,8 @@ def build(
         workers: processes; the shards do not depend on it.
         progress: called with the number of shapes done and of all shapes.
         pool: of `worker_pool`, used in place of one of its own.
+        part: `(I, N)`, to build the I-th of N parts, which `spherical_cnn.data.merge.merge` makes
+            the whole of.
 
     Returns:
         dict as in `manifest.json`.
@@ -64,7 +68,7 @@ def build(
         BuildError: if the folder is in the way, or the build cannot go on.
     """
     source, folder = os.fspath(source), os.fspath(folder)
-    _check_request(source, folder, recipe, workers)
+    _check_request(source, folder, recipe, workers, part)
     found = find_shapes(source, split_file, recipe.embedded_shapes, recipe.seed)
     try:
         items = _divided(found, recipe)
@@ -78,6 +82,8 @@ def build(
         "shapes": hashlib.sha256(shapes).hexdigest(),
         "options": recipe.to_json(),
     }
+    if part != (1, 1):
+        request["part"] = list(part)
     finished = check_folder(folder, request)
     if finished and not os.path.exists(os.path.join(folder, UNFINISHED)):
         return finished
@@ -101,15 +107,27 @@ def add_arguments(parser):
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes; default 1")
 
 
+def parse_part(text):
+    """`I/N` as `(I, N)`.
+
+    Raises:
+        ConfigError: if it is something else.
+    """
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    if not found:
+        raise ConfigError(f"--part: expected I/N, such as 1/2. Received: {text}")
+    return int(found[1]), int(found[2])
+
+
 class _Builder:
     """One build under way."""
 
     def __init__(self, folder, request, recipe, found, items, progress):
         self.folder, self.unfinished = folder, os.path.join(folder, UNFINISHED)
         self.request, self.recipe, self.found = request, recipe, found
-        self.items = {split: [i for i in items if i.split == split] for split in SPLITS}
+        self.items = {split: _part(items, split, request.get("part")) for split in SPLITS}
         self.labels = {name: label for label, name in enumerate(found.classes)}
-        self.progress = lambda done: progress(done, len(items))
+        self.progress = lambda done: progress(done, sum(map(len, self.items.values())))
         self.journal_path = os.path.join(folder, JOURNAL)
         self.journal = read_journal(folder)
         if self.journal is None:
@@ -148,7 +166,7 @@ class _Builder:
                 state["blank"] += outcome.blank
                 write_json(self.journal_path, self.journal, sync=False)  # nor are the shards
                 self.progress(before + state["done"])
-            if len(state["skipped"]) == len(self.items[split]):
+            if len(state["skipped"]) == len(self.items[split]) and "part" not in self.request:
                 name, reason = state["skipped"][0]
                 raise BuildError(f"{split}: no shape could be used, the first, {name}: {reason}")
             state["whole"] = True
@@ -272,9 +290,18 @@ def _divided(found, recipe):
     return train + sorted(others, key=lambda item: item[:3])
 
 
-def _check_request(source, folder, recipe, workers):
+def _part(items, split, part):
+    """The items of a split that are in a part, all if it is `None`."""
+    mine = [item for item in items if item.split == split]
+    number, count = part or (1, 1)
+    return mine[len(mine) * (number - 1) // count : len(mine) * number // count]
+
+
+def _check_request(source, folder, recipe, workers, part):
     if workers < 1:
         raise ConfigError(f"--workers: expected at least 1. Received: {workers}")
+    if not 1 <= part[0] <= part[1]:
+        raise ConfigError(f"--part: expected I/N from 1/N to N/N. Received: {part[0]}/{part[1]}")
     if not folder:
         raise ConfigError("FOLDER: expected where the data set goes. Received none")
     if readable(folder) != folder:

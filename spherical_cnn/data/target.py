@@ -18,7 +18,7 @@ def check_folder(folder, request):
     """The manifest, if this very build is finished there; refuses a folder of other contents."""
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise BuildError(f"{folder}: a file, expected an absent or empty folder")
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
     journal = None if manifest else read_journal(folder)
     there = manifest or (journal and journal["request"])
     if there is None:
@@ -29,14 +29,20 @@ def check_folder(folder, request):
             )
         return None
     _check_same(folder, request, there)
-    for shard, facts in (manifest or {"shards": {}})["shards"].items():
+    if manifest:
+        check_sizes(folder, manifest)
+    return manifest
+
+
+def check_sizes(folder, manifest):
+    """Refuses a finished data set whose shards are not of the sizes that its manifest says."""
+    for shard, facts in manifest["shards"].items():
         path = os.path.join(folder, shard)
         if not os.path.exists(path) or os.path.getsize(path) != facts["bytes"]:
             raise BuildError(
                 f"{path}: missing or of another size than {MANIFEST} says; "
                 "remove the folder to build it anew"
             )
-    return manifest
 
 
 def _check_same(folder, request, there):
@@ -46,6 +52,9 @@ def _check_same(folder, request, there):
         for key in ("format", "version", *request["options"])
         if ours[key] != theirs.get(key)
     ]
+    parts = [r.get("part", "the whole") for r in (theirs, ours)]
+    if parts[0] != parts[1]:
+        different.append(f"part {parts[0]} there, {parts[1]} here")
     if not different and ours["shapes"] != theirs.get("shapes"):
         different = [f"its shapes, from {theirs.get('source')}, or their splits are others"]
     if different:
@@ -88,7 +97,8 @@ def _is_state(state):
     return isinstance(state, dict) and all(isinstance(state.get(k), t) for k, t in types.items())
 
 
-def _read_manifest(folder):
+def read_manifest(folder):
+    """The manifest of a finished data set; `None` if there is none."""
     advice = "damaged, or not of a data set of this program; choose another folder"
     return _read_objects(os.path.join(folder, MANIFEST), ("options", "shards"), advice)
 
