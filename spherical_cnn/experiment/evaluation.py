@@ -113,7 +113,7 @@ def activations(model, batches, layers):
     """
     probe = outputs_of(model, layers)
     for record in batches:
-        outputs = probe.predict_on_batch(record["signal"])
+        outputs = probe.predict_on_batch(record["signal"].numpy())
         names = np.array([name.decode(errors="replace") for name in record["name"].numpy()])
         meta = {"label": record["label"].numpy(), "rotation": record["rotation"].numpy()}
         yield {**{key: np.asarray(v) for key, v in outputs.items()}, **meta, "name": names}
@@ -147,7 +147,7 @@ def worst_mistakes(model, batches, count):
     """
     worst: list[Mistake] = []
     for record in batches:
-        logits = model.predict_on_batch(record["signal"])["logits"]
+        logits = model.predict_on_batch(record["signal"].numpy())["logits"]
         probabilities = special.softmax(np.asarray(logits, np.float64), axis=-1)
         predicted, labels = probabilities.argmax(axis=-1), record["label"].numpy()
         for row in np.flatnonzero(predicted != labels):
