@@ -1,9 +1,8 @@
-"""What happens around an epoch of `fit`: history, checkpoints, TensorBoard, progress."""
+"""What happens around an epoch: history, checkpoints, TensorBoard, progress."""
 
 from __future__ import annotations
 
 import logging
-import time
 
 import keras
 import numpy as np
@@ -11,13 +10,12 @@ import tensorflow as tf
 
 from spherical_cnn.experiment import plots
 from spherical_cnn.experiment.checkpoints import save_checkpoint
-from spherical_cnn.experiment.evaluation import confusion_counts
 from spherical_cnn.experiment.progress import bar
 
 logger = logging.getLogger("spherical_cnn")
 
 
-class Recorder(keras.callbacks.Callback):
+class Recorder:
     """After each epoch: history row, log line, `latest` and, if it improved, `best` checkpoint.
 
     Args:
@@ -27,34 +25,29 @@ class Recorder(keras.callbacks.Callback):
     """
 
     def __init__(self, run, state, skip_val):
-        super().__init__()
         self.run = run
         self.state = state
         self.skip_val = skip_val
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Starts the clock."""
-        self.started = time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Writes what the epoch came to."""
+    def record(self, model, epoch, logs, seconds):
+        """Writes what an epoch, counted from 0, came to."""
         train = float(logs["logits_accuracy"])
         valid = train if self.skip_val else float(logs["val_logits_accuracy"])
-        rate = float(self.model.optimizer.learning_rate)
+        rate = float(model.optimizer.learning_rate)
         row = {
             "epoch": epoch + 1,
             "learning_rate": rate,
             "train_accuracy": train,
             "valid_accuracy": valid,
-            "seconds": time.monotonic() - self.started,
+            "seconds": seconds,
             **losses(logs),
         }
         self.state["history"].append(row)
         self.state["epoch"] = epoch + 1
         if valid > self.state["best"]:
             self.state["best"] = valid
-            save_checkpoint(self.run, "best", self.model, self.state)
-        save_checkpoint(self.run, "latest", self.model, self.state)
+            save_checkpoint(self.run, "best", model, self.state)
+        save_checkpoint(self.run, "latest", model, self.state)
         self.run.write_csv("history.csv", self.state["history"])
         logger.info(f"epoch={epoch + 1}; lr={rate:.4f} train: {train:.4f}, valid: {valid:.4f}")
 
@@ -64,31 +57,26 @@ def fresh_state():
     return {"epoch": 0, "best": -1.0, "history": []}
 
 
-class TensorBoard(keras.callbacks.Callback):
-    """TensorBoard scalars of each epoch, train and validation: loss and parts, accuracy, rate.
-
-    The image is the confusion matrix of the epoch's last pass, validation if there is one.
+def write_tensorboard(writer, epoch, logs, rate, confusion):
+    """TensorBoard scalars of an epoch, train and validation: loss and parts, accuracy, rate.
 
     Args:
         writer: of `tf.summary.create_file_writer`, for the run folder.
+        epoch: from 0.
+        logs: of `fit` and, with the prefix `val_`, of `evaluate`.
+        rate: of learning.
+        confusion: counts of the epoch's last pass, validation if there is one; becomes an image.
     """
-
-    def __init__(self, writer):
-        super().__init__()
-        self.writer = writer
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Writes the scalars and the image of `epoch`, at step `epoch + 1`."""
-        with self.writer.as_default(step=epoch + 1):
-            scalars = losses(logs)
-            scalars |= {name: value for name, value in logs.items() if name.endswith("accuracy")}
-            for name, value in scalars.items():
-                split = "valid" if name.startswith("val_") else "train"
-                tf.summary.scalar(f"{split}/{name.removeprefix('val_')}", value)
-            tf.summary.scalar("learning_rate", float(self.model.optimizer.learning_rate))
-            image = plots.image(plots.confusion_figure(confusion_counts(self.model)))
-            tf.summary.image("confusion", image[np.newaxis])
-        self.writer.flush()
+    with writer.as_default(step=epoch + 1):
+        scalars = losses(logs)
+        scalars |= {name: value for name, value in logs.items() if name.endswith("accuracy")}
+        for name, value in scalars.items():
+            split = "valid" if name.startswith("val_") else "train"
+            tf.summary.scalar(f"{split}/{name.removeprefix('val_')}", value)
+        tf.summary.scalar("learning_rate", rate)
+        image = plots.image(plots.confusion_figure(confusion))
+        tf.summary.image("confusion", image[np.newaxis])
+    writer.flush()
 
 
 def losses(logs):

@@ -60,10 +60,15 @@ def load_checkpoint(path, model):
     return state
 
 
+def copy_variables(source, target):
+    """Gives a compiled model all variables of another one of the same architecture."""
+    values = _variables(source)
+    for key, variable in _variables(target).items():
+        variable.assign(ops.convert_to_numpy(values[key].value))
+
+
 def _variables(model):
     """All variables by a readable key: weights, random states, optimiser."""
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
     seeds = [v for v in model.variables if all(v is not w for w in model.weights)]
     named = {f"weights/{variable.path}": variable for variable in model.weights}
     for group, variables in (("seeds", seeds), ("optimizer", model.optimizer.variables)):

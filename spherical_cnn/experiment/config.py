@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import re
 
 from keras import activations
 
@@ -98,6 +99,7 @@ class Config(Options):
     jit_compile: bool = option(
         False, "jit", "compile by XLA: steps are faster, the first of each shape takes seconds"
     )
+    devices: str = option("1", None, "N or all: a step's batch is shared out among them")
     seed: int = option(0, None, "of weights, shuffling and dropout", least=0)
     deterministic: bool = option(False, None, "bit-equal reruns, slower: without XLA")
 
@@ -142,6 +144,10 @@ class Config(Options):
             raise ConfigError(f"--nonlin: expected {either(known)}. Received: {self.nonlin!r}")
         channels = self.nchannels * (2 if self.dtype.startswith("complex") else 1)
         rules = (
+            (
+                not re.fullmatch("all|[1-9][0-9]{0,3}", self.devices),
+                f"--devices: expected a number or all. Received: {self.devices}",
+            ),
             (self.spectral_input, "--spectral_input: refused, the network takes signals only"),
             (
                 self.test_only and self.from_scratch,

@@ -61,7 +61,9 @@ class MeanLoss(keras.metrics.Mean):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Adds a batch; weights unused."""
-        super().update_state(self.loss(y_true, y_pred), sample_weight=ops.shape(y_pred)[0])
+        # Not by calling the loss: that divides by the number of replicas, where there are several.
+        values = ops.cast(self.loss.call(y_true, y_pred), self.dtype)
+        super().update_state(ops.mean(values), sample_weight=ops.shape(y_pred)[0])
 
     def get_config(self):
         """Arguments of the constructor."""

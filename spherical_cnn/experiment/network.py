@@ -61,6 +61,7 @@ def compile_model(model, config, **options):
     by_xla = config.jit_compile and not config.deterministic
     options.setdefault("jit_compile", by_xla or "auto")
     model.compile(optimizer=optimizer, loss=losses, metrics=metrics, **options)
+    optimizer.build(model.trainable_variables)  # so that a checkpoint finds its variables
 
 
 def with_labels(batches, model):

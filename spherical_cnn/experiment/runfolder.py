@@ -23,6 +23,7 @@ FORMAT = 1
 
 # Options that may change when a run is continued: they alter neither network nor data.
 _CONTINUABLE = {
+    "devices",
     "logdir",
     "run_id",
     "dset_dir",

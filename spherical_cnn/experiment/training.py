@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import platform
+import time
 
 import keras
 import tensorflow as tf
@@ -22,8 +23,13 @@ from spherical_cnn.data.datasets import (
 )
 from spherical_cnn.data.records import count_records
 from spherical_cnn.experiment import callbacks, report
-from spherical_cnn.experiment.checkpoints import load_checkpoint, save_checkpoint
+from spherical_cnn.experiment.checkpoints import (
+    copy_variables,
+    load_checkpoint,
+    save_checkpoint,
+)
 from spherical_cnn.experiment.config import Config, ConfigError
+from spherical_cnn.experiment.devices import Devices
 from spherical_cnn.experiment.equivariance import measure_records
 from spherical_cnn.experiment.evaluation import confusion_counts, worst_mistakes
 from spherical_cnn.experiment.network import (
@@ -56,8 +62,8 @@ def run_experiment(options):
     """
     run, config = _open(options)
     _prepare(config)
-    model = build_model(config)
-    compile_model(model, config)
+    devices = Devices(config)
+    model = _model(config)
     shards = _shards(config)
     state = _state(run, config, model)
     if config.from_scratch:
@@ -68,7 +74,7 @@ def run_experiment(options):
     if not config.test_only:
         run.write_config(config)
         run.write_data(config.dset_dir)
-        _fit(run, config, model, shards, state)
+        _fit(run, config, devices, model, shards, state)
     state = load_checkpoint(run.checkpoint("final"), model)
     metrics = test(model, config, shards["test"], state)
     if not config.test_only:
@@ -149,10 +155,15 @@ def restore(path):
     config = run.read_config()
     if config is None:
         raise RunError(f"{run('config.json')}: not found, expected a run folder")
-    model = build_model(config)
-    compile_model(model, config)
+    model = _model(config)
     load_checkpoint(run.checkpoint("final"), model)
     return model, config
+
+
+def _model(config):
+    model = build_model(config)
+    compile_model(model, config)
+    return model
 
 
 def _open(options):
@@ -226,13 +237,13 @@ def _log_options(run, config):
     logger.info(f"Loading model {config.model}. Logdir {run.path}")
 
 
-def _fit(run, config, model, shards, state):
+def _fit(run, config, devices, model, shards, state):
     """Trains from `state` to the last epoch and writes the final checkpoint and `model.keras`."""
     if state["epoch"] < config.n_epochs:
         logger.info("Start training...")
         if state["epoch"]:
             logger.info(f"Continuing after epoch {state['epoch']}")
-        _fit_epochs(run, config, model, shards, state)
+        _fit_epochs(run, config, devices, model, shards, state)
     elif os.path.exists(run.checkpoint("final")):
         logger.info(f"Already trained for {state['epoch']} epochs")
         return
@@ -240,43 +251,68 @@ def _fit(run, config, model, shards, state):
     _save_model(run, model)
 
 
-def _fit_epochs(run, config, model, shards, state):
-    """One `fit` per epoch: each has its own shard, which may be of another size."""
+def _fit_epochs(run, config, devices, model, shards, state):
+    """One `fit` per epoch: each has its own shard, which may be of another size.
+
+    On several devices a copy of `model` is trained, and `model` given its variables every epoch.
+    """
     form, batch = record_format(config), config.train_bsize
-    validation = None
-    if not config.skip_val:
-        validation = evaluation_batches(shards["val"], form, batch, config.first_n)
-        validation = with_labels(validation, model)
+    trained = _spread(devices, model, config) if devices.several else model
+    recorder = callbacks.Recorder(run, state, config.skip_val)
     with (
         contextlib.closing(tf.summary.create_file_writer(run.path)) as writer,
         explain_errors(shards["train"] + shards.get("val", []), form),
     ):
         for epoch in range(state["epoch"], config.n_epochs):
-            training = training_batches(
-                shards["train"],
-                form,
-                batch,
-                epoch,
-                config.seed,
-                config.round_batches,
-                config.first_n,
-            )
-            records = count_records(shard_of_epoch(shards["train"], epoch))
-            samples = min(records, int(training.cardinality()) * batch)
-            model.fit(
-                with_labels(training, model),
-                validation_data=validation,
-                initial_epoch=epoch,
-                epochs=epoch + 1,
-                shuffle=False,
-                verbose=0,
-                callbacks=[
-                    keras.callbacks.LearningRateScheduler(lambda index, _: config.rate(index)),
-                    callbacks.Progress(samples, batch, config.n_epochs),
-                    callbacks.Recorder(run, state, config.skip_val),
-                    callbacks.TensorBoard(writer),
-                ],
-            )
+            started = time.monotonic()
+            logs = _train(trained, config, devices, shards["train"], epoch)
+            if devices.several:
+                copy_variables(trained, model)
+            if not config.skip_val:
+                batches = evaluation_batches(shards["val"], form, batch, config.first_n)
+                found = model.evaluate(with_labels(batches, model), return_dict=True, verbose=0)
+                logs |= {f"val_{name}": value for name, value in found.items()}
+            recorder.record(model, epoch, logs, time.monotonic() - started)
+            counts = confusion_counts(trained if config.skip_val else model)
+            rate = float(model.optimizer.learning_rate)
+            callbacks.write_tensorboard(writer, epoch, logs, rate, counts)
+
+
+def _spread(devices, model, config):
+    """A copy of `model` that trains on several devices."""
+    with devices.scope():
+        trained = _model(config)
+        devices.prepare(trained)
+        copy_variables(model, trained)
+    return trained
+
+
+def _train(model, config, devices, shards, epoch):
+    """Trains for an epoch; returns its logs."""
+    records = count_records(shard_of_epoch(shards, epoch))
+    batches = training_batches(
+        shards,
+        record_format(config),
+        config.train_bsize,
+        epoch,
+        config.seed,
+        config.round_batches,
+        config.first_n,
+    )
+    samples = min(records, int(batches.cardinality()) * config.train_bsize)
+    with devices.scope():
+        history = model.fit(
+            with_labels(batches, model),
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            shuffle=False,
+            verbose=0,
+            callbacks=[
+                keras.callbacks.LearningRateScheduler(lambda index, _: config.rate(index)),
+                callbacks.Progress(samples, config.train_bsize, config.n_epochs),
+            ],
+        ).history
+    return {name: values[-1] for name, values in history.items()}
 
 
 def _save_model(run, model):

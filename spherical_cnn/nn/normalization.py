@@ -35,6 +35,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         mean, variance = self.moving_mean, self.moving_variance
         if training and self.trainable:
             mean, variance = moments()
+            if self.synchronized:
+                mean, variance = _of_all_replicas(mean, variance)
             _move(self.moving_mean, mean, self.momentum)
             _move(self.moving_variance, variance, self.momentum)
         scale = ops.rsqrt(variance + self.epsilon)
@@ -133,6 +135,13 @@ class BatchRenormalization(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
+
+
+def _of_all_replicas(mean, variance):
+    """Moments of the whole batch of those of its equal shares, `(channels,)` each."""
+    mean, between = ops.moments(mean[None], axes=[0], synchronized=True)
+    within, _ = ops.moments(variance[None], axes=[0], synchronized=True)
+    return mean, within + between
 
 
 def _move(average, value, momentum):
