@@ -39,12 +39,17 @@ def without_noise():
 
 
 def find_devices():
-    """Has TensorFlow look for GPUs, if it is the backend: not finding one is no error."""
-    if keras.backend.backend() == "tensorflow":
+    """Has TensorFlow look for GPUs: not finding one is no error. To another backend it leaves them.
+
+    Raises:
+        ImportError: if TensorFlow, which reads the shards, is not installed.
+    """
+    with without_noise():
         import tensorflow as tf
 
-        with without_noise():
-            tf.config.list_physical_devices()
+        tf.config.list_physical_devices()
+        if keras.backend.backend() != "tensorflow":
+            tf.config.set_visible_devices([], "GPU")
 
 
 with without_noise():

@@ -105,7 +105,14 @@ def shard_of_epoch(shards, epoch):
 
 
 def training_batches(
-    shards, record_format, batch_size, epoch, seed, drop_remainder=False, first_n=None
+    shards,
+    record_format,
+    batch_size,
+    epoch,
+    seed,
+    drop_remainder=False,
+    first_n=None,
+    share=(0, 1),
 ):
     """Batches of one shard, that of `epoch`, cycling; shuffled by `(seed, epoch)`.
 
@@ -117,6 +124,7 @@ def training_batches(
         seed: non-negative integer.
         drop_remainder: whether to drop the last partial batch.
         first_n: stop after that many batches.
+        share: `(i, n)`, to parse and give the i-th of n equal parts of each batch, from 0.
 
     Returns:
         `tf.data.Dataset` of dicts as from `parse`, of known cardinality.
@@ -124,7 +132,7 @@ def training_batches(
     # 31 bits, all that TensorFlow keeps of a seed; not 0, which it takes for none.
     order = int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0]) % (2**31 - 2) + 1
     shard = shard_of_epoch(shards, epoch)
-    return _batches([shard], record_format, batch_size, drop_remainder, first_n, order)
+    return _batches([shard], record_format, batch_size, drop_remainder, first_n, order, share=share)
 
 
 def evaluation_batches(shards, record_format, batch_size, first_n=None):
@@ -161,7 +169,14 @@ def explain_errors(shards, record_format):
 
 
 def _batches(
-    shards, record_format, batch_size, drop_remainder, first_n=None, order=None, reshuffle=False
+    shards,
+    record_format,
+    batch_size,
+    drop_remainder,
+    first_n=None,
+    order=None,
+    reshuffle=False,
+    share=(0, 1),
 ):
     records = tf.data.TFRecordDataset([os.fspath(path) for path in shards])
     if order is not None:
@@ -172,8 +187,10 @@ def _batches(
     if first_n:
         count = min(count, first_n)
         batches = batches.take(first_n)
+    part = batch_size // share[1]
+    mine = slice(share[0] * part, (share[0] + 1) * part) if share[1] > 1 else slice(None)
     batches = batches.map(
-        lambda serialized: parse(serialized, record_format),
+        lambda serialized: parse(serialized[mine], record_format),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
     return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(tf.data.AUTOTUNE)

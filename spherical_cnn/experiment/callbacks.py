@@ -15,41 +15,37 @@ from spherical_cnn.experiment.progress import bar
 logger = logging.getLogger("spherical_cnn")
 
 
-class Recorder:
-    """After each epoch: history row, log line, `latest` and, if it improved, `best` checkpoint.
+def record(run, state, model, epoch, logs, seconds):
+    """Writes what an epoch came to: history, log line, `latest` and, if it improved, `best`.
 
     Args:
         run: `RunFolder`.
-        state: of the checkpoint to continue, or a fresh one; see `fresh_state`. Kept up to date.
-        skip_val: whether "valid" and "best" go by the train accuracy.
+        state: of the checkpoint to continue, or a fresh one; see `fresh_state`. Brought up to date.
+        model: compiled.
+        epoch: from 0.
+        logs: of `fit` and, with the prefix `val_`, of `evaluate`; without the latter "valid" and
+            "best" go by the train accuracy.
+        seconds: that the epoch took.
     """
-
-    def __init__(self, run, state, skip_val):
-        self.run = run
-        self.state = state
-        self.skip_val = skip_val
-
-    def record(self, model, epoch, logs, seconds):
-        """Writes what an epoch, counted from 0, came to."""
-        train = float(logs["logits_accuracy"])
-        valid = train if self.skip_val else float(logs["val_logits_accuracy"])
-        rate = float(model.optimizer.learning_rate)
-        row = {
-            "epoch": epoch + 1,
-            "learning_rate": rate,
-            "train_accuracy": train,
-            "valid_accuracy": valid,
-            "seconds": seconds,
-            **losses(logs),
-        }
-        self.state["history"].append(row)
-        self.state["epoch"] = epoch + 1
-        if valid > self.state["best"]:
-            self.state["best"] = valid
-            save_checkpoint(self.run, "best", model, self.state)
-        save_checkpoint(self.run, "latest", model, self.state)
-        self.run.write_csv("history.csv", self.state["history"])
-        logger.info(f"epoch={epoch + 1}; lr={rate:.4f} train: {train:.4f}, valid: {valid:.4f}")
+    train = float(logs["logits_accuracy"])
+    valid = float(logs.get("val_logits_accuracy", train))
+    rate = float(model.optimizer.learning_rate)
+    row = {
+        "epoch": epoch + 1,
+        "learning_rate": rate,
+        "train_accuracy": train,
+        "valid_accuracy": valid,
+        "seconds": seconds,
+        **losses(logs),
+    }
+    state["history"].append(row)
+    state["epoch"] = epoch + 1
+    if valid > state["best"]:
+        state["best"] = valid
+        save_checkpoint(run, "best", model, state)
+    save_checkpoint(run, "latest", model, state)
+    run.write_csv("history.csv", state["history"])
+    logger.info(f"epoch={epoch + 1}; lr={rate:.4f} train: {train:.4f}, valid: {valid:.4f}")
 
 
 def fresh_state():

@@ -15,7 +15,14 @@ def run(main, resumes=False):
         resumes: whether the same command goes on where it was interrupted.
     """
     resume = f"resume with: {shlex.join(['python', *sys.argv])}" if resumes else ""
-    sys.exit(exit_code(main, sys.argv[1:], resume))
+    code = exit_code(main, sys.argv[1:], resume)
+    jax = sys.modules.get("jax")
+    if code and jax and jax.distributed.is_initialized():
+        # Of a job of several processes: leaving as usual would wait for those that are gone.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def exit_code(main, argv, resume=""):
@@ -32,14 +39,16 @@ def exit_code(main, argv, resume=""):
     """
     debug, quiet = "--debug" in argv, "--quiet" in argv
     argv = [argument for argument in argv if argument not in ("--debug", "--quiet")]
-    from spherical_cnn.data.files import BuildError
-    from spherical_cnn.data.flags import ConfigError
-    from spherical_cnn.data.records import RecordError
-    from spherical_cnn.experiment.progress import be_quiet
-    from spherical_cnn.experiment.rankings import RankingError
-    from spherical_cnn.experiment.runfolder import RunError
-    from spherical_cnn.signals.signal import ShapeError
-    from spherical_cnn.startup import find_devices
+    from spherical_cnn.startup import find_devices, without_noise
+
+    with without_noise():
+        from spherical_cnn.data.files import BuildError
+        from spherical_cnn.data.flags import ConfigError
+        from spherical_cnn.data.records import RecordError
+        from spherical_cnn.experiment.progress import be_quiet
+        from spherical_cnn.experiment.rankings import RankingError
+        from spherical_cnn.experiment.runfolder import RunError
+        from spherical_cnn.signals.signal import ShapeError
 
     ours = (BuildError, ConfigError, RankingError, RecordError, RunError, ShapeError)
     foreseen = (*ours, ImportError, OSError)

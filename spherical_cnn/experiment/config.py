@@ -100,6 +100,11 @@ class Config(Options):
         False, "jit", "compile by XLA: steps are faster, the first of each shape takes seconds"
     )
     devices: str = option("1", None, "N or all: a step's batch is shared out among them")
+    coordinator: str = option(
+        "", None, "HOST:PORT of process 0 of a job of several processes, on the JAX backend"
+    )
+    num_processes: int = option(1, None, "of the job; all get the same other flags", least=1)
+    process_id: int = option(0, None, "of this process, from 0; 0 writes the run folder", least=0)
     seed: int = option(0, None, "of weights, shuffling and dropout", least=0)
     deterministic: bool = option(False, None, "bit-equal reruns, slower: without XLA")
 
@@ -147,6 +152,19 @@ class Config(Options):
             (
                 not re.fullmatch("all|[1-9][0-9]{0,3}", self.devices),
                 f"--devices: expected a number or all. Received: {self.devices}",
+            ),
+            (
+                self.process_id >= self.num_processes,
+                f"--process_id: expected less than --num_processes {self.num_processes}. "
+                f"Received: {self.process_id}",
+            ),
+            (
+                bool(self.coordinator) != (self.num_processes > 1),
+                "--coordinator, --num_processes: expected both or none",
+            ),
+            (
+                self.num_processes > 1 and (self.from_scratch or self.test_only),
+                "--num_processes: several processes train only, without --from_scratch",
             ),
             (self.spectral_input, "--spectral_input: refused, the network takes signals only"),
             (

@@ -1,9 +1,15 @@
-"""Training on several devices of one machine: each step's batch is shared out among them.
+"""Training on several devices, of one machine or more: each batch is shared out among them.
 
 On JAX by `keras.distribution.DataParallel`: one program over all devices, so that losses, batch
 normalization and triplets are those of the whole batch. On TensorFlow by `MirroredStrategy`: a copy
 of the network on each device, whose gradients and batch statistics are averaged; what looks at the
 whole batch otherwise, triplets and batch renormalization, is refused there, and so is XLA.
+
+Several processes, on one machine or more, are JAX's alone. All are given the same flags and see the
+same run folder and shards; each parses its share of every batch; process 0, the *chief*, validates,
+tests, and writes the run folder. If one dies, the others end, and the job goes on from the last
+checkpoint when it is started again, with any number of processes. Where it is process 0 that dies, JAX
+may abort the others before they can say so in our words.
 """
 
 from __future__ import annotations
@@ -11,9 +17,13 @@ from __future__ import annotations
 import contextlib
 
 import keras
+import numpy as np
 
 from spherical_cnn.data.flags import ConfigError
+from spherical_cnn.experiment.runfolder import RunError
 from spherical_cnn.nn.normalization import BatchNormalization
+
+_PATIENCE = 60  # seconds for the processes to find one another, and to notice that one is gone
 
 
 class Devices:
@@ -28,8 +38,13 @@ class Devices:
 
     def __init__(self, config):
         self._backend = keras.backend.backend()
-        names = self._names() if config.devices != "1" else ["the default"]
-        self.count = len(names) if config.devices == "all" else int(config.devices)
+        self.share = (config.process_id, config.num_processes)
+        if config.num_processes > 1:
+            self._join(config)
+        one = config.devices == "1" and config.num_processes == 1
+        names = ["the default"] if one else self._names()
+        every = config.devices == "all" or config.num_processes > 1
+        self.count = len(names) if every else int(config.devices)
         if self.count > len(names):
             raise ConfigError(
                 f"--devices: expected at most {len(names)}, as many as {self._backend} has "
@@ -39,6 +54,11 @@ class Devices:
         if self.count > 1:
             self._check(config)
             self._strategy = self._make(names[: self.count])
+
+    @property
+    def chief(self):
+        """Whether this process writes the run folder."""
+        return self.share[0] == 0
 
     @property
     def several(self):
@@ -67,6 +87,54 @@ class Devices:
                 if isinstance(layer, BatchNormalization):
                     layer.synchronized = True
 
+    @contextlib.contextmanager
+    def together(self):
+        """Says of a failure of the job what to do; at the end all processes part."""
+        if self.share[1] == 1:
+            yield
+            return
+        import jax
+
+        try:
+            yield
+        except (jax.errors.JaxRuntimeError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise RunError(
+                f"process {self.share[0]} of {self.share[1]}: another process died or cannot be "
+                f"reached ({reason}); started again, the job goes on from the last checkpoint"
+            ) from error
+        jax.distributed.shutdown()
+
+    def check_same(self, epoch):
+        """Refuses processes that do not go on from one epoch, as with folders of their own."""
+        if self.share[1] == 1:
+            return
+        from jax.experimental import multihost_utils
+
+        epochs = np.ravel(multihost_utils.process_allgather(np.array([epoch])))
+        if len(set(epochs.tolist())) > 1:
+            raise RunError(
+                f"processes would go on after epochs {epochs.tolist()}; expected one --logdir that "
+                "all of them see"
+            )
+
+    def _join(self, config):
+        if self._backend != "jax":
+            raise ConfigError(
+                "--num_processes: expected KERAS_BACKEND=jax; Keras's fit does not support "
+                f"several processes on {self._backend}. Received: {config.num_processes}"
+            )
+        import jax
+
+        jax.config.update("jax_cpu_collectives_implementation", "gloo")
+        jax.distributed.initialize(
+            config.coordinator,
+            config.num_processes,
+            config.process_id,
+            initialization_timeout=_PATIENCE,
+            heartbeat_timeout_seconds=_PATIENCE,
+        )
+
     def _names(self):
         if self._backend == "tensorflow":
             import tensorflow as tf
@@ -80,7 +148,7 @@ class Devices:
             import tensorflow as tf
 
             return tf.distribute.MirroredStrategy(names)
-        return keras.distribution.DataParallel(devices=names)
+        return keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
 
     def _check(self, config):
         on_tensorflow = self._backend == "tensorflow"
@@ -88,6 +156,10 @@ class Devices:
             (
                 self._backend == "torch",
                 "expected 1 on the torch backend, whose Keras trains on one device",
+            ),
+            (
+                self.share[1] > 1 and config.devices not in ("1", "all"),
+                "several processes use all devices, expected all",
             ),
             (
                 config.train_bsize % self.count > 0,

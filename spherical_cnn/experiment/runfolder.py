@@ -24,6 +24,9 @@ FORMAT = 1
 # Options that may change when a run is continued: they alter neither network nor data.
 _CONTINUABLE = {
     "devices",
+    "coordinator",
+    "num_processes",
+    "process_id",
     "logdir",
     "run_id",
     "dset_dir",

@@ -61,11 +61,22 @@ def run_experiment(options):
         RunError, RecordError, OSError: if the run folder or the data cannot be used.
     """
     run, config = _open(options)
+    devices = Devices(config)  # first: several processes join before anything is computed
     _prepare(config)
-    devices = Devices(config)
     model = _model(config)
     shards = _shards(config)
     state = _state(run, config, model)
+    with devices.together():
+        devices.check_same(state["epoch"])
+        if devices.chief:
+            _begin(run, config)
+        if not config.test_only:
+            _fit(run, config, devices, model, shards, state)
+    return _end(run, config, model, shards) if devices.chief else {}
+
+
+def _begin(run, config):
+    """What a run writes before its first epoch."""
     if config.from_scratch:
         run.clear()
     run.clear_unfinished()
@@ -74,7 +85,10 @@ def run_experiment(options):
     if not config.test_only:
         run.write_config(config)
         run.write_data(config.dset_dir)
-        _fit(run, config, devices, model, shards, state)
+
+
+def _end(run, config, model, shards):
+    """Tests and reports a trained run; returns its metrics."""
     state = load_checkpoint(run.checkpoint("final"), model)
     metrics = test(model, config, shards["test"], state)
     if not config.test_only:
@@ -238,17 +252,17 @@ def _log_options(run, config):
 
 
 def _fit(run, config, devices, model, shards, state):
-    """Trains from `state` to the last epoch and writes the final checkpoint and `model.keras`."""
-    if state["epoch"] < config.n_epochs:
-        logger.info("Start training...")
-        if state["epoch"]:
-            logger.info(f"Continuing after epoch {state['epoch']}")
-        _fit_epochs(run, config, devices, model, shards, state)
-    elif os.path.exists(run.checkpoint("final")):
+    """Trains from `state` to the last epoch; the chief writes the checkpoints, `model.keras`."""
+    if state["epoch"] >= config.n_epochs and os.path.exists(run.checkpoint("final")):
         logger.info(f"Already trained for {state['epoch']} epochs")
         return
-    save_checkpoint(run, "final", model, state)
-    _save_model(run, model)
+    logger.info("Start training...")
+    if state["epoch"]:
+        logger.info(f"Continuing after epoch {state['epoch']}")
+    _fit_epochs(run, config, devices, model, shards, state)
+    if devices.chief:
+        save_checkpoint(run, "final", model, state)
+        _save_model(run, model)
 
 
 def _fit_epochs(run, config, devices, model, shards, state):
@@ -256,26 +270,36 @@ def _fit_epochs(run, config, devices, model, shards, state):
 
     On several devices a copy of `model` is trained, and `model` given its variables every epoch.
     """
-    form, batch = record_format(config), config.train_bsize
     trained = _spread(devices, model, config) if devices.several else model
-    recorder = callbacks.Recorder(run, state, config.skip_val)
-    with (
-        contextlib.closing(tf.summary.create_file_writer(run.path)) as writer,
-        explain_errors(shards["train"] + shards.get("val", []), form),
-    ):
+    with contextlib.ExitStack() as stack:
+        if devices.chief:
+            writer = stack.enter_context(
+                contextlib.closing(tf.summary.create_file_writer(run.path))
+            )
+        read = shards["train"] + shards.get("val", [])
+        stack.enter_context(explain_errors(read, record_format(config)))
         for epoch in range(state["epoch"], config.n_epochs):
             started = time.monotonic()
             logs = _train(trained, config, devices, shards["train"], epoch)
             if devices.several:
                 copy_variables(trained, model)
-            if not config.skip_val:
-                batches = evaluation_batches(shards["val"], form, batch, config.first_n)
-                found = model.evaluate(with_labels(batches, model), return_dict=True, verbose=0)
-                logs |= {f"val_{name}": value for name, value in found.items()}
-            recorder.record(model, epoch, logs, time.monotonic() - started)
-            counts = confusion_counts(trained if config.skip_val else model)
-            rate = float(model.optimizer.learning_rate)
-            callbacks.write_tensorboard(writer, epoch, logs, rate, counts)
+            if devices.chief:
+                logs |= _validate(model, config, shards)
+                seconds = time.monotonic() - started
+                callbacks.record(run, state, model, epoch, logs, seconds)
+                counts = confusion_counts(trained if config.skip_val else model)
+                rate = float(model.optimizer.learning_rate)
+                callbacks.write_tensorboard(writer, epoch, logs, rate, counts)
+
+
+def _validate(model, config, shards):
+    """Logs of a pass over the validation shards; empty if there is to be none."""
+    if config.skip_val:
+        return {}
+    form = record_format(config)
+    batches = evaluation_batches(shards["val"], form, config.train_bsize, config.first_n)
+    found = model.evaluate(with_labels(batches, model), return_dict=True, verbose=0)
+    return {f"val_{name}": value for name, value in found.items()}
 
 
 def _spread(devices, model, config):
@@ -298,6 +322,7 @@ def _train(model, config, devices, shards, epoch):
         config.seed,
         config.round_batches,
         config.first_n,
+        devices.share,
     )
     samples = min(records, int(batches.cardinality()) * config.train_bsize)
     with devices.scope():

@@ -4,8 +4,12 @@ import csv
 import json
 import os
 import pathlib
+import re
+import signal
+import socket
 import subprocess
 import sys
+import time
 
 import keras
 import numpy as np
@@ -72,6 +76,88 @@ def test_two_devices_train_as_one(exact, tmp_path, backend):
         np.testing.assert_allclose(history(folders[count]), one, rtol=1e-5, atol=1e-6)
     results = [json.loads((f / "metrics.json").read_text()) for f in folders.values()]
     assert results[0]["confusion"] == results[1]["confusion"] == results[2]["confusion"]
+
+
+def start_job(arguments, folder, count=2):
+    """Processes of a job on this machine, process 0 first."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    job = [f"--coordinator=127.0.0.1:{port}", f"--num_processes={count}", f"--logdir={folder}"]
+    command = [sys.executable, ROOT / "scripts/train.py", *arguments, *job]
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    options = {"env": environment, "text": True, "stderr": subprocess.PIPE}
+    return [
+        subprocess.Popen([*command, f"--process_id={i}"], stdout=subprocess.DEVNULL, **options)
+        for i in range(count)
+    ]
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(exact, tmp_path):
+    pytest.importorskip("jax")
+    train("jax", [*exact, "--n_epochs=8", f"--logdir={tmp_path / 'one'}"])
+    job = start_job([*exact, "--n_epochs=8"], tmp_path / "two")
+    assert [process.communicate(timeout=300)[1] for process in job] == ["", ""]
+    assert [process.returncode for process in job] == [0, 0]
+    one, two = (history(tmp_path / name) for name in ("one", "two"))
+    np.testing.assert_allclose(two, one, rtol=1e-5, atol=1e-6)
+    one, two = (json.loads((tmp_path / n / "metrics.json").read_text()) for n in ("one", "two"))
+    assert one["confusion"] == two["confusion"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [0, 1])
+def test_a_process_that_dies_ends_the_job_which_one_process_resumes(exact, tmp_path, killed):
+    pytest.importorskip("jax")
+    folder = tmp_path / "job"
+    job = start_job([*exact, "--n_epochs=200"], folder)
+    wait_for = folder / "history.csv"
+    while not wait_for.exists() or len(wait_for.read_text().splitlines()) < 4:
+        assert job[0].poll() is None
+        time.sleep(0.2)
+    job[killed].kill()
+    error = job[1 - killed].communicate(timeout=90)[1]
+    job[killed].communicate()
+    ours = re.fullmatch(
+        rf"error: process {1 - killed} of 2: another process died or cannot be reached \(.*\); "
+        r"started again, the job goes on from the last checkpoint\n",
+        error,
+    )
+    if killed == 0 and not ours:  # JAX was faster
+        assert job[1].returncode == -signal.SIGABRT and "another task died" in error
+    else:
+        assert ours and job[1 - killed].returncode == 1
+    done = len(history(folder))
+    longer = f"--n_epochs={done + 2}"
+    train("jax", [*exact, longer, f"--logdir={folder}"])
+    train("jax", [*exact, longer, f"--logdir={tmp_path / 'one'}"])
+    one, resumed = history(tmp_path / "one"), history(folder)
+    np.testing.assert_allclose(resumed[:5], one[:5], rtol=1e-4, atol=1e-5)
+    assert len(resumed) == done + 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--num_processes=2"], "--coordinator, --num_processes: expected both or none"),
+        (["--coordinator=a:1"], "--coordinator, --num_processes: expected both or none"),
+        (["--process_id=1"], "--process_id: expected less than --num_processes 1. Received: 1"),
+        (
+            ["--num_processes=2", "--coordinator=a:1", "--from_scratch"],
+            "--num_processes: several processes train only, without --from_scratch",
+        ),
+    ],
+)
+def test_jobs_are_checked(flags, capsys, change, message):
+    assert_fails(capsys, 2, message, script("train"), [*flags, *change])
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="refused on TensorFlow only")
+def test_several_processes_are_refused_on_tensorflow(flags, capsys):
+    message = "--num_processes: expected KERAS_BACKEND=jax; Keras's fit does not support .*tensor.*"
+    job = ["--num_processes=2", "--coordinator=127.0.0.1:1"]
+    assert_fails(capsys, 2, message, script("train"), [*flags, *job])
 
 
 @pytest.mark.parametrize(
