@@ -8,8 +8,8 @@ whole batch otherwise, triplets and batch renormalization, is refused there, and
 Several processes, on one machine or more, are JAX's alone. All are given the same flags and see the
 same run folder and shards; each parses its share of every batch; process 0, the *chief*, validates,
 tests, and writes the run folder. If one dies, the others end, and the job goes on from the last
-checkpoint when it is started again, with any number of processes. Where it is process 0 that dies, JAX
-may abort the others before they can say so in our words.
+checkpoint when it is started again, with any number of processes. Where process 0 dies, JAX may
+abort the others before they can say so in our words.
 """
 
 from __future__ import annotations

@@ -194,6 +194,7 @@ def test_every_help_has_its_examples_and_every_example_its_flags(name, capsys):
         assert flags <= set(re.findall(r"--\w+", text.partition("\nexamples:\n")[0]))
 
 
+@pytest.mark.slow
 def test_start_up_and_quiet_runs_say_nothing_but_results(flags):
     def call(*more):
         command = [sys.executable, ROOT / "scripts" / "train.py", *flags, "--n_epochs=1", *more]
