@@ -159,6 +159,10 @@ class Config(Options):
                 f"Received: {self.process_id}",
             ),
             (
+                self.coordinator and not re.fullmatch(r"[^\s:]+:[0-9]{1,5}", self.coordinator),
+                f"--coordinator: expected HOST:PORT. Received: {self.coordinator}",
+            ),
+            (
                 bool(self.coordinator) != (self.num_processes > 1),
                 "--coordinator, --num_processes: expected both or none",
             ),

@@ -15,6 +15,8 @@ abort the others before they can say so in our words.
 from __future__ import annotations
 
 import contextlib
+import socket
+import time
 
 import keras
 import numpy as np
@@ -24,6 +26,7 @@ from spherical_cnn.experiment.runfolder import RunError
 from spherical_cnn.nn.normalization import BatchNormalization
 
 _PATIENCE = 60  # seconds for the processes to find one another, and to notice that one is gone
+_PAUSE = 0.5
 
 
 class Devices:
@@ -127,6 +130,8 @@ class Devices:
         import jax
 
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
+        if not self.chief:  # JAX would abort the process where nobody answers
+            _wait_for(config.coordinator)
         jax.distributed.initialize(
             config.coordinator,
             config.num_processes,
@@ -178,3 +183,20 @@ class Devices:
         for broken, message in rules:
             if broken:
                 raise ConfigError(f"--devices: {message}. Received: {self.count}")
+
+
+def _wait_for(address):
+    """Waits until somebody answers at `HOST:PORT`."""
+    host, _, port = address.rpartition(":")
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            socket.create_connection((host, int(port)), _PAUSE).close()
+            return
+        except OSError as error:
+            if time.monotonic() > end:
+                raise RunError(
+                    f"--coordinator: nobody answered at {address} in {_PATIENCE} s ({error}); "
+                    "expected the process with --process_id 0 there"
+                ) from error
+        time.sleep(_PAUSE)

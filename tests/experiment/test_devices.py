@@ -16,8 +16,10 @@ import numpy as np
 import pytest
 from test_scripts import assert_fails, script
 
+from spherical_cnn.experiment import devices
 from spherical_cnn.experiment.config import Config, argument_parser
 from spherical_cnn.experiment.devices import Devices
+from spherical_cnn.experiment.runfolder import RunError
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -142,6 +144,7 @@ def test_a_process_that_dies_ends_the_job_which_one_process_resumes(exact, tmp_p
     [
         (["--num_processes=2"], "--coordinator, --num_processes: expected both or none"),
         (["--coordinator=a:1"], "--coordinator, --num_processes: expected both or none"),
+        (["--coordinator=here"], "--coordinator: expected HOST:PORT. Received: here"),
         (["--process_id=1"], "--process_id: expected less than --num_processes 1. Received: 1"),
         (
             ["--num_processes=2", "--coordinator=a:1", "--from_scratch"],
@@ -151,6 +154,12 @@ def test_a_process_that_dies_ends_the_job_which_one_process_resumes(exact, tmp_p
 )
 def test_jobs_are_checked(flags, capsys, change, message):
     assert_fails(capsys, 2, message, script("train"), [*flags, *change])
+
+
+def test_a_coordinator_that_does_not_answer_is_named(monkeypatch):
+    monkeypatch.setattr(devices, "_PATIENCE", 0)
+    with pytest.raises(RunError, match="nobody answered at 127.0.0.1:1 in 0 s .*--process_id 0"):
+        devices._wait_for("127.0.0.1:1")
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="refused on TensorFlow only")
