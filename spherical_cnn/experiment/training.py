@@ -189,7 +189,9 @@ def _open(options):
         stored = run.read_config()
         if stored is None:
             raise RunError(f"{run('config.json')}: not found, there is no run to test")
-        return run, Config.from_json({**stored.to_json(), "from_scratch": False, **options})
+        alone = {"devices": "1", "coordinator": "", "num_processes": 1, "process_id": 0}
+        known = {**stored.to_json(), **alone, "from_scratch": False}
+        return run, Config.from_json({**known, **options})
     config = Config.from_json(options)
     if not config.from_scratch:
         run.check_continues(config)

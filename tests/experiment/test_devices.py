@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from spherical_cnn.experiment import devices
 from spherical_cnn.experiment.config import Config, argument_parser
 from spherical_cnn.experiment.devices import Devices
 from spherical_cnn.experiment.runfolder import RunError
+from spherical_cnn.experiment.training import run_experiment
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -154,6 +156,16 @@ def test_a_process_that_dies_ends_the_job_which_one_process_resumes(exact, tmp_p
 )
 def test_jobs_are_checked(flags, capsys, change, message):
     assert_fails(capsys, 2, message, script("train"), [*flags, *change])
+
+
+def test_a_run_of_many_devices_is_tested_on_one(finished, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished[0], folder)
+    stored = json.loads((folder / "config.json").read_text())
+    stored["options"] |= {"devices": "8", "num_processes": 4, "coordinator": "there:1"}
+    (folder / "config.json").write_text(json.dumps(stored))
+    metrics = run_experiment({"test_only": True, "logdir": str(folder)})
+    assert metrics["confusion"] == finished[2]["confusion"]
 
 
 def test_a_coordinator_that_does_not_answer_is_named(monkeypatch):
