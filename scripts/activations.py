@@ -26,16 +26,12 @@ def main(argv):
 
     import numpy as np
 
-    from spherical_cnn.data.datasets import check_shards, evaluation_batches, explain_errors
     from spherical_cnn.experiment.evaluation import activations
-    from spherical_cnn.experiment.network import record_format
+    from spherical_cnn.experiment.network import reading
     from spherical_cnn.experiment.training import restore
 
     model, config = restore(options.run)
-    form = record_format(config)
-    check_shards(options.shards, form)
-    batches = evaluation_batches(options.shards, form, config.train_bsize)
-    with explain_errors(options.shards, form):
+    with reading(config, options.shards) as batches:
         parts = list(activations(model, batches, options.layers))
     with open(options.output, "wb") as file:
         np.savez(file, **{key: np.concatenate([part[key] for part in parts]) for key in parts[0]})

@@ -6,12 +6,11 @@ import os
 
 import numpy as np
 
-from spherical_cnn.data.datasets import check_shards, evaluation_batches, explain_errors
 from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.experiment import spheres
 from spherical_cnn.experiment.casting import cast_signals
 from spherical_cnn.experiment.evaluation import outputs_of, worst_mistakes
-from spherical_cnn.experiment.network import record_format
+from spherical_cnn.experiment.network import reading
 from spherical_cnn.experiment.page import Page
 from spherical_cnn.experiment.plots import canvas, image, png
 from spherical_cnn.experiment.posing import Eye, map_layers, read_shape
@@ -132,10 +131,8 @@ def mistakes_page(run, shards, most=50):
         RunError, RecordError, OSError: if run or shards cannot be read.
     """
     model, config = restore(run)
-    form = record_format(config)
-    check_shards(shards, form)
-    with explain_errors(shards, form):
-        found = worst_mistakes(model, evaluation_batches(shards, form, config.train_bsize), most)
+    with reading(config, shards) as batches:
+        found = worst_mistakes(model, batches, most)
     classes = class_names(RunFolder(run).read_data(), config.n_classes)
     page = Page(f"Mistakes of {config.name}")
     page.text(f"{len(found)} shown, at most {most}, of {', '.join(map(os.path.basename, shards))}.")

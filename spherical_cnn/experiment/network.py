@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import keras
 
+from spherical_cnn.data.datasets import check_shards, evaluation_batches, explain_errors
 from spherical_cnn.data.records import RecordFormat
 from spherical_cnn.experiment.evaluation import ConfusionAccuracy, MeanLoss
 from spherical_cnn.nn.losses import TripletSemiHardLoss
@@ -75,3 +78,21 @@ def with_labels(batches, model):
 def record_format(config):
     """`RecordFormat` of the shards of `config`."""
     return RecordFormat(config.input_res, config.dtype, config.nchannels, config.n_classes)
+
+
+@contextlib.contextmanager
+def reading(config, shards, limit=None):
+    """Batches of parsed records of shards, for networks of `config`, in order.
+
+    Args:
+        config: `Config`.
+        shards: paths.
+        limit: of batches.
+
+    Raises:
+        RecordError: naming the faulty shard and record; also while the batches are read.
+    """
+    form = record_format(config)
+    check_shards(shards, form)
+    with explain_errors(shards, form):
+        yield evaluation_batches(shards, form, config.train_bsize, limit)

@@ -24,10 +24,9 @@ import os
 
 import numpy as np
 
-from spherical_cnn.data.datasets import check_shards, evaluation_batches, explain_errors
 from spherical_cnn.data.files import write_bytes, write_json
 from spherical_cnn.experiment.evaluation import describe
-from spherical_cnn.experiment.network import record_format
+from spherical_cnn.experiment.network import reading
 from spherical_cnn.experiment.rankings import (
     CUTOFF,
     RankingError,
@@ -141,10 +140,8 @@ def retrieve(path, shards, folder, by_class=False):
         RunError, RecordError, OSError: if run or shards cannot be read.
     """
     model, config = restore(path)
-    form = record_format(config)
-    check_shards(shards, form)
-    with explain_errors(shards, form):
-        found = describe(model, evaluation_batches(shards, form, config.train_bsize))
+    with reading(config, shards) as batches:
+        found = describe(model, batches)
     predicted = found["predicted"] if by_class else None
     positions, distances = rank(found["descriptor"], predicted)
     found["id"] = np.array(file_names(found["name"]))

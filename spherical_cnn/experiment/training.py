@@ -35,6 +35,7 @@ from spherical_cnn.experiment.evaluation import confusion_counts, worst_mistakes
 from spherical_cnn.experiment.network import (
     build_model,
     compile_model,
+    reading,
     record_format,
     with_labels,
 )
@@ -93,7 +94,8 @@ def _end(run, config, model, shards):
     metrics = test(model, config, shards["test"], state)
     if not config.test_only:
         errors = _equivariance(config, model, shards)
-        mistakes = worst_mistakes(model, _test_batches(config, shards["test"]), _MISTAKES)
+        with reading(config, shards["test"], config.test_n or None) as batches:
+            mistakes = worst_mistakes(model, batches, _MISTAKES)
         report.write_report(run, config, state, metrics, errors, mistakes)
     for line in report.result_table(config.name, metrics):
         logger.info(line, extra={"result": True})
@@ -136,8 +138,7 @@ def evaluate(model, config, shards):
         dict of JSON values: `test`, `test_loss`, `test_samples`, `confusion` (counts, true class
         by predicted class).
     """
-    batches = _test_batches(config, shards)
-    with explain_errors(shards, record_format(config)):
+    with reading(config, shards, config.test_n or None) as batches:
         results = model.evaluate(with_labels(batches, model), return_dict=True, verbose=0)
     confusion = confusion_counts(model)
     return {
@@ -146,11 +147,6 @@ def evaluate(model, config, shards):
         "test_samples": int(confusion.sum()),
         "confusion": confusion.tolist(),
     }
-
-
-def _test_batches(config, shards):
-    form, limit = record_format(config), config.test_n or None
-    return evaluation_batches(shards, form, config.train_bsize, limit)
 
 
 def restore(path):
