@@ -1,9 +1,7 @@
 #!/usr/bin/env python
 """Finds the rotation that takes one mesh to another, about the centres of both.
 
-Prints it as a matrix, ZYZ Euler angles and a quaternion, with how well it does and how well the
-next best one would. Symmetric shapes get all their rotations. With --run and --layer the shapes are
-compared by feature maps of a trained network in place of their signals.
+Symmetric shapes get all their rotations. --run and --layer compare by a network's feature maps.
 """
 
 import os

@@ -1,8 +1,7 @@
 #!/usr/bin/env python
 """Says what a finished run takes shapes for: meshes, voxels or points, files or folders of them.
 
-Each shape is looked at in several rotations: the probability is the mean over these, agreement the
-share of them that give that class first, spread the probability's standard deviation.
+In several rotations: mean probability, share that agrees, standard deviation of the probability.
 """
 
 import os

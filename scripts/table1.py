@@ -1,8 +1,7 @@
 #!/usr/bin/env python
 """Builds upright and SO(3) sets of shapes, trains on each, tests: the paper's Table 1 for SOURCE.
 
-SOURCE and the flags of the data are as for scripts/make_dataset.py, the others as for train.py.
-Each network is a file of flags on top of those given, and has its name. Started again, it goes on.
+SOURCE and flags are those of make_dataset.py and train.py. A network is a file of flags on top.
 """
 
 import dataclasses
@@ -49,7 +48,7 @@ def main(argv):
         )
         networks[os.path.splitext(os.path.basename(path))[0]] = Network(options, recipe)
     if len(networks) < len(paths):
-        raise ConfigError(f"--networks: expected different names. Received: {', '.join(paths)}")
+        raise ConfigError(f"--networks: expected different names. Received: {' '.join(paths)}")
     table = run_table(networks=networks, seeds=seeds, progress=shapes_bar, **request)
     print("", *table_lines(*accuracy_table(table)), "", sep="\n")
     print(f"Report: {request['folder']}/report.html; plots: {request['folder']}/*/*/plots/")

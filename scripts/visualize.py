@@ -37,12 +37,10 @@ def main(argv):
     for one in (signal, animation):
         one.add_argument("--resolution", type=int, default=64, metavar="N", help="default 64")
         one.add_argument("--rings", type=int, default=0, metavar="N", help="as in make_dataset.py")
-    features.add_argument(
-        "--angles", type=float, nargs=3, default=[40, 70, -100], metavar="DEGREES"
-    )
+    features.add_argument("--angles", type=float, nargs=3, default=[40, 70, -100], metavar="DEG")
     features.add_argument("--layers", nargs="+", metavar="NAME", help="default: all of branch 0")
     animation.add_argument("--run", metavar="RUN", help="run folder; its data decides the signals")
-    animation.add_argument("--layer", metavar="NAME", help="of the run, such as conv3_b0")
+    animation.add_argument("--layer", metavar="NAME", help="of the run")
     animation.add_argument("--frames", type=int, default=36, metavar="N", help="default 36")
     mistakes.add_argument("--shards", nargs="+", required=True, metavar="FILE", help="TFRecords")
     mistakes.add_argument("--most", type=int, default=50, metavar="N", help="default 50")

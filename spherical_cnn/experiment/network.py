@@ -67,6 +67,13 @@ def compile_model(model, config, **options):
     optimizer.build(model.trainable_variables)  # so that a checkpoint finds its variables
 
 
+def compiled_model(config):
+    """The network of `config`, untrained, compiled."""
+    model = build_model(config)
+    compile_model(model, config)
+    return model
+
+
 def with_labels(batches, model):
     """Batches of parsed records as `(signal, {output: label})`, what `fit` and `evaluate` take."""
     outputs = list(model.output_names)

@@ -1,4 +1,4 @@
-"""A run from start to end: check, fit, checkpoint, resume, test, report."""
+"""A run from start to end: check, fit or resume, test, report."""
 
 from __future__ import annotations
 
@@ -8,33 +8,21 @@ import json
 import logging
 import os
 import platform
-import time
 
 import keras
 import tensorflow as tf
 
-from spherical_cnn.data.datasets import (
-    check_shards,
-    evaluation_batches,
-    explain_errors,
-    find_shards,
-    shard_of_epoch,
-    training_batches,
-)
+from spherical_cnn.data.datasets import check_shards, find_shards
 from spherical_cnn.data.records import count_records
 from spherical_cnn.experiment import callbacks, report
-from spherical_cnn.experiment.checkpoints import (
-    copy_variables,
-    load_checkpoint,
-    save_checkpoint,
-)
+from spherical_cnn.experiment.checkpoints import load_checkpoint
 from spherical_cnn.experiment.config import Config, ConfigError
 from spherical_cnn.experiment.devices import Devices
 from spherical_cnn.experiment.equivariance import measure_records
 from spherical_cnn.experiment.evaluation import confusion_counts, worst_mistakes
+from spherical_cnn.experiment.fitting import fit
 from spherical_cnn.experiment.network import (
-    build_model,
-    compile_model,
+    compiled_model,
     reading,
     record_format,
     with_labels,
@@ -64,7 +52,7 @@ def run_experiment(options):
     run, config = _open(options)
     devices = Devices(config)  # first: several processes join before anything is computed
     _prepare(config)
-    model = _model(config)
+    model = compiled_model(config)
     shards = _shards(config)
     state = _state(run, config, model)
     with devices.together():
@@ -72,7 +60,7 @@ def run_experiment(options):
         if devices.chief:
             _begin(run, config)
         if not config.test_only:
-            _fit(run, config, devices, model, shards, state)
+            fit(run, config, devices, model, shards, state)
     return _end(run, config, model, shards) if devices.chief else {}
 
 
@@ -165,15 +153,9 @@ def restore(path):
     config = run.read_config()
     if config is None:
         raise RunError(f"{run('config.json')}: not found, expected a run folder")
-    model = _model(config)
+    model = compiled_model(config)
     load_checkpoint(run.checkpoint("final"), model)
     return model, config
-
-
-def _model(config):
-    model = build_model(config)
-    compile_model(model, config)
-    return model
 
 
 def _open(options):
@@ -247,99 +229,3 @@ def _log_options(run, config):
     logger.info(f"Options: {json.dumps(config.to_json())}")
     logger.info(f"Loading dataset from {os.path.expanduser(config.dset_dir)}...")
     logger.info(f"Loading model {config.model}. Logdir {run.path}")
-
-
-def _fit(run, config, devices, model, shards, state):
-    """Trains from `state` to the last epoch; the chief writes the checkpoints, `model.keras`."""
-    if state["epoch"] >= config.n_epochs and os.path.exists(run.checkpoint("final")):
-        logger.info(f"Already trained for {state['epoch']} epochs")
-        return
-    logger.info("Start training...")
-    if state["epoch"]:
-        logger.info(f"Continuing after epoch {state['epoch']}")
-    _fit_epochs(run, config, devices, model, shards, state)
-    if devices.chief:
-        save_checkpoint(run, "final", model, state)
-        _save_model(run, model)
-
-
-def _fit_epochs(run, config, devices, model, shards, state):
-    """One `fit` per epoch: each has its own shard, which may be of another size.
-
-    On several devices a copy of `model` is trained, and `model` given its variables every epoch.
-    """
-    trained = _spread(devices, model, config) if devices.several else model
-    with contextlib.ExitStack() as stack:
-        if devices.chief:
-            writer = stack.enter_context(
-                contextlib.closing(tf.summary.create_file_writer(run.path))
-            )
-        read = shards["train"] + shards.get("val", [])
-        stack.enter_context(explain_errors(read, record_format(config)))
-        for epoch in range(state["epoch"], config.n_epochs):
-            started = time.monotonic()
-            logs = _train(trained, config, devices, shards["train"], epoch)
-            if devices.several:
-                copy_variables(trained, model)
-            if devices.chief:
-                logs |= _validate(model, config, shards)
-                seconds = time.monotonic() - started
-                callbacks.record(run, state, model, epoch, logs, seconds)
-                counts = confusion_counts(trained if config.skip_val else model)
-                rate = float(model.optimizer.learning_rate)
-                callbacks.write_tensorboard(writer, epoch, logs, rate, counts)
-
-
-def _validate(model, config, shards):
-    """Logs of a pass over the validation shards; empty if there is to be none."""
-    if config.skip_val:
-        return {}
-    form = record_format(config)
-    batches = evaluation_batches(shards["val"], form, config.train_bsize, config.first_n)
-    found = model.evaluate(with_labels(batches, model), return_dict=True, verbose=0)
-    return {f"val_{name}": value for name, value in found.items()}
-
-
-def _spread(devices, model, config):
-    """A copy of `model` that trains on several devices."""
-    with devices.scope():
-        trained = _model(config)
-        devices.prepare(trained)
-        copy_variables(model, trained)
-    return trained
-
-
-def _train(model, config, devices, shards, epoch):
-    """Trains for an epoch; returns its logs."""
-    records = count_records(shard_of_epoch(shards, epoch))
-    batches = training_batches(
-        shards,
-        record_format(config),
-        config.train_bsize,
-        epoch,
-        config.seed,
-        config.round_batches,
-        config.first_n,
-        devices.share,
-    )
-    samples = min(records, int(batches.cardinality()) * config.train_bsize)
-    with devices.scope():
-        history = model.fit(
-            with_labels(batches, model),
-            initial_epoch=epoch,
-            epochs=epoch + 1,
-            shuffle=False,
-            verbose=0,
-            callbacks=[
-                keras.callbacks.LearningRateScheduler(lambda index, _: config.rate(index)),
-                callbacks.Progress(samples, config.train_bsize, config.n_epochs),
-            ],
-        ).history
-    return {name: values[-1] for name, values in history.items()}
-
-
-def _save_model(run, model):
-    """Writes `model.keras`, without optimiser: it loads wherever `spherical_cnn` is imported."""
-    temporary = run(".writing-model.keras")
-    keras.Model(model.input, model.output, name=model.name).save(temporary)
-    os.replace(temporary, run("model.keras"))
