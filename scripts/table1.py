@@ -4,7 +4,6 @@
 SOURCE and flags are those of make_dataset.py and train.py. A network is a file of flags on top.
 """
 
-import dataclasses
 import os
 import sys
 
@@ -12,6 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 _SET_HERE = ("rotation", "test_rotation", "resolution", "n_classes", "run_id", "logdir", "dset_dir")
+_NOT_HERE = ("test_only", "coordinator", "num_processes", "process_id")
 
 EXAMPLES = (
     "table1.py embedded runs/demo @params/demo.txt",
@@ -30,7 +30,7 @@ def main(argv):
     from spherical_cnn.experiment.table import Network, accuracy_table, run_table
 
     parser, of_network = (
-        flag_parser(__doc__, Config, Recipe, without=(*_SET_HERE, "test_only"), examples=EXAMPLES)
+        flag_parser(__doc__, Config, Recipe, without=_SET_HERE + _NOT_HERE, examples=EXAMPLES)
         for _ in range(2)
     )
     parser.add_argument("--networks", nargs="+", required=True, metavar="FILE", help="a row each")
@@ -41,17 +41,13 @@ def main(argv):
     request = {key: given.pop(key) for key in ("source", "folder", "split_file", "workers")}
     networks = {}
     for path in paths:
-        flags = {**given, **vars(of_network.parse_args([f"@{path}"]))}
-        options, recipe = (
-            {f.name: flags[f.name] for f in dataclasses.fields(kind) if f.name in flags}
-            for kind in (Config, Recipe)
-        )
-        networks[os.path.splitext(os.path.basename(path))[0]] = Network(options, recipe)
+        own = vars(of_network.parse_args([f"@{path}"]))
+        networks[os.path.splitext(os.path.basename(path))[0]] = Network.of_flags({**given, **own})
     if len(networks) < len(paths):
-        raise ConfigError(f"--networks: expected different names. Received: {' '.join(paths)}")
+        raise ConfigError(f"--networks: expected different names. Received: {', '.join(paths)}")
     table = run_table(networks=networks, seeds=seeds, progress=shapes_bar, **request)
-    print("", *table_lines(*accuracy_table(table)), "", sep="\n")
-    print(f"Report: {request['folder']}/report.html; plots: {request['folder']}/*/*/plots/")
+    print("", *table_lines(*accuracy_table(table)), sep="\n")
+    print(f"\nReport: {request['folder']}/report.html")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import NamedTuple
 
@@ -30,6 +31,16 @@ class Network(NamedTuple):
 
     options: dict
     recipe: dict
+
+    @classmethod
+    def of_flags(cls, flags):
+        """The network of a dict of flags of both."""
+        return cls(
+            *(
+                {f.name: flags[f.name] for f in dataclasses.fields(kind) if f.name in flags}
+                for kind in (Config, Recipe)
+            )
+        )
 
 
 def run_table(source, folder, networks, seeds, progress, workers=1, split_file=None):
