@@ -104,12 +104,7 @@ def _meshes(source, resolution, rings, rotations):
     errors = {name: [] for name in ("as they are", "noise of 50 %", "20 % of rays lost")}
     for _ in range(rotations):
         turns = Rotation.random(len(asymmetric), rng=rng).as_matrix()
-        seen = np.concatenate(
-            [
-                cast_signals([casters[i]], resolution, rings, turn)
-                for i, turn in zip(asymmetric, turns, strict=True)
-            ]
-        )
+        seen = cast_signals([casters[i] for i in asymmetric], resolution, rings, turns)
         noise = _NOISE * seen.std(axis=(1, 2), keepdims=True) * rng.normal(size=seen.shape)
         kept = rng.random(seen.shape[:3]) >= _LOST
         for name, copy in zip(errors, (seen, seen + noise, seen * kept[..., None]), strict=True):
@@ -145,12 +140,8 @@ def _classes(source, resolution, rings, run, layers, pairs):
         count = len(casters) // 2
         turns = Rotation.random(count, rng=rng).as_matrix()
         first = cast_signals(casters[:count], any_eye.resolution, any_eye.rings)
-        second = np.concatenate(
-            [
-                cast_signals([caster], any_eye.resolution, any_eye.rings, turn)
-                for caster, turn in zip(casters[count : 2 * count], turns, strict=True)
-            ]
-        )
+        others = casters[count : 2 * count]
+        second = cast_signals(others, any_eye.resolution, any_eye.rings, turns)
         row = []
         for name, eye in eyes.items():
             errors = _degrees(align(eye.maps(first), eye.maps(second)).rotations, turns)

@@ -135,11 +135,16 @@ def draw_poses(recipe, split, name):
         np.random.default_rng(identity(recipe.seed, purpose, split, name))
         for purpose in ("rotation", "change")
     )
-    keep = {"none": [0, 0, 0], "z": [1, 0, 0], "so3": [1, 1, 1]}[recipe.rotation_of(split)]
-    rotations = euler_to_matrix(random_rotations(copies, turning) * keep)
+    rotations = draw_rotations(recipe.rotation_of(split), copies, turning)
     ranges = [[recipe.scale_range], [recipe.shift_range]] if split == "train" else [[0], [0]]
     changes = changing.uniform(-1, 1, (copies, 2, 3)) * ranges + [[1], [0]]
     return [Pose(r, scale, shift) for r, (scale, shift) in zip(rotations, changes, strict=True)]
+
+
+def draw_rotations(kind, count, rng):
+    """Random rotations `(count, 3, 3)` of a kind of `ROTATIONS`."""
+    keep = {"none": [0, 0, 0], "z": [1, 0, 0], "so3": [1, 1, 1]}[kind]
+    return euler_to_matrix(random_rotations(count, rng) * keep)
 
 
 def identity(*parts):

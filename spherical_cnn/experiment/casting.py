@@ -56,12 +56,13 @@ def cast_signals(casters, resolution, rings=0, rotation=None):
         casters: list of `spherical_cnn.signals.raycast.RayCaster`.
         resolution: of the signals.
         rings: as in `RayCaster.signal`.
-        rotation: `(3, 3)`, of the shapes; none by default.
+        rotation: `(3, 3)`, of all shapes, or `(shapes, 3, 3)`; none by default.
 
     Returns:
         `(shapes, resolution, resolution, 2)` float32: distance and sine of the incidence.
     """
     grid = SphericalGrid.from_resolution(resolution)
-    pose = Pose() if rotation is None else Pose(rotation)
-    samples = np.stack([caster.signal(grid, pose, rings) for caster in casters])
+    matrices = np.broadcast_to(np.eye(3) if rotation is None else rotation, (len(casters), 3, 3))
+    turned = zip(casters, matrices, strict=True)
+    samples = np.stack([caster.signal(grid, Pose(matrix), rings) for caster, matrix in turned])
     return split_complex(samples[..., None]).numpy()

@@ -19,13 +19,13 @@ from __future__ import annotations
 import dataclasses
 import re
 
-import keras
 import numpy as np
 from keras import ops
 
 from spherical_cnn.data.datasets import evaluation_batches
 from spherical_cnn.data.flags import Options, option
 from spherical_cnn.experiment.casting import cast_signals, find_casters
+from spherical_cnn.experiment.evaluation import outputs_of
 from spherical_cnn.experiment.network import record_format
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import (
@@ -135,9 +135,9 @@ def measure(model, signals, turned, angles):
         dict: `layers`, a dict by layer of the relative error of each rotation, over the batch;
         `flips`, the share of predictions that each rotation changes.
     """
-    layers = {layer.name: layer.output for layer in model.layers if _MAPS.fullmatch(layer.name)}
-    layers |= {name: model.get_layer(name).output for name in _VECTORS}
-    probe = keras.Model(model.input, layers)
+    maps = [layer.name for layer in model.layers if _MAPS.fullmatch(layer.name)]
+    layers = [*maps, *_VECTORS]
+    probe = outputs_of(model, layers)
     start = probe.predict(signals, BATCH, verbose=0)
     targets = {name: _content(values) for name, values in start.items()}
     errors: dict[str, list[float]] = {name: [] for name in layers}

@@ -94,9 +94,7 @@ def turning(shape, eye, layer=None, frames=36):
 
     turns = 2 * np.pi * np.arange(frames)[:, None] / frames * [0.6, 0, 0.8]
     matrices = Rotation.from_rotvec(turns).as_matrix()
-    signals = np.concatenate(
-        [cast_signals([shape.caster], eye.resolution, eye.rings, m) for m in matrices]
-    )
+    signals = cast_signals([shape.caster] * frames, eye.resolution, eye.rings, matrices)
     panels = [("distance", signals[..., 0])]
     if layer:
         maps = eye.maps(signals)

@@ -10,16 +10,14 @@ import numpy as np
 from scipy import special
 
 from spherical_cnn.data.flags import ConfigError
-from spherical_cnn.data.recipe import Recipe
-from spherical_cnn.data.records import split_complex
+from spherical_cnn.data.recipe import Recipe, draw_rotations
 from spherical_cnn.data.workers import worker_pool
+from spherical_cnn.experiment.casting import cast_signals
 from spherical_cnn.experiment.report import class_names
 from spherical_cnn.experiment.runfolder import RunError, RunFolder
 from spherical_cnn.experiment.training import restore
 from spherical_cnn.signals.shape import SUFFIXES, caster_of_file
-from spherical_cnn.signals.signal import Pose, ShapeError
-from spherical_cnn.sphere.grid import SphericalGrid
-from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
+from spherical_cnn.signals.signal import ShapeError
 
 _FILES = 8  # of a task
 
@@ -175,20 +173,16 @@ def prediction_table(predictions):
 def _look(task):
     """Signals `(rotations, n, n, 2)` of each file of a task, or why there are none."""
     paths, recipe, rotations = task
-    grid = SphericalGrid.from_resolution(recipe.resolution)
-    return [_signals(path, recipe, rotations, grid) for path in paths]
+    return [_signals(path, recipe, rotations) for path in paths]
 
 
-def _signals(path, recipe, rotations, grid):
-    keep = {"none": [0, 0, 0], "z": [1, 0, 0], "so3": [1, 1, 1]}[recipe.rotation]
-    angles = random_rotations(rotations, np.random.default_rng(recipe.seed)) * keep
-    angles[0] = 0
+def _signals(path, recipe, count):
+    matrices = draw_rotations(recipe.rotation, count, np.random.default_rng(recipe.seed))
+    matrices[0] = np.eye(3)
     try:
         caster = caster_of_file(path, **recipe.reading)
     except ShapeError as error:
         return str(error)
     except OSError as error:
         return error.strerror or str(error)
-    poses = [Pose(matrix) for matrix in euler_to_matrix(angles)]
-    samples = np.stack([caster.signal(grid, pose, recipe.rings) for pose in poses])
-    return split_complex(samples[..., None]).numpy()
+    return cast_signals([caster] * count, recipe.resolution, recipe.rings, matrices)

@@ -1,5 +1,6 @@
 """Errors of layers under rotation: where they must vanish, and against the definition."""
 
+import keras
 import numpy as np
 import pytest
 from reference import analyse, band_limited, rotate, synthesise
@@ -54,7 +55,7 @@ def test_errors_are_those_of_the_definition(rng):
     model = network()
     start, turned = equivariance.exact_turns(signals(rng), ANGLES)
     found = equivariance.measure(model, start, turned, ANGLES)
-    probe = equivariance.keras.Model(model.input, model.get_layer("pool0_b1").output)
+    probe = keras.Model(model.input, model.get_layer("pool0_b1").output)
     classes = np.argmax(model.predict(start, verbose=0)["logits"], axis=-1)
     target = analyse(probe(start))
     for number, (angle, copies) in enumerate(zip(ANGLES, turned, strict=True)):
