@@ -19,6 +19,7 @@ from spherical_cnn.nn.pooling import POOLS
 from spherical_cnn.sphere.sht import METHODS
 
 MODELS = ("two_branch", "planar")
+_SPHERICAL = ("spectral_pool", "n_filter_params", "oversample_up_to", "two_thirds_from")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +81,12 @@ class Config(Options):
     pool: str = option("wap", "p", "pooling; lowpass is exact", POOLS)
     oversample_up_to: int = option(
         0, None, "nonlinearities of maps up to this resolution act on one twice as fine", least=0
+    )
+    two_thirds_from: int | None = option(
+        None,
+        None,
+        "convolutions of maps from this resolution on pass two thirds of the degrees, the lower",
+        least=2,
     )
     n_filter_params: int = option(0, "nfp", "anchors per filter; 0 for one per degree", least=0)
     weighted_sph_avg: bool = option(False, "wsa", "weigh the last maps by area")
@@ -188,9 +195,8 @@ class Config(Options):
                 "--batch_renorm needs --batch_norm, of which it is a kind",
             ),
             (
-                self.model == "planar"
-                and (self.spectral_pool or self.n_filter_params or self.oversample_up_to),
-                "--model planar has no --spectral_pool, --n_filter_params, --oversample_up_to",
+                self.model == "planar" and any(getattr(self, name) for name in _SPHERICAL),
+                f"--model planar has no {', '.join(f'--{name}' for name in _SPHERICAL)}",
             ),
             (
                 channels != 2,

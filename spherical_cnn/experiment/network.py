@@ -36,6 +36,7 @@ def build_model(config):
         method=config.transform_method,
         regularization=config.regularization_weight,
         oversample_up_to=config.oversample_up_to,
+        two_thirds_from=config.two_thirds_from,
         planar=config.model == "planar",
         name=config.model,
     )

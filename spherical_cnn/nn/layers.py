@@ -41,6 +41,8 @@ class SphericalConv(keras.layers.Layer):
         use_bias: whether to add a bias per filter.
         spectral_pooling: keep the lower half of the degrees and sample the output on the grid
             of half the resolution.
+        degrees: how many degrees the filters pass, the lowest; `None` for all that the output can
+            hold.
         method: `"sep"`, the separable transform, or `"naive"`, the dense contraction with all
             harmonics: same numbers, slower.
         kernel_initializer: initializer of the anchors; `None` for a truncated normal of standard
@@ -68,6 +70,7 @@ class SphericalConv(keras.layers.Layer):
         num_anchors=None,
         use_bias=True,
         spectral_pooling=False,
+        degrees=None,
         method="sep",
         kernel_initializer=None,
         bias_initializer="zeros",
@@ -81,12 +84,15 @@ class SphericalConv(keras.layers.Layer):
             raise ValueError(
                 f"num_anchors must be positive or None. Received: num_anchors={num_anchors}"
             )
+        if degrees is not None and degrees < 1:
+            raise ValueError(f"degrees must be positive or None. Received: degrees={degrees}")
         if method not in METHODS:
             raise ValueError(f"method must be one of {METHODS}. Received: method={method!r}")
         self.filters = filters
         self.num_anchors = num_anchors
         self.use_bias = use_bias
         self.spectral_pooling = spectral_pooling
+        self.degrees = degrees
         self.method = method
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
@@ -100,7 +106,7 @@ class SphericalConv(keras.layers.Layer):
         bandwidth, channels = self.grid.bandwidth, sum(shape[3] for shape in shapes)
         self.out_grid = SphericalGrid.from_resolution(self.compute_output_shape(input_shape)[1])
         anchors = min(self.num_anchors or bandwidth, bandwidth)
-        kept = self.out_grid.bandwidth
+        kept = min(self.degrees or bandwidth, self.out_grid.bandwidth)
         self._interpolation = interpolation_matrix(anchors, bandwidth)[:kept]
         self.kernel = self.add_weight(
             name="kernel",
@@ -130,7 +136,7 @@ class SphericalConv(keras.layers.Layer):
 
     def coefficients(self, inputs):
         """Coefficients `(m, l, b, filters)` of the output before the bias, as in `spectral`."""
-        kept = self.out_grid.bandwidth
+        kept = len(self._interpolation)
         signals = inputs if isinstance(inputs, list | tuple) else [inputs]
         signals = [check_signal(x, self.grid) for x in signals]
         if sum(x.shape[-1] for x in signals) != self.kernel.shape[0]:
@@ -161,6 +167,7 @@ class SphericalConv(keras.layers.Layer):
             "num_anchors": self.num_anchors,
             "use_bias": self.use_bias,
             "spectral_pooling": self.spectral_pooling,
+            "degrees": self.degrees,
             "method": self.method,
             "kernel_initializer": self.kernel_initializer
             and keras.initializers.serialize(self.kernel_initializer),
@@ -176,8 +183,9 @@ class SphericalBlock(keras.layers.Layer):
         out = nonlinearity(normalization(convolution(x)))
 
     Args:
-        filters, num_anchors, spectral_pooling, method, kernel_initializer, kernel_regularizer:
-            as in `SphericalConv`, which has a bias only where there is no normalization.
+        filters, num_anchors, spectral_pooling, degrees, method, kernel_initializer,
+            kernel_regularizer: as in `SphericalConv`, which has a bias only where there is no
+            normalization.
         normalization: `"batch"` (no scale, momentum 0.99, ε 1e-3), `"batch_renorm"` or `None`.
         nonlinearity: `"prelu"`, one slope per channel starting at 0.1, or any Keras activation.
         oversampling: the nonlinearity acts on a grid that many times as fine as the output's, which
@@ -204,6 +212,7 @@ class SphericalBlock(keras.layers.Layer):
         normalization=None,
         nonlinearity="prelu",
         spectral_pooling=False,
+        degrees=None,
         method="sep",
         kernel_initializer=None,
         kernel_regularizer=None,
@@ -228,6 +237,7 @@ class SphericalBlock(keras.layers.Layer):
             num_anchors,
             use_bias=normalization is None,
             spectral_pooling=spectral_pooling,
+            degrees=degrees,
             method=method,
             kernel_initializer=kernel_initializer,
             kernel_regularizer=kernel_regularizer,
@@ -273,6 +283,7 @@ class SphericalBlock(keras.layers.Layer):
             "filters",
             "num_anchors",
             "spectral_pooling",
+            "degrees",
             "method",
             "kernel_initializer",
             "kernel_regularizer",

@@ -38,6 +38,7 @@ def two_branch(
     method="sep",
     regularization=0.0,
     oversample_up_to=0,
+    two_thirds_from=None,
     planar=False,
     name="two_branch",
 ):
@@ -70,6 +71,8 @@ def two_branch(
         regularization: weight of the mean over all convolutions of `0.5 Σ kernel²`.
         oversample_up_to: nonlinearities of maps of at most this resolution act on a grid twice as
             fine, see `SphericalBlock`.
+        two_thirds_from: convolutions of maps of at least this resolution pass the lower two thirds
+            of the degrees only, as does the two-thirds rule of spectral methods; `None` for none.
         planar: 3 × 3 convolutions of the grid as if it were an image, in place of spherical ones,
             for comparison; `num_anchors`, `spectral_pooling`, `oversample_up_to` and `method` do
             not apply.
@@ -108,8 +111,11 @@ def two_branch(
         for j in range(2):
             spectral = bool(pooled and spectral_pooling)
             own: dict = {"spectral_pooling": True} if spectral else {}
-            if not planar and resolution // 2 ** (halvings + spectral) <= oversample_up_to:
+            own_resolution = resolution // 2 ** (halvings + spectral)
+            if not planar and own_resolution <= oversample_up_to:
                 own["oversampling"] = 2
+            if not planar and two_thirds_from and own_resolution >= two_thirds_from:
+                own["degrees"] = own_resolution // 3
             branches[j] = block(width, name=f"conv{i}_b{j}", **options, **own)(inputs[j])
             if pooled and not spectral:
                 branches[j] = SphericalPooling(pool, name=f"pool{i}_b{j}")(branches[j])

@@ -140,6 +140,34 @@ def test_a_finer_grid_for_the_nonlinearity_lowers_the_equivariance_error(rng):
     assert errors[1] < errors[0] / 2 and errors[2] < errors[1] / 2
 
 
+def test_two_thirds_of_the_degrees_lower_the_equivariance_error_of_a_stack(rng):
+    errors = []
+    for degrees in (None, 2 * L // 3):
+        keras.utils.set_random_seed(0)
+        blocks = [SphericalBlock(4, 4, degrees=degrees, dtype="float64") for _ in range(2)]
+        last = SphericalConv(4, 4, degrees=degrees, dtype="float64")
+        stack = keras.Sequential([*blocks, last])
+        errors.append(assert_equivariant(stack, np.random.default_rng(1), L, 0.2))
+    assert errors[1] < errors[0] / 3
+
+
+@pytest.mark.parametrize("spectral_pooling", [False, True])
+@pytest.mark.parametrize("method", ["sep", "naive"])
+@pytest.mark.parametrize("degrees", [1, L // 2 - 1, L // 2 + 1, 2 * L])
+def test_filters_pass_the_degrees_asked_for(rng, degrees, method, spectral_pooling):
+    options = {"num_anchors": 5, "method": method, "spectral_pooling": spectral_pooling}
+    whole = SphericalConv(3, **options, dtype="float64")
+    partial = SphericalConv(3, **options, degrees=degrees, dtype="float64")
+    signal = synthesise(band_limited(rng, L))
+    whole.build(signal.shape)
+    partial.build(signal.shape)
+    partial.set_weights(whole.get_weights())
+    coefficients = analyse(np.asarray(whole(signal)))
+    coefficients[:, degrees:] = 0
+    assert_close(partial(signal), synthesise(coefficients), 1e-10)
+    assert SphericalConv.from_config(partial.get_config()).degrees == degrees
+
+
 @pytest.mark.parametrize("method", ["sep", "naive"])
 @pytest.mark.parametrize("normalization", [None, "batch"])
 def test_an_oversampled_block_keeps_what_its_grid_can_hold(rng, normalization, method):
@@ -167,6 +195,7 @@ def test_an_oversampled_block_keeps_what_its_grid_can_hold(rng, normalization, m
     [
         ({"filters": 0}, "filters must be positive. Received: filters=0"),
         ({"num_anchors": 0}, "num_anchors must be positive or None. Received: num_anchors=0"),
+        ({"degrees": 0}, "degrees must be positive or None. Received: degrees=0"),
         ({"method": "fft"}, r"method must be one of .* Received: method='fft'"),
         ({"kernel_initializer": "nope"}, "nope"),
     ],
