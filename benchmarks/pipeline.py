@@ -43,7 +43,7 @@ class Reader:
         self.copy = pathlib.Path(folder, "copy.tfrecord")
         if dset_dir is None:
             self.what = f"{records} synthetic records"
-            _write(self.source, records, self.config)
+            write_random(self.source, records, self.config)
         else:
             shard = find_shards(dset_dir, "train")[0]
             self.what = os.path.basename(shard)
@@ -128,7 +128,7 @@ def _never_cold(folder):
     return f"temporary files are in memory, {kind}" if kind in _MEMORY_FILES else None
 
 
-def _write(path, records, config):
+def write_random(path, records, config):
     """Writes a shard of random signals by the package's own encoder."""
     import tensorflow as tf
 
