@@ -4,6 +4,7 @@
 Symmetric shapes get all their rotations. --run and --layer compare by a network's feature maps.
 """
 
+import json
 import os
 import sys
 
@@ -30,10 +31,10 @@ def main(argv):
     parser.add_argument("--share", type=float, default=0.95, metavar="X", help="as good as best")
     parser.add_argument("--copy", metavar="FILE", help="write FIRST aligned: .off .obj .ply .stl")
     parser.add_argument("--picture", metavar="FILE", help="write a PNG, before and after")
-    parser.add_argument("--json", metavar="FILE", help="write what is printed, all digits")
+    parser.add_argument("--json", action="store_true", help="no text: all digits, as JSON")
     options = parser.parse_args(argv)
 
-    from spherical_cnn.data.files import write_bytes, write_json
+    from spherical_cnn.data.files import write_bytes
     from spherical_cnn.experiment import posing
     from spherical_cnn.experiment.plots import png
     from spherical_cnn.experiment.spheres import alignment_figure
@@ -42,9 +43,8 @@ def main(argv):
     eye = posing.Eye(options.resolution, options.rings, options.run, options.layer)
     shapes = [posing.read_shape(path, eye.centre) for path in (options.first, options.second)]
     peaks = posing.align_meshes(*shapes, eye, options.share)
-    print(*posing.lines(peaks), sep="\n")
-    if options.json:
-        write_json(options.json, posing.to_json(peaks))
+    dumped = [json.dumps(posing.to_json(peaks), indent=1)]
+    print(*(dumped if options.json else posing.lines(peaks)), sep="\n")
     if options.copy:
         moved = posing.aligned_copy(*shapes, peaks.rotations[0])
         write_bytes(options.copy, posing.mesh_bytes(moved, options.copy))

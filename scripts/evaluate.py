@@ -28,13 +28,15 @@ def main(argv):
     parser.add_argument("run", metavar="RUN", help="run folder")
     parser.add_argument("source", metavar="SOURCE")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes; default 1")
-    parser.add_argument("--json", default=None, metavar="FILE", help="all figures, also confusion")
+    parser.add_argument(
+        "--json", action="store_true", default=False, help="no text: all figures, as JSON"
+    )
     given = vars(parser.parse_args(argv))
-    run, source, workers, output = (given.pop(key) for key in ("run", "source", "workers", "json"))
+    run, source, workers, as_json = (given.pop(key) for key in ("run", "source", "workers", "json"))
     results = evaluate_shapes(run, source, given, workers, shapes_bar("shapes"))
-    if output:
-        with open(output, "w", encoding="utf-8") as file:
-            json.dump(results, file, indent=1)
+    if as_json:
+        print(json.dumps(results, indent=1))
+        return
     for name, reason in results["skipped"][:10]:
         print(f"left out: {name}: {reason}")
     rotation = results["recipe"]["test_rotation"].replace("same", results["recipe"]["rotation"])

@@ -40,7 +40,7 @@ def main(argv):
         )
     reasons = collections.Counter(entry["reason"] for entry in manifest["skipped"])
     for reason, count in reasons.most_common(10):
-        print(f"left out: {count}: {reason}")
+        print(f"left out, {count}: {reason}")
     if manifest["blank"]:
         print(f"kept, though no ray meets them in some copy: {len(manifest['blank'])}")
     print(f"Every shard and every shape left out: {request['folder']}/manifest.json")

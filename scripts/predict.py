@@ -4,6 +4,7 @@
 In several rotations: mean probability, share that agrees, standard deviation of the probability.
 """
 
+import json
 import os
 import sys
 
@@ -12,14 +13,14 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 EXAMPLES = (
     "predict.py runs/furniture chair.off sofa.stl",
-    "predict.py runs/furniture meshes --workers 2 --json predictions.json",
+    "predict.py runs/furniture meshes --workers 2 --json > predictions.json",
     "predict.py runs/furniture --export saved_model",
 )
 
 
 def main(argv):
-    """Parses the flags, predicts, prints the table."""
-    from spherical_cnn.data.files import BuildError, write_json
+    """Parses the flags, predicts, prints."""
+    from spherical_cnn.data.files import BuildError
     from spherical_cnn.data.flags import ConfigError, Parser
     from spherical_cnn.experiment import prediction
     from spherical_cnn.experiment.page import table_lines
@@ -33,7 +34,7 @@ def main(argv):
     parser.add_argument("--up", metavar="AXIS", help="that is up in the files; default the run's")
     parser.add_argument("--kind", metavar="KIND", help="mesh, voxels, points; default the run's")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes; default 1")
-    parser.add_argument("--json", metavar="FILE", help="write the predictions, all digits")
+    parser.add_argument("--json", action="store_true", help="no table: all digits, as JSON")
     parser.add_argument("--export", metavar="PATH", help="SavedModel, or a file .onnx")
     options = parser.parse_args(argv)
     if not options.files and not options.export or min(options.rotations, options.top) < 1:
@@ -45,9 +46,9 @@ def main(argv):
     paths = prediction.find_files(options.files)
     found = predictor.predict(paths, options.rotations, options.top, options.workers)
     found = list(bar(iterable=found, total=len(paths), unit=" shapes"))
-    if options.json:
-        write_json(options.json, [one._asdict() for one in found])
-    print(*table_lines(*prediction.prediction_table(found)), sep="\n")
+    dumped = [json.dumps([one._asdict() for one in found], indent=1)]
+    table = table_lines(*prediction.prediction_table(found))
+    print(*(dumped if options.json else table), sep="\n")
     failed = sum(bool(one.error) for one in found)
     if failed:
         raise BuildError(f"{failed} of {len(found)} files could not be used")

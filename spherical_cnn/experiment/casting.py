@@ -50,7 +50,12 @@ def find_casters(source, recipe, count):
 
 
 def cast_signals(casters, resolution, rings=0, rotation=None):
-    """Signals of shapes as a network takes them.
+    """Signals of shapes as a network takes them: `cast_samples` as `split_complex` splits them."""
+    return split_complex(cast_samples(casters, resolution, rings, rotation)).numpy()
+
+
+def cast_samples(casters, resolution, rings=0, rotation=None):
+    """Signals of shapes as records hold them.
 
     Args:
         casters: list of `spherical_cnn.signals.raycast.RayCaster`.
@@ -59,10 +64,9 @@ def cast_signals(casters, resolution, rings=0, rotation=None):
         rotation: `(3, 3)`, of all shapes, or `(shapes, 3, 3)`; none by default.
 
     Returns:
-        `(shapes, resolution, resolution, 2)` float32: distance and sine of the incidence.
+        `(shapes, resolution, resolution, 1)` complex: distance, and incidence as phase.
     """
     grid = SphericalGrid.from_resolution(resolution)
     matrices = np.broadcast_to(np.eye(3) if rotation is None else rotation, (len(casters), 3, 3))
     turned = zip(casters, matrices, strict=True)
-    samples = np.stack([caster.signal(grid, Pose(matrix), rings) for caster, matrix in turned])
-    return split_complex(samples[..., None]).numpy()
+    return np.stack([caster.signal(grid, Pose(m), rings)[..., None] for caster, m in turned])

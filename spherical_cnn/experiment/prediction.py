@@ -11,8 +11,9 @@ from scipy import special
 
 from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.data.recipe import Recipe, draw_rotations
+from spherical_cnn.data.records import split_complex
 from spherical_cnn.data.workers import worker_pool
-from spherical_cnn.experiment.casting import cast_signals
+from spherical_cnn.experiment.casting import cast_samples
 from spherical_cnn.experiment.report import class_names
 from spherical_cnn.experiment.runfolder import RunError, RunFolder
 from spherical_cnn.experiment.training import restore
@@ -92,16 +93,17 @@ class Predictor:
                 yield from self._classify(part, seen, top)
 
     def _classify(self, paths, seen, top):
-        good = [signals for signals in seen if not isinstance(signals, str)]
+        good = [samples for samples in seen if not isinstance(samples, str)]
         logits = np.empty((0, len(self._names)))
         if good:
-            logits = self.model.predict(np.concatenate(good), 32, verbose=0)["logits"]
+            signals = split_complex(np.concatenate(good)).numpy()
+            logits = self.model.predict(signals, 32, verbose=0)["logits"]
         rows = iter(special.softmax(np.asarray(logits, np.float64), axis=-1))
-        for path, signals in zip(paths, seen, strict=True):
-            if isinstance(signals, str):
-                yield Prediction(path, [], [], 0.0, 0.0, signals)
+        for path, samples in zip(paths, seen, strict=True):
+            if isinstance(samples, str):
+                yield Prediction(path, [], [], 0.0, 0.0, samples)
                 continue
-            probabilities = np.stack([next(rows) for _ in signals])
+            probabilities = np.stack([next(rows) for _ in samples])
             mean = probabilities.mean(axis=0)
             order = np.argsort(-mean)[:top]
             first = order[0]
@@ -171,7 +173,7 @@ def prediction_table(predictions):
 
 
 def _look(task):
-    """Signals `(rotations, n, n, 2)` of each file of a task, or why there are none."""
+    """Samples `(rotations, n, n, 1)` of each file of a task, or why there are none."""
     paths, recipe, rotations = task
     return [_signals(path, recipe, rotations) for path in paths]
 
@@ -185,4 +187,4 @@ def _signals(path, recipe, count):
         return str(error)
     except OSError as error:
         return error.strerror or str(error)
-    return cast_signals([caster] * count, recipe.resolution, recipe.rings, matrices)
+    return cast_samples([caster] * count, recipe.resolution, recipe.rings, matrices)

@@ -47,11 +47,11 @@ def shapes(tmp_path):
     return folder
 
 
-def test_predictions_are_means_over_rotations(run, shapes, tmp_path, capsys):
-    output = tmp_path / "found.json"
-    argv = [str(run), str(shapes), "--rotations=3", "--top=2", "--workers=2", f"--json={output}"]
+def test_predictions_are_means_over_rotations(run, shapes, capsys):
+    argv = [str(run), str(shapes), "--rotations=3", "--top=2"]
+    assert exit_code(script("predict"), [*argv, "--workers=2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
     assert exit_code(script("predict"), argv) == 0
-    found = json.loads(output.read_text())
     paths = sorted(map(str, shapes.rglob("*.off")))
     assert sorted(one["path"] for one in found) == paths
     model, _ = restore(run)
