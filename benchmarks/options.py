@@ -13,15 +13,8 @@ OPTIONS = {
     "model-64": {},
     "--pool lowpass": {"pool": "lowpass"},
     "--quadrature": {"quadrature": True},
-    "--two_thirds_from 64": {"two_thirds_from": 64},
-    "--oversample_up_to 16": {"oversample_up_to": 16},
-    "--oversample_up_to 64": {"oversample_up_to": 64},
-    "model-64-eq": {
-        "pool": "lowpass",
-        "quadrature": True,
-        "two_thirds_from": 64,
-        "oversample_up_to": 16,
-    },
+    "--dealias": {"dealias": True},
+    "model-64-eq": {"pool": "lowpass", "quadrature": True, "dealias": True},
     "--final_pool all": {"final_pool": "all"},
     "planar-64": {
         "model": "planar",

@@ -19,7 +19,7 @@ from spherical_cnn.nn.pooling import POOLS
 from spherical_cnn.sphere.sht import METHODS
 
 MODELS = ("two_branch", "planar")
-_SPHERICAL = ("spectral_pool", "n_filter_params", "oversample_up_to", "two_thirds_from")
+_SPHERICAL = ("spectral_pool", "n_filter_params", "dealias")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,14 +79,8 @@ class Config(Options):
     nonlin: str = option("prelu", "nl", "prelu or a Keras activation")
     spectral_pool: bool = option(False, "sp", "pool in the spectral domain")
     pool: str = option("wap", "p", "pooling; lowpass is exact", POOLS)
-    oversample_up_to: int = option(
-        0, None, "nonlinearities of maps up to this resolution act on one twice as fine", least=0
-    )
-    two_thirds_from: int | None = option(
-        None,
-        None,
-        "convolutions of maps from this resolution on pass two thirds of the degrees, the lower",
-        least=2,
+    dealias: bool = option(
+        False, None, "maps on grids 3/2 as fine, with degrees as many: nonlinearities alias less"
     )
     n_filter_params: int = option(0, "nfp", "anchors per filter; 0 for one per degree", least=0)
     weighted_sph_avg: bool = option(False, "wsa", "weigh the last maps by area")
@@ -143,11 +137,11 @@ class Config(Options):
         for name in ("pool_layers", "concat_branches"):
             if set(getattr(self, name)) - {0, 1}:
                 raise ConfigError(f"--{name}: expected 0 or 1. Received: {getattr(self, name)}")
-        factor = 2 ** (1 + sum(self.pool_layers))
+        factor = 2 ** (1 + self.dealias + sum(self.pool_layers))
         if self.input_res < 1 or self.input_res % factor:
             raise ConfigError(
                 f"--input_res: expected a multiple of {factor} for {sum(self.pool_layers)} "
-                f"pooling layers. Received: {self.input_res}"
+                f"pooling layers{' and --dealias' * self.dealias}. Received: {self.input_res}"
             )
 
     def _check_combinations(self):

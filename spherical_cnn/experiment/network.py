@@ -35,8 +35,7 @@ def build_model(config):
         dropout=config.dropout,
         method=config.transform_method,
         regularization=config.regularization_weight,
-        oversample_up_to=config.oversample_up_to,
-        two_thirds_from=config.two_thirds_from,
+        dealias=config.dealias,
         planar=config.model == "planar",
         name=config.model,
     )

@@ -9,6 +9,7 @@ from spherical_cnn.nn.pooling import (
     DegreePower,
     SphericalAveragePooling,
     SphericalPooling,
+    SphericalResampling,
 )
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "SphericalBlock",
     "SphericalConv",
     "SphericalPooling",
+    "SphericalResampling",
     "TripletSemiHardLoss",
     "two_branch",
 ]

@@ -14,7 +14,6 @@ from spherical_cnn.sphere.spectral import (
     METHODS,
     affine,
     analyse,
-    low_passed,
     mix,
     moments,
     synthesise,
@@ -41,8 +40,8 @@ class SphericalConv(keras.layers.Layer):
         use_bias: whether to add a bias per filter.
         spectral_pooling: keep the lower half of the degrees and sample the output on the grid
             of half the resolution.
-        degrees: how many degrees the filters pass, the lowest; `None` for all that the output can
-            hold.
+        degrees: how many degrees the filters have, the lowest, others do not pass; `None` for all
+            that the input's grid can hold.
         method: `"sep"`, the separable transform, or `"naive"`, the dense contraction with all
             harmonics: same numbers, slower.
         kernel_initializer: initializer of the anchors; `None` for a truncated normal of standard
@@ -104,9 +103,10 @@ class SphericalConv(keras.layers.Layer):
         if any(grid_of(self, shape) != self.grid for shape in shapes):
             raise ValueError(f"signals must have one resolution. Received: input_shape={shapes}")
         bandwidth, channels = self.grid.bandwidth, sum(shape[3] for shape in shapes)
+        bandwidth = min(self.degrees or bandwidth, bandwidth)
         self.out_grid = SphericalGrid.from_resolution(self.compute_output_shape(input_shape)[1])
         anchors = min(self.num_anchors or bandwidth, bandwidth)
-        kept = min(self.degrees or bandwidth, self.out_grid.bandwidth)
+        kept = self.out_grid.bandwidth
         self._interpolation = interpolation_matrix(anchors, bandwidth)[:kept]
         self.kernel = self.add_weight(
             name="kernel",
@@ -188,9 +188,6 @@ class SphericalBlock(keras.layers.Layer):
             normalization.
         normalization: `"batch"` (no scale, momentum 0.99, ε 1e-3), `"batch_renorm"` or `None`.
         nonlinearity: `"prelu"`, one slope per channel starting at 0.1, or any Keras activation.
-        oversampling: the nonlinearity acts on a grid that many times as fine as the output's, which
-            then gets the degrees that it can hold. A nonlinearity makes degrees beyond them, which
-            otherwise alias: what is left of the equivariance error falls, for more time.
 
     Input shape:
         `(batch, 2L, 2L, channels)`, or a list, as in `SphericalConv`.
@@ -216,14 +213,9 @@ class SphericalBlock(keras.layers.Layer):
         method="sep",
         kernel_initializer=None,
         kernel_regularizer=None,
-        oversampling=1,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if oversampling < 1:
-            raise ValueError(
-                f"oversampling must be positive. Received: oversampling={oversampling}"
-            )
         if normalization not in (None, "batch", "batch_renorm"):
             raise ValueError(
                 "normalization must be None, 'batch' or 'batch_renorm'. "
@@ -231,7 +223,6 @@ class SphericalBlock(keras.layers.Layer):
             )
         self.normalization = normalization
         self.nonlinearity = nonlinearity
-        self.oversampling = oversampling
         self.conv = SphericalConv(
             filters,
             num_anchors,
@@ -262,17 +253,13 @@ class SphericalBlock(keras.layers.Layer):
         # Normalized in the harmonic domain, where the moments are a small product and the map
         # that they give is cheap to apply; the nonlinearity sees the maps as they are laid out.
         orders = self.conv.coefficients(inputs)
-        out_grid = self.conv.out_grid
-        grid = SphericalGrid(out_grid.bandwidth * self.oversampling)
+        grid = self.conv.out_grid
         if self.norm is None:
             scale, offset = None, self.conv.bias
         else:
             scale, offset = self.norm.affine(lambda: moments(orders, grid), training)
-        method = self.conv.method
-        maps = self.activation(synthesise(affine(orders, scale, offset), grid, method))
-        if grid != out_grid:
-            maps = low_passed(maps, grid, out_grid, method)
-        return turned(maps)
+        maps = synthesise(affine(orders, scale, offset), grid, self.conv.method)
+        return turned(self.activation(maps))
 
     def compute_output_shape(self, input_shape):
         return self.conv.compute_output_shape(input_shape)
@@ -293,7 +280,6 @@ class SphericalBlock(keras.layers.Layer):
             **{name: conv[name] for name in shared},
             "normalization": self.normalization,
             "nonlinearity": self.nonlinearity,
-            "oversampling": self.oversampling,
         }
 
 

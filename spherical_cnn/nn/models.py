@@ -12,6 +12,7 @@ from spherical_cnn.nn.pooling import (
     DegreePower,
     SphericalAveragePooling,
     SphericalPooling,
+    SphericalResampling,
 )
 
 FINAL_POOLS = ("gap", "max", "magnitudes", "all")
@@ -37,8 +38,7 @@ def two_branch(
     dropout=False,
     method="sep",
     regularization=0.0,
-    oversample_up_to=0,
-    two_thirds_from=None,
+    dealias=False,
     planar=False,
     name="two_branch",
 ):
@@ -69,12 +69,11 @@ def two_branch(
         dropout: drop half of the pooled vector and of the dense layer's output in training.
         method: `"sep"` or `"naive"`, as in `SphericalConv`.
         regularization: weight of the mean over all convolutions of `0.5 Σ kernel²`.
-        oversample_up_to: nonlinearities of maps of at most this resolution act on a grid twice as
-            fine, see `SphericalBlock`.
-        two_thirds_from: convolutions of maps of at least this resolution pass the lower two thirds
-            of the degrees only, as does the two-thirds rule of spectral methods; `None` for none.
+        dealias: all maps are on grids of 3/2 of the resolution, of which convolutions pass two
+            thirds of the degrees, those that grids of the resolution hold: most of what
+            nonlinearities alias falls on the degrees that do not pass.
         planar: 3 × 3 convolutions of the grid as if it were an image, in place of spherical ones,
-            for comparison; `num_anchors`, `spectral_pooling`, `oversample_up_to` and `method` do
+            for comparison; `num_anchors`, `spectral_pooling`, `dealias` and `method` do
             not apply.
         name: of the model.
 
@@ -87,7 +86,7 @@ def two_branch(
         ValueError: if the layer lists differ in length or have other values than 0 and 1, an
             option is unknown, or `resolution` cannot be halved that often.
     """
-    _check_layers(resolution, filters, pool_layers, concat_layers)
+    _check_layers(resolution, filters, pool_layers, concat_layers, dealias)
     if final_pool not in FINAL_POOLS:
         raise ValueError(f"final_pool must be one of {FINAL_POOLS}. Received: {final_pool!r}")
     regularizer = None
@@ -102,7 +101,10 @@ def two_branch(
     if not planar:
         options |= {"num_anchors": num_anchors, "method": method}
     signal = keras.Input((resolution, resolution, 2), name="signal")
-    branches = [signal[..., :1], signal[..., 1:]]
+    maps = signal
+    if dealias and not planar:
+        maps = SphericalResampling(3 * resolution // 2, name="finer")(signal)
+    branches = [maps[..., :1], maps[..., 1:]]
     for i, (width, pooled, concat) in enumerate(
         zip(filters, pool_layers, concat_layers, strict=True)
     ):
@@ -111,11 +113,8 @@ def two_branch(
         for j in range(2):
             spectral = bool(pooled and spectral_pooling)
             own: dict = {"spectral_pooling": True} if spectral else {}
-            own_resolution = resolution // 2 ** (halvings + spectral)
-            if not planar and own_resolution <= oversample_up_to:
-                own["oversampling"] = 2
-            if not planar and two_thirds_from and own_resolution >= two_thirds_from:
-                own["degrees"] = own_resolution // 3
+            if dealias and not planar:
+                own["degrees"] = resolution // 2 ** (halvings + spectral + 1)
             branches[j] = block(width, name=f"conv{i}_b{j}", **options, **own)(inputs[j])
             if pooled and not spectral:
                 branches[j] = SphericalPooling(pool, name=f"pool{i}_b{j}")(branches[j])
@@ -175,7 +174,7 @@ def _outputs(vector, num_classes, extra_logits):
     return outputs
 
 
-def _check_layers(resolution, filters, pool_layers, concat_layers):
+def _check_layers(resolution, filters, pool_layers, concat_layers, dealias):
     lengths = [len(filters), len(pool_layers), len(concat_layers)]
     if len(set(lengths)) != 1 or not filters:
         raise ValueError(
@@ -185,9 +184,9 @@ def _check_layers(resolution, filters, pool_layers, concat_layers):
     for name, values in (("pool_layers", pool_layers), ("concat_layers", concat_layers)):
         if set(values) - {0, 1}:
             raise ValueError(f"{name} takes 0 and 1. Received: {tuple(values)}")
-    factor = 2 * 2 ** sum(pool_layers)
+    factor = (4 if dealias else 2) * 2 ** sum(pool_layers)
     if resolution < 1 or resolution % factor:
         raise ValueError(
             f"{sum(pool_layers)} poolings need a resolution divisible by {factor}. "
-            f"Received: resolution={resolution}"
+            f"Received: resolution={resolution}, dealias={dealias}"
         )

@@ -8,7 +8,7 @@ from keras import ops
 
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.sht import sht
-from spherical_cnn.sphere.spectral import low_passed, turned
+from spherical_cnn.sphere.spectral import analyse, low_passed, synthesise, turned
 
 PACKAGE = "spherical_cnn"
 POOLS = ("wap", "avg", "max", "lowpass")
@@ -103,6 +103,42 @@ class SphericalPooling(_OnGrid):
 
     def get_config(self):
         return {**super().get_config(), "pool": self.pool, "pool_size": self.pool_size}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class SphericalResampling(_OnGrid):
+    """The band-limited signal through the samples, sampled on another grid.
+
+    On a finer grid nothing is lost; a coarser one gets the degrees that it can hold.
+
+    Args:
+        resolution: of the other grid, even.
+
+    Input shape:
+        `(batch, n, n, channels)`.
+
+    Output shape:
+        `(batch, resolution, resolution, channels)`.
+
+    >>> tuple(SphericalResampling(24)(np.ones((1, 16, 16, 2), "float32")).shape)
+    (1, 24, 24, 2)
+    """
+
+    def __init__(self, resolution, **kwargs):
+        super().__init__(**kwargs)
+        self.resolution = resolution
+        self._other = SphericalGrid.from_resolution(resolution)
+
+    def call(self, inputs):
+        degrees = min(self.grid.bandwidth, self._other.bandwidth)
+        orders = analyse(turned(inputs), self.grid, degrees)
+        return turned(synthesise(orders, self._other))
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.resolution, self.resolution, input_shape[3])
+
+    def get_config(self):
+        return {**super().get_config(), "resolution": self.resolution}
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

@@ -63,7 +63,7 @@ def test_every_flag_of_the_original_has_its_names_and_default():
         assert getattr(config, name) == BASE.get(name, default)
     assert set(actions) - set(ORIGINAL) == {
         *("help", "debug", "quiet", "seed", "deterministic", "jit_compile"),
-        *("quadrature", "oversample_up_to", "two_thirds_from", "devices", "coordinator"),
+        *("quadrature", "dealias", "devices", "coordinator"),
         *("num_processes", "process_id"),
     }
 

@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from reference import analyse, assert_close
+from reference import analyse, assert_close, band_limited, rotate, synthesise
+from scipy.spatial.transform import Rotation
 
 from spherical_cnn import two_branch
 from spherical_cnn.nn import TripletSemiHardLoss
@@ -110,6 +111,21 @@ def test_networks_are_invariant_under_longitude_rolls_of_their_pooling(rng, opti
     expected = model(signal)["descriptor"]
     for steps in (2, 6, 10):
         assert_close(model(np.roll(signal, steps, axis=2))["descriptor"], expected, 1e-5)
+
+
+def test_without_aliasing_rotations_change_the_descriptor_less(rng):
+    coefficients = band_limited(rng, 8)
+    matrices = Rotation.random(2, rng=rng).as_matrix()
+    errors, sizes = [], []
+    for dealias in (False, True):
+        keras.utils.set_random_seed(0)
+        model = small(pool="lowpass", quadrature=True, final_dense=False, dealias=dealias)
+        start = np.asarray(model(synthesise(coefficients))["descriptor"])
+        turned = [model(synthesise(rotate(coefficients, m)))["descriptor"] for m in matrices]
+        errors.append(np.linalg.norm(turned - start) / np.linalg.norm(start))
+        sizes.append(model.count_params())
+    assert errors[1] < errors[0] / 2 and sizes[0] == sizes[1]
+    assert model.get_layer("conv0_b0").output.shape == (None, 24, 24, 4)
 
 
 @pytest.mark.parametrize("pool", ["wap", "avg", "max"])
@@ -248,6 +264,7 @@ def test_mixed_precision_stays_near_single_precision(rng, policy, name):
         ({"pool_layers": (0, 2)}, r"pool_layers takes 0 and 1. Received: \(0, 2\)"),
         ({"concat_layers": (0, -1)}, r"concat_layers takes 0 and 1. Received: \(0, -1\)"),
         ({"resolution": 18}, "1 poolings need a resolution divisible by 4. Received: .*=18"),
+        ({"resolution": 20, "dealias": True}, "by 8. Received: resolution=20, dealias=True"),
         ({"resolution": 0}, "divisible by 4. Received: resolution=0"),
         ({"final_pool": "sum"}, "final_pool must be one of .* Received: 'sum'"),
         ({"pool": "sum"}, "pool must be one of .* Received: pool='sum'"),

@@ -11,7 +11,7 @@ from reference import (
 from scipy.spatial.transform import Rotation
 
 from spherical_cnn import SphericalAveragePooling, SphericalPooling
-from spherical_cnn.nn import AreaWeighting, DegreePower
+from spherical_cnn.nn import AreaWeighting, DegreePower, SphericalResampling
 from spherical_cnn.nn.pooling import POOLS
 
 L = 8
@@ -71,6 +71,19 @@ def test_wap_scales_a_constant_by_a_cosine(bandwidth):
     n = 2 * bandwidth
     pooled = SphericalPooling(dtype="float64")(np.ones((1, n, n, 1)))
     np.testing.assert_allclose(pooled, np.full((1, bandwidth, bandwidth, 1), np.cos(np.pi / 2 / n)))
+
+
+@pytest.mark.parametrize("resolution", [L, 2 * L, 3 * L])
+def test_resampling_samples_the_band_limited_signal(rng, resolution, dtype, tolerance):
+    coefficients, other = band_limited(rng, L), resolution // 2
+    kept = min(L, other)
+    padded = np.zeros((2, other, 2 * other - 1, 2))
+    inside = slice(other - kept, other + kept - 1)
+    padded[:, :kept, inside] = coefficients[:, :kept, L - kept : L + kept - 1]
+    layer = SphericalResampling(resolution, dtype=dtype)
+    assert_close(layer(synthesise(coefficients).astype(dtype)), synthesise(padded), tolerance)
+    assert layer.compute_output_shape((2, 16, 16, 2)) == (2, resolution, resolution, 2)
+    assert SphericalResampling.from_config(layer.get_config()).resolution == resolution
 
 
 def test_pooling_refuses_resolutions_without_even_half():

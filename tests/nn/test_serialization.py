@@ -18,6 +18,7 @@ from spherical_cnn.nn import (
     AreaWeighting,
     BatchRenormalization,
     DegreePower,
+    SphericalResampling,
     TripletSemiHardLoss,
 )
 
@@ -27,6 +28,7 @@ LAYERS = {
     "conv_pooled": lambda: SphericalConv(
         4, use_bias=False, spectral_pooling=True, method="naive", kernel_initializer="he_normal"
     ),
+    "block_degrees": lambda: SphericalBlock(4, degrees=2),
     "block": lambda: SphericalBlock(4, num_anchors=3, nonlinearity="relu"),
     "block_batch": lambda: SphericalBlock(4, normalization="batch", method="naive"),
     "block_renorm": lambda: SphericalBlock(
@@ -36,6 +38,7 @@ LAYERS = {
     "wap": lambda: SphericalPooling(),
     "max": lambda: SphericalPooling("max", pool_size=4),
     "weighting": lambda: AreaWeighting(),
+    "resampling": lambda: SphericalResampling(12),
     "average": lambda: SphericalAveragePooling(area_weighted=False),
     "power": lambda: DegreePower(),
 }
