@@ -14,7 +14,12 @@ OPTIONS = {
     "--pool lowpass": {"pool": "lowpass"},
     "--quadrature": {"quadrature": True},
     "--dealias": {"dealias": True},
-    "model-64-eq": {"pool": "lowpass", "quadrature": True, "dealias": True},
+    "model-64-eq": {
+        "pool": "lowpass",
+        "quadrature": True,
+        "dealias": True,
+        "pool_layers": (0, 0, 1, 0, 1, 0, 0, 0),
+    },
     "--final_pool all": {"final_pool": "all"},
     "planar-64": {
         "model": "planar",

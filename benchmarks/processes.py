@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 from benchmarks.machine import ROOT
-from benchmarks.network import configuration
+from benchmarks.network import PARAMETERS, configuration
 from benchmarks.pipeline import write_random
 from benchmarks.table import Table, column
 
@@ -48,14 +48,13 @@ def main():
     print(run(options.records, options.batch, options.rounds).markdown(), end="")
 
 
-def run(records, batch, rounds, flags=()):
+def run(records, batch, rounds):
     """Measures all setups in turn.
 
     Args:
-        records: of the shard; one for testing is a batch long.
+        records: of the shard; the one for testing is a batch long.
         batch: of a step.
         rounds: runs of each setup.
-        flags: of `scripts/train.py`, over those of the benchmarks' network.
 
     Returns:
         `Table`.
@@ -66,16 +65,16 @@ def run(records, batch, rounds, flags=()):
         data.mkdir()
         for name, number in {"train0": records, "test0": batch}.items():
             write_random(data / f"{name}.tfrecord", number, configuration())
-        files = [f"@{ROOT / 'params' / name}.txt" for name in ("model-64", "m40-64", "training")]
-        own = [f"--n_epochs={_EPOCHS}", f"--train_bsize={batch}", "--round_batches", *flags]
+        files = [f"@{ROOT / 'params' / name}.txt" for name in PARAMETERS]
+        own = [f"--n_epochs={_EPOCHS}", f"--train_bsize={batch}", "--round_batches"]
         for number in range(rounds):
             for setup, (cores, devices) in SETUPS.items():
                 logdir = pathlib.Path(folder, f"{number} {setup}")
                 where = [f"--dset_dir={data}", f"--logdir={logdir}", f"--devices={devices}"]
                 _train([*files, *own, *where], cores, devices)
                 seconds[setup] += _epochs(logdir)[1:]
-    steps = records // batch * batch
-    rows = [{"setup": s, "rate": steps / statistics.median(seconds[s])} for s in SETUPS]
+    samples = records // batch * batch
+    rows = [{"setup": s, "rate": samples / statistics.median(seconds[s])} for s in SETUPS]
     for row in rows:
         row["ratio"] = row["rate"] / rows[0]["rate"]
     return Table("Processes and devices", COLUMNS, rows, [f"{batch} samples a step, in all."])

@@ -86,6 +86,7 @@ def two_branch(
         ValueError: if the layer lists differ in length or have other values than 0 and 1, an
             option is unknown, or `resolution` cannot be halved that often.
     """
+    dealias = dealias and not planar
     _check_layers(resolution, filters, pool_layers, concat_layers, dealias)
     if final_pool not in FINAL_POOLS:
         raise ValueError(f"final_pool must be one of {FINAL_POOLS}. Received: {final_pool!r}")
@@ -102,7 +103,7 @@ def two_branch(
         options |= {"num_anchors": num_anchors, "method": method}
     signal = keras.Input((resolution, resolution, 2), name="signal")
     maps = signal
-    if dealias and not planar:
+    if dealias:
         maps = SphericalResampling(3 * resolution // 2, name="finer")(signal)
     branches = [maps[..., :1], maps[..., 1:]]
     for i, (width, pooled, concat) in enumerate(
@@ -113,7 +114,7 @@ def two_branch(
         for j in range(2):
             spectral = bool(pooled and spectral_pooling)
             own: dict = {"spectral_pooling": True} if spectral else {}
-            if dealias and not planar:
+            if dealias:
                 own["degrees"] = resolution // 2 ** (halvings + spectral + 1)
             branches[j] = block(width, name=f"conv{i}_b{j}", **options, **own)(inputs[j])
             if pooled and not spectral:

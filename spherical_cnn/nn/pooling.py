@@ -8,7 +8,7 @@ from keras import ops
 
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.sht import sht
-from spherical_cnn.sphere.spectral import analyse, low_passed, synthesise, turned
+from spherical_cnn.sphere.spectral import resampled, turned
 
 PACKAGE = "spherical_cnn"
 POOLS = ("wap", "avg", "max", "lowpass")
@@ -79,7 +79,7 @@ class SphericalPooling(_OnGrid):
 
     def call(self, inputs):
         if self.pool == "lowpass":
-            return turned(low_passed(turned(inputs), self.grid, self._coarse))
+            return turned(resampled(turned(inputs), self.grid, self._coarse))
         k, n, channels = self.pool_size, self._coarse.resolution, inputs.shape[3]
         windows = ops.reshape(turned(inputs), (n, k, n, k, -1))
         if self.pool == "max":
@@ -130,9 +130,7 @@ class SphericalResampling(_OnGrid):
         self._other = SphericalGrid.from_resolution(resolution)
 
     def call(self, inputs):
-        degrees = min(self.grid.bandwidth, self._other.bandwidth)
-        orders = analyse(turned(inputs), self.grid, degrees)
-        return turned(synthesise(orders, self._other))
+        return turned(resampled(turned(inputs), self.grid, self._other))
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.resolution, self.resolution, input_shape[3])

@@ -49,9 +49,9 @@ def synthesise(orders, grid, method="sep"):
     return ops.reshape(maps, (n, n, -1, channels))
 
 
-def low_passed(maps, grid, coarse, method="sep"):
-    """Maps `(p, t, b, c)` on `grid` with only the degrees that `coarse` can hold, sampled there."""
-    return synthesise(analyse(maps, grid, coarse.bandwidth, method), coarse, method)
+def resampled(maps, grid, other):
+    """Maps `(p, t, b, c)` on `grid`, of the degrees both grids can hold, sampled on `other`."""
+    return synthesise(analyse(maps, grid, min(grid.bandwidth, other.bandwidth)), other)
 
 
 def mix(orders, spectrum):
