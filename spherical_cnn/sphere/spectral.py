@@ -3,7 +3,8 @@
 Inside the transforms and layers, maps are *longitude-first*, `(p, t, b, c)`, and coefficients
 *order-first*, `(m, l, b, c)`: order `1-L … L-1`, degree, batch, channel. The transform along
 longitude is then one large matrix product and that along colatitude one product per order, with
-nothing moved in memory.
+nothing moved in memory. On JAX no product joins the batch with an axis before it: XLA can then
+share out the batch among devices, where it would otherwise have each compute all of it.
 
 Public functions and layers take and give the layouts of `sht`. Each turns its maps on the way in
 and out by `turned`, its own inverse: between two layers the compiler drops both.
@@ -29,7 +30,7 @@ def analyse(maps, grid, bandwidth, method="sep"):
     if method == "naive":
         weighted = _kept(grid.harmonics, grid, bandwidth) * grid.quadrature_weights[:, None]
         return ops.einsum("lmtp,ptbc->mlbc", constant(weighted, maps), maps)
-    rows = ops.matmul(constant(_fourier(grid, bandwidth), maps), ops.reshape(maps, (n, -1)))
+    rows = _along_longitude(_fourier(grid, bandwidth), maps)
     legendre = constant(_by_order(grid.analysis[:bandwidth, :bandwidth]), maps)
     orders = ops.matmul(legendre, ops.reshape(rows, (2 * bandwidth - 1, n, -1)))
     return ops.reshape(orders, (2 * bandwidth - 1, bandwidth, -1, channels))
@@ -44,9 +45,8 @@ def synthesise(orders, grid, method="sep"):
     legendre = grid.legendre[:bandwidth, :bandwidth].transpose(0, 2, 1)
     rows = ops.reshape(orders, (2 * bandwidth - 1, bandwidth, -1))
     rows = ops.matmul(constant(_by_order(legendre), orders), rows)
-    fourier = constant(_fourier(grid, bandwidth).T, orders)
-    maps = ops.matmul(fourier, ops.reshape(rows, (2 * bandwidth - 1, -1)))
-    return ops.reshape(maps, (n, n, -1, channels))
+    rows = ops.reshape(rows, (2 * bandwidth - 1, n, -1, channels))
+    return _along_longitude(_fourier(grid, bandwidth).T, rows)
 
 
 def resampled(maps, grid, other):
@@ -67,10 +67,16 @@ def mix(orders, spectrum):
     """
     degrees, _, filters = spectrum.shape
     # Degrees in front: mixing channels is then one matrix product per degree.
-    rows = [ops.reshape(ops.swapaxes(x, 0, 1), (degrees, -1, x.shape[-1])) for x in orders]
-    rows = rows[0] if len(rows) == 1 else ops.concatenate(rows, axis=-1)
-    rows = ops.matmul(rows, scaled(spectrum, rows))
-    return ops.swapaxes(ops.reshape(rows, (degrees, 2 * degrees - 1, -1, filters)), 0, 1)
+    rows = [ops.swapaxes(x, 0, 1) for x in orders]
+    if keras.backend.backend() == "jax":
+        rows = rows[0] if len(rows) == 1 else ops.concatenate(rows, axis=-1)
+        rows = ops.einsum("lmbc,lcd->lmbd", rows, scaled(spectrum, rows))
+    else:  # 5 % of a training step faster, and nothing that shares out a batch within a program
+        rows = [ops.reshape(x, (degrees, -1, x.shape[-1])) for x in rows]
+        rows = rows[0] if len(rows) == 1 else ops.concatenate(rows, axis=-1)
+        rows = ops.matmul(rows, scaled(spectrum, rows))
+        rows = ops.reshape(rows, (degrees, 2 * degrees - 1, -1, filters))
+    return ops.swapaxes(rows, 0, 1)
 
 
 def moments(orders, grid):
@@ -104,19 +110,33 @@ def moments(orders, grid):
     # less once themselves, held fixed too, have the right value and gradient. Said before the
     # sum and not after: XLA sums fast where nothing is done to the sum.
     squares = (2 * orders - ops.stop_gradient(orders)) * image
-    within = ops.mean(ops.sum(squares, axis=(0, 1)), axis=0)
-    mean, between = ops.moments(means, axes=0)
-    return mean, within + between
+    within = ops.sum(squares, axis=(0, 1))
+    mean = ops.mean(means, axis=0)
+    # Squares around the mean do not change with it to first order: it is held fixed.
+    between = ops.square(means - ops.stop_gradient(mean))
+    return mean, ops.mean(within + between, axis=0)
 
 
 def affine(orders, scale, offset):
     """Coefficients of `scale[c] · map + offset[c]`; `None` for a scale of 1."""
-    bandwidth = orders.shape[1]
-    unit = np.zeros((2 * bandwidth - 1, bandwidth, 1, 1))
-    unit[bandwidth - 1, 0] = np.sqrt(4 * np.pi)  # the coefficient of the constant 1
     if scale is not None:
         orders = orders * ops.cast(scale, orders.dtype)
-    return orders + constant(unit, orders) * ops.cast(offset, orders.dtype)
+    return _shifted(orders, ops.cast(offset, orders.dtype))
+
+
+@ops.custom_gradient
+def _shifted(orders, offset):
+    """`affine` with a scale of 1, and a gradient that reads one coefficient and not all."""
+    bandwidth = orders.shape[1]
+    one = float(np.sqrt(4 * np.pi))  # the coefficient of the constant 1
+    unit = np.zeros((2 * bandwidth - 1, bandwidth, 1, 1))
+    unit[bandwidth - 1, 0] = one
+
+    def gradient(*args, upstream=None):
+        upstream = args[0] if upstream is None else upstream
+        return upstream, one * ops.sum(upstream[bandwidth - 1, 0], axis=0)
+
+    return orders + constant(unit, orders) * offset, gradient
 
 
 def scaled(spectrum, like):
@@ -124,6 +144,23 @@ def scaled(spectrum, like):
     degree = np.arange(spectrum.shape[0])
     factor = 2 * np.pi * np.sqrt(4 * np.pi / (2 * degree + 1))
     return ops.cast(spectrum, like.dtype) * constant(factor[:, None, None], like)
+
+
+def _along_longitude(table, maps):
+    """`table` `(i, j)` times the first axis of `(j, t, b, c)`.
+
+    Its gradient is said to be a product of the same form: left to itself, JAX puts the axes of the
+    gradient in another order and moves it in memory.
+    """
+
+    @ops.custom_gradient
+    def product(maps):
+        def gradient(*args, upstream=None):
+            return _along_longitude(table.T, args[0] if upstream is None else upstream)
+
+        return ops.tensordot(constant(table, maps), maps, 1), gradient
+
+    return product(maps)
 
 
 def _kept(harmonics, grid, bandwidth):

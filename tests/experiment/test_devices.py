@@ -38,6 +38,27 @@ from spherical_cnn.experiment.training import run_experiment
 run_experiment(vars(argument_parser("").parse_args(sys.argv[1:])))
 """
 
+# Arithmetic of a device in one training step's gradient, by the number of devices.
+FLOPS = """
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from spherical_cnn.nn.models import two_branch
+model = two_branch(32, 3, filters=(8, 16), pool_layers=(1, 0), concat_layers=(1, 1), POOL)
+variables = model.trainable_variables, model.non_trainable_variables
+weights = [[variable.value for variable in some] for some in variables]
+signal = np.zeros((4, 32, 32, 2), "float32")
+def loss(trained, others, signal):
+    outputs, others = model.stateless_call(trained, others, signal, training=True)
+    return outputs["logits"].var(), others
+for count in (1, 2):
+    mesh = Mesh(jax.devices()[:count], ("batch",))
+    everywhere, shared = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), ("batch",)))
+    where = (everywhere, everywhere, shared)
+    gradient = jax.jit(jax.grad(loss, has_aux=True), in_shardings=where)
+    print(gradient.lower(*weights, signal).compile().cost_analysis()["flops"])
+"""
+
 
 @pytest.fixture
 def exact(flags):
@@ -45,14 +66,19 @@ def exact(flags):
     return [*(flag for flag in flags if flag != "--dropout"), "--round_batches"]
 
 
-def train(backend, arguments):
+def on_two_devices(backend, program, *arguments):
+    """What a Python program prints that has two devices."""
     environment = {
         **os.environ,
         **{"KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)},
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
     }
-    command = [sys.executable, "-c", TWO_DEVICES, *map(str, arguments)]
-    subprocess.run(command, check=True, env=environment, capture_output=True)
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.run(command, check=True, env=environment, capture_output=True).stdout
+
+
+def train(backend, arguments):
+    on_two_devices(backend, TWO_DEVICES, *arguments)
 
 
 def history(folder):
@@ -80,6 +106,14 @@ def test_two_devices_train_as_one(exact, tmp_path, backend):
         np.testing.assert_allclose(history(folders[count]), one, rtol=1e-5, atol=1e-6)
     results = [json.loads((f / "metrics.json").read_text()) for f in folders.values()]
     assert results[0]["confusion"] == results[1]["confusion"] == results[2]["confusion"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", ["", "pool='lowpass', quadrature=True, dealias=True"])
+def test_each_device_computes_its_part_of_the_batch_only(options):
+    pytest.importorskip("jax")
+    one, two = map(float, on_two_devices("jax", FLOPS.replace("POOL", options)).split())
+    assert two < 0.55 * one
 
 
 def start_job(arguments, folder, count=2):
