@@ -246,7 +246,7 @@ def gif(frames, seconds=0.08):
     """
     from PIL import Image
 
-    images = [Image.fromarray(frame).quantize(128) for frame in frames]
+    images = [Image.fromarray(frame).quantize(256, kmeans=1) for frame in frames]
     buffer = io.BytesIO()
     duration = int(1000 * seconds)
     images[0].save(
