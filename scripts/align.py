@@ -43,10 +43,8 @@ def main(argv):
     eye = posing.Eye(options.resolution, options.rings, options.run, options.layer)
     shapes = [posing.read_shape(path, eye.centre) for path in (options.first, options.second)]
     peaks = posing.align_meshes(*shapes, eye, options.share)
-    if options.json:
-        print(json.dumps(posing.to_json(peaks), indent=1))
-    else:
-        print(*posing.lines(peaks), sep="\n")
+    lines = [json.dumps(posing.to_json(peaks), indent=1)] if options.json else posing.lines(peaks)
+    print(*lines, sep="\n")
     if options.copy:
         moved = posing.aligned_copy(*shapes, peaks.rotations[0])
         write_bytes(options.copy, posing.mesh_bytes(moved, options.copy))

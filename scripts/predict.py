@@ -37,7 +37,7 @@ def main(argv):
     parser.add_argument("--json", action="store_true", help="no table: all digits, as JSON")
     parser.add_argument("--export", metavar="PATH", help="SavedModel, or a file .onnx")
     options = parser.parse_args(argv)
-    if not options.files and not options.export or min(options.rotations, options.top) < 1:
+    if not (options.files or options.export) or min(options.rotations, options.top) < 1:
         raise ConfigError("expected files or --export, --rotations and --top of at least 1")
 
     predictor = prediction.Predictor(options.run, options.up, options.kind)
@@ -49,8 +49,7 @@ def main(argv):
     dumped = [json.dumps([one._asdict() for one in found], indent=1)]
     table = table_lines(*prediction.prediction_table(found))
     print(*(dumped if options.json else table), sep="\n")
-    failed = sum(bool(one.error) for one in found)
-    if failed:
+    if failed := sum(bool(one.error) for one in found):
         raise BuildError(f"{failed} of {len(found)} files could not be used")
 
 

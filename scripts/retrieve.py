@@ -23,15 +23,16 @@ def main(argv):
     from spherical_cnn.data.flags import Parser
 
     parser = Parser(__doc__, EXAMPLES)
-    parser.add_argument("run", nargs="?", metavar="RUN", help="run folder")
-    parser.add_argument(
-        "--shards", nargs="+", metavar="FILE", help="TFRecords, one form of each shape"
-    )
-    parser.add_argument("--output", metavar="FOLDER", help="where the results go")
-    parser.add_argument("--by_class", action="store_true", help="the predicted class comes first")
-    parser.add_argument("--rankings", metavar="FOLDER", help="of files named by their query")
-    parser.add_argument("--truth", metavar="CSV", help="id,synsetId,subSynsetId,modelId,split")
-    parser.add_argument("--split", metavar="NAME", help="of the lines of --truth that count")
+    add = parser.add_argument
+    add("run", nargs="?", metavar="RUN", help="run folder")
+    add("--shards", nargs="+", metavar="FILE", help="TFRecords, one form of each shape")
+    add("--output", metavar="FOLDER", help="where the results go")
+    add("--by_class", action="store_true", help="the predicted class comes first")
+    best = "lists end at the distance best for these shards, by F1@N; else all shapes are listed"
+    add("--length_from", nargs="+", metavar="FILE", help=best)
+    add("--rankings", metavar="FOLDER", help="of files named by their query")
+    add("--truth", metavar="CSV", help="id,synsetId,subSynsetId,modelId,split")
+    add("--split", metavar="NAME", help="of the lines of --truth that count")
     options = parser.parse_args(argv)
 
     from spherical_cnn.experiment import rankings as files
@@ -43,10 +44,13 @@ def main(argv):
         queries, rankings = files.read_rankings(options.rankings, ids)
         found = retrieval.score(rankings, classes, subclasses, queries)
     elif options.run and options.shards and options.output:
-        found = retrieval.retrieve(options.run, options.shards, options.output, options.by_class)
+        where = options.run, options.shards, options.output
+        found = retrieval.retrieve(*where, options.by_class, options.length_from)
     else:
         parser.error("expected RUN, --shards and --output, or --rankings and --truth")
     print(*table_lines(*retrieval.score_table(found)), sep="\n")
+    if "distance" in found:
+        print(f"\nLists end at distance {found['distance']:.3f}.")
 
 
 if __name__ == "__main__":

@@ -77,6 +77,27 @@ def rank(descriptors, predicted=None, cutoff=CUTOFF):
     return positions, distances
 
 
+def best_distance(positions, distances, classes):
+    """Where lists are to end for the best F1@N, micro-averaged.
+
+    Args:
+        positions: of shapes, as `rank` returns them.
+        distances: likewise.
+        classes: `(shapes,)` labels.
+
+    Returns:
+        the distance, one of a thousand quantiles of `distances`, up to which shapes are retrieved.
+    """
+    _, classes, counts = np.unique(classes, return_inverse=True, return_counts=True)
+    candidates = np.quantile(distances, np.linspace(0, 1, 1001))
+    total = np.zeros(len(candidates))
+    for query, (found, apart) in enumerate(zip(positions, distances, strict=True)):
+        lengths = np.searchsorted(apart, candidates, side="right")
+        hits = np.append(0, np.cumsum(classes[found] == classes[query]))[lengths]
+        total += 2 * hits / (lengths + min(counts[classes[query]], CUTOFF))
+    return float(candidates[np.argmax(total)])
+
+
 def score(rankings, classes, subclasses=None, queries=None):
     """Metrics of rankings.
 
@@ -123,7 +144,7 @@ def score_table(found):
     return ["average", *METRICS], rows
 
 
-def retrieve(path, shards, folder, by_class=False):
+def retrieve(path, shards, folder, by_class=False, length_from=None):
     """Ranks all shapes of shards for each of them by the descriptors of a finished run.
 
     Args:
@@ -132,24 +153,37 @@ def retrieve(path, shards, folder, by_class=False):
         folder: gets `descriptors.npz` (`descriptor`, `predicted`, `label`, `name`, `id`),
             `rankings/` and `metrics.json`.
         by_class: whether shapes of the predicted class of the query come first.
+        length_from: paths of other shards; lists end at their `best_distance`. `None`: lists are
+            of all shapes, and P@N is but the share of the query's class.
 
     Returns:
-        As `score`, of the labels of the shards.
+        As `score`, of the labels of the shards, and that `distance`, if any.
 
     Raises:
         RunError, RecordError, OSError: if run or shards cannot be read.
     """
     model, config = restore(path)
-    with reading(config, shards) as batches:
-        found = describe(model, batches)
-    predicted = found["predicted"] if by_class else None
-    positions, distances = rank(found["descriptor"], predicted)
+
+    def ranked(paths):
+        with reading(config, paths) as batches:
+            found = describe(model, batches)
+        return found, *rank(found["descriptor"], found["predicted"] if by_class else None)
+
+    limit = None
+    if length_from:
+        known, positions, distances = ranked(length_from)
+        limit = best_distance(positions, distances, known["label"])
+    found, positions, distances = ranked(shards)
+    if limit is not None:
+        positions[distances > limit] = -1
     found["id"] = np.array(file_names(found["name"]))
     buffer = io.BytesIO()
     np.savez(buffer, **found)
     write_bytes(os.path.join(folder, "descriptors.npz"), buffer.getvalue())
     write_rankings(os.path.join(folder, "rankings"), found["id"], positions, distances)
     scores = score(positions, found["label"])
+    if limit is not None:
+        scores["distance"] = limit
     write_json(os.path.join(folder, "metrics.json"), scores)
     return scores
 

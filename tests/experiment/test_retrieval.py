@@ -116,6 +116,20 @@ def test_shapes_of_the_predicted_class_come_first(rng):
         assert (np.diff(distances[query]) >= 0).all()
 
 
+def test_lists_end_where_their_f1_is_best(rng):
+    classes = rng.integers(0, 3, 40)
+    descriptors = np.eye(3)[classes] + 0.4 * rng.normal(size=(40, 3))
+    positions, distances = retrieval.rank(descriptors)
+
+    def micro_f1(limit):
+        ended = np.where(distances > limit, -1, positions)
+        return retrieval.score(ended, classes)["micro"]["F1@N"]
+
+    best = retrieval.best_distance(positions, distances, classes)
+    others = np.quantile(distances, np.linspace(0, 1, 1001))
+    assert micro_f1(best) == max(map(micro_f1, others)) > micro_f1(2) + 0.2
+
+
 def test_files_come_back_as_they_were(rng, tmp_path):
     names = [f"{i:06d}" for i in range(9)]
     positions, distances = retrieval.rank(rng.normal(size=(9, 3)))
@@ -190,6 +204,15 @@ def test_a_run_retrieves_the_shapes_of_its_shards(finished, shards, tmp_path, ca
     assert exit_code(script("retrieve"), [*argv, "--output", str(tmp_path / "b")]) == 0
     _, found = files.read_rankings(tmp_path / "b" / "rankings", list(arrays["id"]))
     np.testing.assert_array_equal(found, predicted)
+
+    validation = shards / "val0.tfrecord"
+    argv = [str(finished[0]), "--shards", str(shards / "test0.tfrecord"), "--output"]
+    argv += [str(tmp_path / "c"), "--length_from", str(validation)]
+    assert exit_code(script("retrieve"), argv) == 0
+    scores = json.loads((tmp_path / "c" / "metrics.json").read_text())
+    ended = np.where(distances > scores["distance"], -1, positions)
+    assert scores["micro"] == retrieval.score(ended, arrays["label"])["micro"]
+    assert f"Lists end at distance {scores['distance']:.3f}." in capsys.readouterr().out
 
 
 def test_names_that_are_no_file_names_become_numbers():
