@@ -84,7 +84,9 @@ def train(backend, arguments):
 def history(folder):
     with open(folder / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    columns = [name for name in rows[0] if name not in ("seconds", "epoch")]
+    # The regularisation is the total less the other losses: small, with their rounding.
+    without = ("seconds", "epoch", "regularization_loss")
+    columns = [name for name in rows[0] if name not in without]
     return np.array([[float(row[name]) for name in columns] for row in rows])
 
 
