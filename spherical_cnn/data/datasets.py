@@ -21,6 +21,9 @@ from spherical_cnn.data.records import (
 # a larger one within a window of this many records.
 SHUFFLE_BUFFER = 10_000
 
+# Batches parsed at a time, and kept ready.
+_AHEAD = min(os.cpu_count() or 1, 8)
+
 
 def find_shards(folder, split):
     """Paths of `{split}*.tfrecord` in `folder`, in natural order (train2 before train10).
@@ -191,9 +194,14 @@ def _batches(
     mine = slice(share[0] * part, (share[0] + 1) * part) if share[1] > 1 else slice(None)
     batches = batches.map(
         lambda serialized: parse(serialized[mine], record_format),
-        num_parallel_calls=tf.data.AUTOTUNE,
+        num_parallel_calls=_AHEAD,
     )
-    return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(tf.data.AUTOTUNE)
+    # Without tuning: at the end of an epoch its thread may sleep on for up to a minute, and `fit`
+    # waits for it.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    batches = batches.apply(tf.data.experimental.assert_cardinality(count))
+    return batches.prefetch(_AHEAD).with_options(options)
 
 
 def _natural(name):

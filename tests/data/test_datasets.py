@@ -83,6 +83,15 @@ def test_evaluation_reads_any_number_of_shards_in_order(folder):
     )
 
 
+def test_nothing_tunes_the_pipeline(folder):
+    """Else the end of an epoch is up to a minute late: TensorFlow's thread sleeps on."""
+    for batches in (
+        training_batches([folder / "train2.tfrecord"], FORMAT, 2, 0, 0),
+        evaluation_batches([folder / "train2.tfrecord"], FORMAT, 2),
+    ):
+        assert batches.options().autotune.enabled is False
+
+
 def test_load_records_gives_signals_and_labels(folder):
     shards = find_shards(folder, "train")
     batches = spherical_cnn.load_records(shards, 8, batch_size=5, num_classes=50)
