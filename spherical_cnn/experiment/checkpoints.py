@@ -23,10 +23,30 @@ def save_checkpoint(run, name, model, state):
         model: compiled Keras model.
         state: JSON values: epochs done, history, best score.
     """
-    buffer = io.BytesIO()
-    arrays = {key: ops.convert_to_numpy(v.value) for key, v in _variables(model).items()}
-    np.savez(buffer, **{_STATE: np.array(json.dumps(state))}, **arrays)
-    run.write(f"checkpoints/{name}.npz", buffer.getvalue())
+    _write(
+        run, name, {k: ops.convert_to_numpy(v.value) for k, v in _variables(model).items()}, state
+    )
+
+
+def save_weights(run, name, model, state):
+    """Writes checkpoint `name` of the weights alone, in half precision: for use, not to go on from.
+
+    Args:
+        run: as in `save_checkpoint`.
+        name: likewise.
+        model: Keras model.
+        state: likewise.
+
+    Raises:
+        RunError: if a weight is too large for half precision.
+    """
+    arrays = {}
+    for key, variable in _weights(model).items():
+        values = ops.convert_to_numpy(variable.value)
+        if np.max(np.abs(values), initial=0) > np.finfo(np.float16).max:
+            raise RunError(f"{key}: larger than half precision holds, {np.max(np.abs(values)):g}")
+        arrays[key] = values.astype(np.float16)
+    _write(run, name, arrays, state)
 
 
 def load_checkpoint(path, model):
@@ -37,14 +57,30 @@ def load_checkpoint(path, model):
         model: compiled Keras model of the same architecture; untouched if this fails.
 
     Raises:
-        RunError: if the file is corrupt or of another architecture.
+        RunError: if the file is corrupt, of another architecture, or has the weights alone.
         OSError: if it cannot be read.
     """
-    variables = _variables(model)
+    return _load(path, _variables(model))
+
+
+def load_weights(path, model):
+    """As `load_checkpoint`, of what testing and use need: the weights."""
+    return _load(path, _weights(model), others=True)
+
+
+def _write(run, name, arrays, state):
+    buffer = io.BytesIO()
+    np.savez(buffer, **{_STATE: np.array(json.dumps(state))}, **arrays)
+    run.write(f"checkpoints/{name}.npz", buffer.getvalue())
+
+
+def _load(path, variables, others=False):
+    """Gives variables by key the values of a checkpoint, which may hold others besides."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
-            state = json.loads(str(arrays.pop(_STATE)))
+            keys = variables if others else set(stored.files) - {_STATE}
+            arrays = {key: stored[key] for key in keys if key in stored.files}
+            state = json.loads(str(stored[_STATE]))
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
         raise RunError(f"{path}: found no checkpoint: corrupt or another file ({error})") from error
     for key in sorted(set(arrays) | set(variables)):
@@ -70,9 +106,13 @@ def copy_variables(source, target):
 def _variables(model):
     """All variables by a readable key: weights, random states, optimiser."""
     seeds = [v for v in model.variables if all(v is not w for w in model.weights)]
-    named = {f"weights/{variable.path}": variable for variable in model.weights}
+    named = _weights(model)
     for group, variables in (("seeds", seeds), ("optimizer", model.optimizer.variables)):
         for index, variable in enumerate(variables):
             # Without its first part, which Keras numbers anew for every model of a process.
             named[f"{group}/{index}/{variable.path.partition('/')[2]}"] = variable
     return named
+
+
+def _weights(model):
+    return {f"weights/{variable.path}": variable for variable in model.weights}

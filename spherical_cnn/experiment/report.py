@@ -50,7 +50,7 @@ def write_report(run, config, state, metrics, errors, mistakes):
         run.write(f"plots/{name}.png", pixels)
         page.picture(name.capitalize(), f"plots/{name}.png", pixels)
 
-    _results(page, config, metrics)
+    add_results(page, config, metrics)
     picture("confusion", plots.confusion_figure(np.asarray(metrics["confusion"]), classes))
     page.heading("Training")
     picture("curves", plots.curves_figure(state["history"]))
@@ -76,7 +76,7 @@ def write_report(run, config, state, metrics, errors, mistakes):
     else:
         page.text("None.")
     page.heading("Data")
-    page.code(_data_lines(config, data))
+    page.code([f"shards: {config.dset_dir}", *data_lines(data)])
     page.heading("Options")
     page.code(config.to_flags())
     run.write_text("report.md", page.markdown())
@@ -94,7 +94,8 @@ def class_names(data, count):
     return [*named, *(str(label) for label in range(len(named), count))]
 
 
-def _results(page, config, metrics):
+def add_results(page, config, metrics):
+    """Puts a run's figures, as returned by `training.test`, on a `Page`."""
     page.text(
         f"spherical_cnn {spherical_cnn.__version__}; train, val and test are accuracies, "
         "train time is mean seconds per epoch."
@@ -107,12 +108,12 @@ def _results(page, config, metrics):
     page.text(f"Test: {metrics['test_samples']} samples, loss {metrics['test_loss']:.4f}.")
 
 
-def _data_lines(config, data):
-    lines = [f"shards: {config.dset_dir}"]
-    if data["options"]:
-        lines += [f"source: {data['source']}", f"classes: {', '.join(data['classes'])}"]
-        lines += [f"{name}: {value}" for name, value in data["options"].items()]
-    return lines
+def data_lines(data):
+    """What is known of the making of a run's data set, of `RunFolder.read_data`, line by line."""
+    if not data["options"]:
+        return []
+    lines = [f"source: {data['source']}", f"classes: {', '.join(data['classes'])}"]
+    return lines + [f"{name}: {value}" for name, value in data["options"].items()]
 
 
 def _line(cells, widths):

@@ -136,6 +136,16 @@ class RunFolder:
             return {"source": None, "classes": [], "options": {}}
         return _read_json(self("data.json"), ("source", "classes", "options"))
 
+    def read_metrics(self):
+        """The figures of `spherical_cnn.experiment.training.test`.
+
+        Raises:
+            RunError: if `metrics.json` is unreadable.
+            OSError: if the run was not tested.
+        """
+        counted = ("train", "val", "test", "test_loss", "test_samples", "confusion")
+        return _read_json(self("metrics.json"), (*counted, "train_time", "epochs"))
+
     def check_continues(self, config):
         """Checks that `config` continues the run that is here, if any got through an epoch.
 

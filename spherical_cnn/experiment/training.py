@@ -15,7 +15,7 @@ import tensorflow as tf
 from spherical_cnn.data.datasets import check_shards, find_shards
 from spherical_cnn.data.records import count_records
 from spherical_cnn.experiment import callbacks, report
-from spherical_cnn.experiment.checkpoints import load_checkpoint
+from spherical_cnn.experiment.checkpoints import load_checkpoint, load_weights
 from spherical_cnn.experiment.config import Config, ConfigError
 from spherical_cnn.experiment.devices import Devices
 from spherical_cnn.experiment.equivariance import measure_records
@@ -78,7 +78,7 @@ def _begin(run, config):
 
 def _end(run, config, model, shards):
     """Tests and reports a trained run; returns its metrics."""
-    state = load_checkpoint(run.checkpoint("final"), model)
+    state = load_weights(run.checkpoint("final"), model)
     metrics = test(model, config, shards["test"], state)
     if not config.test_only:
         errors = _equivariance(config, model, shards)
@@ -154,7 +154,7 @@ def restore(path):
     if config is None:
         raise RunError(f"{run('config.json')}: not found, expected a run folder")
     model = compiled_model(config)
-    load_checkpoint(run.checkpoint("final"), model)
+    load_weights(run.checkpoint("final"), model)
     return model, config
 
 

@@ -1,0 +1,67 @@
+"""A released network is used as the run is, and names no folder."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from test_scripts import assert_fails, script
+
+from spherical_cnn.experiment.checkpoints import save_weights
+from spherical_cnn.experiment.config import argument_parser
+from spherical_cnn.experiment.release import release
+from spherical_cnn.experiment.runfolder import RunError, RunFolder
+from spherical_cnn.experiment.training import restore, run_experiment
+
+
+@pytest.fixture(scope="module")
+def released(finished, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights") / "ten-shapes"
+    release(finished[0], folder, "Made by this program; no rights reserved.")
+    return folder
+
+
+def test_what_it_holds(finished, released):
+    files = {str(p.relative_to(released)) for p in released.rglob("*") if p.is_file()}
+    text = {"README.md", "config.json", "metrics.json"}
+    assert files == {*text, "checkpoints/final.npz"}
+    for name in text:
+        content = (released / name).read_text()
+        assert str(finished[0].parent) not in content and "/tmp" not in content, name
+    card = (released / "README.md").read_text()
+    assert card.startswith("# ten-shapes\n") and "no rights reserved" in card
+    assert f"{finished[2]['test']:.4f}" in card
+
+
+def test_the_weights_are_those_of_the_run_in_half_precision(finished, released):
+    expected, actual = (restore(folder)[0] for folder in (finished[0], released))
+    for mine, theirs in zip(actual.weights, expected.weights, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-7, err_msg=mine.path)
+
+
+def test_it_is_tested_as_a_run_is(finished, released, shards):
+    given = ["--test_only", f"--logdir={released}", f"--dset_dir={shards}"]
+    metrics = run_experiment(vars(argument_parser("").parse_args(given)))
+    assert metrics["test_loss"] == pytest.approx(finished[2]["test_loss"], 1e-2)
+    stored = json.loads((released / "metrics.json").read_text())
+    assert stored["test"] == finished[2]["test"]
+
+
+def test_refusals(finished, released, tmp_path, capsys):
+    with pytest.raises(RunError, match="ten-shapes: expected an absent or empty folder"):
+        release(finished[0], released, "")
+    with pytest.raises(RunError, match="config.json: not found, expected a run folder"):
+        release(tmp_path, tmp_path / "new", "")
+    model, _ = restore(finished[0])
+    model.weights[0].assign(np.full(model.weights[0].shape, 1e6))
+    with pytest.raises(RunError, match=r"conv0_b0\S+: larger than half precision holds, 1e\+06"):
+        save_weights(RunFolder(tmp_path), "final", model, {})
+    assert not list(pathlib.Path(tmp_path).iterdir())
+
+
+def test_the_command(finished, tmp_path, capsys):
+    folder = tmp_path / "mine"
+    script("release")([str(finished[0]), str(folder), "--origin", "Mine."])
+    assert capsys.readouterr().out == f"Model card: {folder}/README.md\n"
+    message = "the following arguments are required: --origin"
+    assert_fails(capsys, 2, message, script("release"), [str(finished[0]), str(folder)])
