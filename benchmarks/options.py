@@ -19,6 +19,7 @@ OPTIONS = {
         "quadrature": True,
         "dealias": True,
         "pool_layers": (0, 0, 1, 0, 1, 0, 0, 0),
+        "n_filter_params": (8, 8, 8, 8, 8, 8, 8, 4),
     },
     "--final_pool all": {"final_pool": "all"},
     "planar-64": {

@@ -222,6 +222,7 @@ def _number(value):
 
 def _integers(value):
     entries = value.split(",") if isinstance(value, str) else value
+    entries = entries if isinstance(entries, list | tuple) else [entries]
     return tuple(_integer(entry) for entry in entries)
 
 

@@ -82,7 +82,9 @@ class Config(Options):
     dealias: bool = option(
         False, None, "maps on grids 3/2 as fine, with degrees as many: nonlinearities alias less"
     )
-    n_filter_params: int = option(0, "nfp", "anchors per filter; 0 for one per degree", least=0)
+    n_filter_params: tuple[int, ...] = option(
+        (0,), "nfp", "anchors per filter, of all layers or of each; 0 for one per degree"
+    )
     weighted_sph_avg: bool = option(False, "wsa", "weigh the last maps by area")
     quadrature: bool = option(False, None, "integrate the last maps exactly, in place of that")
     final_pool: str = option("gap", "fp", "descriptor of the last maps", FINAL_POOLS)
@@ -133,6 +135,12 @@ class Config(Options):
             raise ConfigError(
                 "--nfilters, --pool_layers, --concat_branches: expected one entry per layer, "
                 f"positive numbers of filters. Received: {lengths}, nfilters={self.nfilters}"
+            )
+        anchors = self.n_filter_params
+        if len(anchors) not in (1, len(self.nfilters)) or min(anchors) < 0:
+            raise ConfigError(
+                f"--n_filter_params: expected at least 0, once or for each of {len(self.nfilters)} "
+                f"layers. Received: {','.join(map(str, anchors))}"
             )
         for name in ("pool_layers", "concat_branches"):
             if set(getattr(self, name)) - {0, 1}:
@@ -189,7 +197,8 @@ class Config(Options):
                 "--batch_renorm needs --batch_norm, of which it is a kind",
             ),
             (
-                self.model == "planar" and any(getattr(self, name) for name in _SPHERICAL),
+                self.model == "planar"
+                and (self.spectral_pool or self.dealias or any(self.n_filter_params)),
                 f"--model planar has no {', '.join(f'--{name}' for name in _SPHERICAL)}",
             ),
             (

@@ -16,13 +16,14 @@ from spherical_cnn.nn.models import two_branch
 def build_model(config):
     """The network of `config`, untrained. See `two_branch`."""
     normalization = "batch_renorm" if config.batch_renorm else "batch"
+    anchors = [count or None for count in config.n_filter_params]
     return two_branch(
         config.input_res,
         config.n_classes,
         config.nfilters,
         config.pool_layers,
         config.concat_branches,
-        num_anchors=config.n_filter_params or None,
+        num_anchors=anchors if len(anchors) > 1 else anchors[0],
         normalization=normalization if config.batch_norm else None,
         nonlinearity=config.nonlin,
         pool=config.pool,

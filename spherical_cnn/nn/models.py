@@ -56,7 +56,7 @@ def two_branch(
         filters: output channels of each layer.
         pool_layers: 1 where a layer halves the resolution, else 0.
         concat_layers: 1 where branch 0 takes in branch 1, else 0.
-        num_anchors: anchors per filter, as in `SphericalConv`.
+        num_anchors: anchors per filter, as in `SphericalConv`, of all layers or a list, of each.
         normalization: `None`, `"batch"` or `"batch_renorm"`.
         nonlinearity: `"prelu"` or any Keras activation, for blocks and the dense layer.
         pool: `"wap"`, `"avg"`, `"max"` or `"lowpass"`, as in `SphericalPooling`.
@@ -88,6 +88,12 @@ def two_branch(
     """
     dealias = dealias and not planar
     _check_layers(resolution, filters, pool_layers, concat_layers, dealias)
+    anchors = num_anchors if isinstance(num_anchors, list | tuple) else [num_anchors] * len(filters)
+    if len(anchors) != len(filters):
+        raise ValueError(
+            f"num_anchors needs one entry, or one per layer, {len(filters)}. "
+            f"Received: num_anchors={num_anchors}"
+        )
     if final_pool not in FINAL_POOLS:
         raise ValueError(f"final_pool must be one of {FINAL_POOLS}. Received: {final_pool!r}")
     regularizer = None
@@ -100,7 +106,7 @@ def two_branch(
     }
     block: Callable = _planar_block if planar else SphericalBlock
     if not planar:
-        options |= {"num_anchors": num_anchors, "method": method}
+        options["method"] = method
     signal = keras.Input((resolution, resolution, 2), name="signal")
     maps = signal
     if dealias:
@@ -113,7 +119,9 @@ def two_branch(
         inputs = [branches if concat else branches[0], branches[1]]
         for j in range(2):
             spectral = bool(pooled and spectral_pooling)
-            own: dict = {"spectral_pooling": True} if spectral else {}
+            own: dict = {} if planar else {"num_anchors": anchors[i]}
+            if spectral:
+                own["spectral_pooling"] = True
             if dealias:
                 own["degrees"] = resolution // 2 ** (halvings + spectral + 1)
             branches[j] = block(width, name=f"conv{i}_b{j}", **options, **own)(inputs[j])

@@ -1,8 +1,12 @@
 import json
 
+import numpy as np
 import pytest
 
+from spherical_cnn.data.flags import flag_parser
+from spherical_cnn.data.recipe import Recipe
 from spherical_cnn.experiment.config import Config, ConfigError, argument_parser
+from spherical_cnn.experiment.network import build_model
 
 BASE = {"model": "two_branch", "dset": "from_cached_tfrecords", "dtype": "complex64"}
 
@@ -38,7 +42,7 @@ ORIGINAL = {
     "nonlin": ("nl", "prelu"),
     "spectral_pool": ("sp", False),
     "pool": ("p", "wap"),
-    "n_filter_params": ("nfp", 0),
+    "n_filter_params": ("nfp", (0,)),
     "weighted_sph_avg": ("wsa", False),
     "final_pool": ("fp", "gap"),
     "extra_loss": ("el", False),
@@ -95,9 +99,18 @@ def test_params_of_the_paper():
     )
     assert config.nfilters == (16, 16, 32, 32, 64, 64, 128, 128)
     assert config.pool_layers == config.concat_branches == (0, 0, 1, 0, 1, 0, 1, 0)
-    assert config.transform_method == "sep" and config.n_filter_params == 8
+    assert config.transform_method == "sep" and config.n_filter_params == (8,)
     for flag in ("batch_norm", "extra_loss", "weighted_sph_avg", "no_final_fc", "skip_val"):
         assert getattr(config, flag)
+
+
+@pytest.mark.parametrize("name", ["model-64", "model-64-eq", "eq-rings"])
+def test_networks_have_as_many_parameters_as_the_papers(name):
+    parser = flag_parser("", Config, Recipe, without=["resolution"])
+    given = vars(parser.parse_args([f"@params/{name}.txt", "@params/m40-64.txt"]))
+    given.pop("rings", None)
+    network = build_model(Config.from_json(given))
+    assert sum(np.asarray(variable).size for variable in network.trainable_variables) == 492_752
 
 
 def test_json_and_flags_give_the_config_back(tmp_path):
@@ -137,6 +150,8 @@ def test_name_is_run_id_or_the_last_part_of_logdir():
         ({"regularization_weight": "nan"}, "--regularization_weight: expected at least 0"),
         ({"model": "resnet"}, "--model: expected two_branch or planar. Received: 'resnet'"),
         ({"model": "planar", "n_filter_params": 8}, "--model planar has no --spectral_pool"),
+        ({"n_filter_params": "8,4"}, "--n_filter_params: .* each of 6 layers. Received: 8,4"),
+        ({"n_filter_params": -1}, "--n_filter_params: expected at least 0.*Received: -1"),
         ({"optimizer": "sgd"}, "--optimizer: expected adam or momentum"),
         ({"nonlin": "swishh"}, "--nonlin: expected prelu or .*relu.*Received: 'swishh'"),
         ({"learning_rate": "0.1"}, "--learning_rate: expected a dict of rates"),

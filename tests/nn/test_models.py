@@ -58,6 +58,12 @@ def test_original_network_has_492752_trainable_parameters(original):
     assert sum(weight.size for weight in map(np.asarray, original.trainable_weights)) == 492_752
 
 
+def test_layers_may_have_anchors_of_their_own():
+    network = small(num_anchors=[2, None])
+    anchors = [network.get_layer(f"conv{i}_b1").conv.kernel.shape[1] for i in range(2)]
+    assert anchors == [2, 4]  # of 8 and of 4 degrees
+
+
 def test_tables_are_no_weights(original):
     moving_statistics = 2 * 2 * sum(FILTERS)
     assert original.count_params() == 492_752 + moving_statistics
@@ -272,6 +278,7 @@ def test_mixed_precision_stays_near_single_precision(rng, policy, name):
         ({"nonlinearity": "nope"}, "nope"),
         ({"method": "fft"}, "method must be one of .* Received: method='fft'"),
         ({"num_anchors": 0}, "num_anchors must be positive or None. Received: num_anchors=0"),
+        ({"num_anchors": [3]}, r"one entry, or one per layer, 2. Received: num_anchors=\[3\]"),
     ],
 )
 def test_network_refuses_unknown_options(options, message):
