@@ -25,7 +25,7 @@ from keras import ops
 from spherical_cnn.data.datasets import evaluation_batches
 from spherical_cnn.data.flags import Options, option
 from spherical_cnn.experiment.casting import cast_signals, find_casters
-from spherical_cnn.experiment.evaluation import outputs_of
+from spherical_cnn.experiment.evaluation import outputs_for, outputs_of
 from spherical_cnn.experiment.network import record_format
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import (
@@ -138,12 +138,12 @@ def measure(model, signals, turned, angles):
     maps = [layer.name for layer in model.layers if _MAPS.fullmatch(layer.name)]
     layers = [*maps, *_VECTORS]
     probe = outputs_of(model, layers)
-    start = probe.predict(signals, BATCH, verbose=0)
+    start = outputs_for(probe, signals, BATCH)
     targets = {name: _content(values) for name, values in start.items()}
     errors: dict[str, list[float]] = {name: [] for name in layers}
     flips = []
     for angle, copies in zip(angles, turned, strict=True):
-        found = probe.predict(copies, BATCH, verbose=0)
+        found = outputs_for(probe, copies, BATCH)
         for name, target in targets.items():
             rotated = target if name in _VECTORS else rotate_coefficients(target, angle)
             difference = np.linalg.norm(_content(found[name]) - rotated)

@@ -9,7 +9,7 @@ import numpy as np
 from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.experiment import spheres
 from spherical_cnn.experiment.casting import cast_signals
-from spherical_cnn.experiment.evaluation import outputs_of, worst_mistakes
+from spherical_cnn.experiment.evaluation import outputs_for, outputs_of, worst_mistakes
 from spherical_cnn.experiment.network import reading
 from spherical_cnn.experiment.page import Page
 from spherical_cnn.experiment.plots import canvas, image, png
@@ -66,7 +66,8 @@ def features_of(eye, shape, angles, layers=None):
     probe = outputs_of(eye.model, layers)
     radians = np.radians(angles)
     turned = cast_signals([shape.caster], eye.resolution, eye.rings, euler_to_matrix(radians))
-    start, found = (probe.predict(x, verbose=0) for x in (eye.signals([shape.caster]), turned))
+    both = eye.signals([shape.caster]), turned
+    start, found = (outputs_for(probe, signals) for signals in both)
     rows = []
     for name in layers:
         channel = int(np.argmax(np.var(start[name][0], axis=(0, 1))))

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.experiment.casting import cast_signals
-from spherical_cnn.experiment.evaluation import outputs_of
+from spherical_cnn.experiment.evaluation import outputs_for, outputs_of
 from spherical_cnn.experiment.peaks import all_peaks
 from spherical_cnn.experiment.runfolder import RunFolder
 from spherical_cnn.experiment.training import restore
@@ -103,7 +103,7 @@ class Eye:
         """What is seen of signals: `(shapes, n, n, channels)`."""
         if self._layer is None:
             return signals
-        return next(iter(self._layer.predict(signals, 16, verbose=0).values()))
+        return next(iter(outputs_for(self._layer, signals).values()))
 
 
 def map_layers(model):

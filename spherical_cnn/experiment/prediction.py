@@ -14,6 +14,7 @@ from spherical_cnn.data.recipe import Recipe, draw_rotations
 from spherical_cnn.data.records import split_complex
 from spherical_cnn.data.workers import worker_pool
 from spherical_cnn.experiment.casting import cast_samples
+from spherical_cnn.experiment.evaluation import outputs_for
 from spherical_cnn.experiment.report import class_names
 from spherical_cnn.experiment.runfolder import RunError, RunFolder
 from spherical_cnn.experiment.training import restore
@@ -97,7 +98,7 @@ class Predictor:
         logits = np.empty((0, len(self._names)))
         if good:
             signals = split_complex(np.concatenate(good)).numpy()
-            logits = self.model.predict(signals, 32, verbose=0)["logits"]
+            logits = outputs_for(self.model, signals, 32)["logits"]
         rows = iter(special.softmax(np.asarray(logits, np.float64), axis=-1))
         for path, samples in zip(paths, seen, strict=True):
             if isinstance(samples, str):
