@@ -5,13 +5,16 @@ import pathlib
 
 import numpy as np
 import pytest
-from test_scripts import assert_fails, script
+from test_scripts import ROOT, assert_fails, script
 
 from spherical_cnn.experiment.checkpoints import save_weights
 from spherical_cnn.experiment.config import argument_parser
+from spherical_cnn.experiment.posing import mesh_bytes
+from spherical_cnn.experiment.prediction import Predictor
 from spherical_cnn.experiment.release import release
 from spherical_cnn.experiment.runfolder import RunError, RunFolder
 from spherical_cnn.experiment.training import restore, run_experiment
+from spherical_cnn.signals.procedural import FAMILIES, draw
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,14 @@ def test_refusals(finished, released, tmp_path, capsys):
     with pytest.raises(RunError, match=r"conv0_b0\S+: larger than half precision holds, 1e\+06"):
         save_weights(RunFolder(tmp_path), "final", model, {})
     assert not list(pathlib.Path(tmp_path).iterdir())
+
+
+def test_the_network_that_is_released_names_a_chair(tmp_path):
+    predictor = Predictor(ROOT / "weights/modelnet40-points", kind="mesh")
+    path = tmp_path / "drawn.off"
+    path.write_bytes(mesh_bytes(draw("test", list(FAMILIES).index("chair"), 0), path))
+    (found,) = predictor.predict([str(path)], rotations=2)
+    assert found.classes[0] == "chair" and found.agreement == 1
 
 
 def test_the_command(finished, tmp_path, capsys):
