@@ -12,6 +12,7 @@ from keras import ops
 from spherical_cnn.experiment.runfolder import RunError
 
 _STATE = "state"
+_WEIGHTS = "weights/"  # keys of the model's weights start so
 
 
 def save_checkpoint(run, name, model, state):
@@ -23,9 +24,8 @@ def save_checkpoint(run, name, model, state):
         model: compiled Keras model.
         state: JSON values: epochs done, history, best score.
     """
-    _write(
-        run, name, {k: ops.convert_to_numpy(v.value) for k, v in _variables(model).items()}, state
-    )
+    arrays = {key: ops.convert_to_numpy(v.value) for key, v in _variables(model).items()}
+    _write(run, name, arrays, state)
 
 
 def save_weights(run, name, model, state):
@@ -65,7 +65,7 @@ def load_checkpoint(path, model):
 
 def load_weights(path, model):
     """As `load_checkpoint`, of what testing and use need: the weights."""
-    return _load(path, _weights(model), others=True)
+    return _load(path, _weights(model), _WEIGHTS)
 
 
 def _write(run, name, arrays, state):
@@ -74,12 +74,12 @@ def _write(run, name, arrays, state):
     run.write(f"checkpoints/{name}.npz", buffer.getvalue())
 
 
-def _load(path, variables, others=False):
-    """Gives variables by key the values of a checkpoint, which may hold others besides."""
+def _load(path, variables, prefix=""):
+    """Gives variables by key the values of a checkpoint whose keys start so: all of them."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-            keys = variables if others else set(stored.files) - {_STATE}
-            arrays = {key: stored[key] for key in keys if key in stored.files}
+            keys = [key for key in stored.files if key != _STATE and key.startswith(prefix)]
+            arrays = {key: stored[key] for key in keys}
             state = json.loads(str(stored[_STATE]))
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
         raise RunError(f"{path}: found no checkpoint: corrupt or another file ({error})") from error
@@ -115,4 +115,4 @@ def _variables(model):
 
 
 def _weights(model):
-    return {f"weights/{variable.path}": variable for variable in model.weights}
+    return {f"{_WEIGHTS}{variable.path}": variable for variable in model.weights}

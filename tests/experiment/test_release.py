@@ -50,6 +50,15 @@ def test_it_is_tested_as_a_run_is(finished, released, shards):
     assert stored["test"] == finished[2]["test"]
 
 
+def test_weights_that_the_network_has_not_are_refused(finished, copied):
+    path = copied[0] / "checkpoints" / "final.npz"
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    np.savez(path, **arrays, **{"weights/conv9_b0/conv/kernel": np.zeros((1, 2, 3))})
+    with pytest.raises(RunError, match=r"architecture: for weights/conv9_b0\S+ found \(1, 2, 3\)"):
+        restore(copied[0])
+
+
 def test_refusals(finished, released, tmp_path, capsys):
     with pytest.raises(RunError, match="ten-shapes: expected an absent or empty folder"):
         release(finished[0], released, "")
