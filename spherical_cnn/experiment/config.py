@@ -198,7 +198,7 @@ class Config(Options):
             ),
             (
                 self.model == "planar"
-                and (self.spectral_pool or self.dealias or any(self.n_filter_params)),
+                and any(getattr(self, name) != getattr(Config, name) for name in _SPHERICAL),
                 f"--model planar has no {', '.join(f'--{name}' for name in _SPHERICAL)}",
             ),
             (
