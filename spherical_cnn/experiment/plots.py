@@ -51,6 +51,30 @@ def curves_figure(history):
     return figure
 
 
+def comparison_figure(histories):
+    """Training accuracy over epochs of several networks, a panel for each set trained on.
+
+    Args:
+        histories: dict by set of dicts by network of lists by seed of rows of `history.csv`.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    figure = canvas(3.9 * len(histories), 3.4)
+    panels = figure.subplots(1, len(histories), sharey=True, squeeze=False)[0]
+    for axes, (title, networks) in zip(panels, histories.items(), strict=True):
+        for number, (name, seeds) in enumerate(networks.items()):
+            for seed, rows in enumerate(seeds):
+                epochs = [row["epoch"] for row in rows]
+                values = [row["train_accuracy"] for row in rows]
+                axes.plot(epochs, values, f"C{number}", label=None if seed else name)
+        axes.set(title=title, xlabel="epoch")
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("accuracy while training")
+    panels[-1].legend(loc="lower right")
+    return figure
+
+
 def equivariance_figure(results):
     """Relative error of each layer, each rotation a dot, on a logarithmic axis from 0.001 % on.
 

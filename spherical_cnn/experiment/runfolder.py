@@ -146,6 +146,23 @@ class RunFolder:
         counted = ("train", "val", "test", "test_loss", "test_samples", "confusion")
         return _read_json(self("metrics.json"), (*counted, "train_time", "epochs"))
 
+    def read_history(self):
+        """The rows of `history.csv`, dicts of numbers by column, an epoch each.
+
+        Raises:
+            RunError: if `history.csv` holds something else than numbers.
+            OSError: if no epoch was finished.
+        """
+        path = self("history.csv")
+        with open(path, encoding="utf-8", newline="") as file:
+            try:
+                return [
+                    {name: float(value) for name, value in row.items()}
+                    for row in csv.DictReader(file)
+                ]
+            except (ValueError, TypeError, csv.Error) as error:
+                raise RunError(f"{path}: expected numbers ({error})") from error
+
     def check_continues(self, config):
         """Checks that `config` continues the run that is here, if any got through an epoch.
 

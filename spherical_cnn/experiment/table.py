@@ -13,11 +13,14 @@ from spherical_cnn.data.build import build
 from spherical_cnn.data.files import write_bytes, write_json
 from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.data.recipe import Recipe
+from spherical_cnn.experiment import plots
 from spherical_cnn.experiment.config import Config
 from spherical_cnn.experiment.page import Page
+from spherical_cnn.experiment.runfolder import RunFolder
 from spherical_cnn.experiment.training import run_experiment
 
 REGIMES = ("so3", "z")
+_TITLES = {"so3": "SO(3)", "z": "z"}
 
 # Trained / tested: the regime of the shards trained on, that of the shards tested on.
 COLUMNS = {"SO(3)/SO(3)": ("so3", "so3"), "z/z": ("z", "z"), "z/SO(3)": ("z", "so3")}
@@ -89,7 +92,7 @@ def run_table(source, folder, networks, seeds, progress, workers=1, split_file=N
     table: dict[str, dict[str, list]] = {
         name: {column: [] for column in COLUMNS} for name in networks
     }
-    runs = []
+    runs: dict[str, dict[str, list]] = {r: {name: [] for name in networks} for r in REGIMES}
     for number in range(seeds):
         for name, network in networks.items():
             options = {**network.options, "n_classes": len(manifest["classes"])}
@@ -98,7 +101,8 @@ def run_table(source, folder, networks, seeds, progress, workers=1, split_file=N
             sets = {regime: datasets[name, regime] for regime in REGIMES}
             for column, metrics in _regimes(logdirs, options, sets).items():
                 table[name][column].append(metrics)
-            runs += [f"{name}/{regime}-{options['seed']}" for regime in REGIMES]
+            for regime in REGIMES:
+                runs[regime][name].append(f"{name}/{regime}-{options['seed']}")
             write_json(os.path.join(folder, "table.json"), table)
             _write_report(folder, source, manifest, table, runs)
     return table
@@ -131,6 +135,17 @@ def _regimes(logdirs, options, datasets):
     return found
 
 
+def _histories(folder, runs):
+    """What `comparison_figure` takes, of the paths in `folder` of runs by regime and network."""
+    return {
+        f"trained in {_TITLES[regime]}": {
+            name: [RunFolder(os.path.join(folder, run)).read_history() for run in paths]
+            for name, paths in networks.items()
+        }
+        for regime, networks in runs.items()
+    }
+
+
 def _cell(accuracies):
     if not accuracies:
         return "–"
@@ -146,12 +161,14 @@ def _write_report(folder, source, manifest, table, runs):
         "± half the range."
     )
     page.table(*accuracy_table(table))
-    for run in runs:
+    pixels = plots.png(plots.comparison_figure(_histories(folder, runs)))
+    write_bytes(os.path.join(folder, "curves.png"), pixels)
+    page.picture("Curves", "curves.png", pixels)
+    for run in (run for name in table for regime in REGIMES for run in runs[regime][name]):
         page.heading(run)
         page.link("Report", f"{run}/report.md")
-        for name in ("confusion", "curves"):
-            path = f"{run}/plots/{name}.png"
-            with open(os.path.join(folder, path), "rb") as file:
-                page.picture(name.capitalize(), path, file.read())
+        path = f"{run}/plots/confusion.png"
+        with open(os.path.join(folder, path), "rb") as file:
+            page.picture("Confusion", path, file.read())
     for suffix, text in (("md", page.markdown()), ("html", page.html())):
         write_bytes(os.path.join(folder, f"report.{suffix}"), text.encode())
