@@ -14,12 +14,12 @@ from keras import activations
 
 from spherical_cnn.data.flags import ConfigError, Options, either, flag_parser, option
 from spherical_cnn.data.records import DTYPES
-from spherical_cnn.nn.models import FINAL_POOLS
+from spherical_cnn.nn.models import FINAL_POOLS, HEIGHTS
 from spherical_cnn.nn.pooling import POOLS
 from spherical_cnn.sphere.sht import METHODS
 
 MODELS = ("two_branch", "planar")
-_SPHERICAL = ("spectral_pool", "n_filter_params", "dealias")
+_SPHERICAL = ("spectral_pool", "n_filter_params", "dealias", "height")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +81,13 @@ class Config(Options):
     pool: str = option("wap", "p", "pooling; lowpass is exact", POOLS)
     dealias: bool = option(
         False, None, "maps on grids 3/2 as fine, with degrees as many: nonlinearities alias less"
+    )
+    height: str = option(
+        "none",
+        None,
+        "the network is told the height of every sample, where shapes are upright: told; it can do "
+        "without, to be tested in any rotation: untold",
+        HEIGHTS,
     )
     n_filter_params: tuple[int, ...] = option(
         (0,), "nfp", "anchors per filter, of all layers or of each; 0 for one per degree"

@@ -37,6 +37,7 @@ def build_model(config):
         method=config.transform_method,
         regularization=config.regularization_weight,
         dealias=config.dealias,
+        height=config.height,
         planar=config.model == "planar",
         name=config.model,
     )

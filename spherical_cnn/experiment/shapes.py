@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import tempfile
@@ -36,10 +37,11 @@ def evaluate_shapes(path, source, given, workers=1, progress=lambda done, total:
         ConfigError: if the options, or the source's classes, do not fit the run.
         RunError, OSError: if run or source cannot be read.
     """
-    model, config = restore(path)
     data = RunFolder(path).read_data()
     own = {**data["options"], "val_fraction": 0, "test_fraction": 0}
-    recipe = Recipe(**{**own, **given, "resolution": config.input_res})
+    recipe = Recipe(**{**own, **given})
+    model, config = restore(path, upright=recipe.rotation_of("test") != "so3")
+    recipe = dataclasses.replace(recipe, resolution=config.input_res)
     found = find_shapes(source, None, recipe.embedded_shapes, recipe.seed)
     labels = _labels(found, data["classes"], config.n_classes)
     items = [item for item in found.items if item.split == "test"] or found.items

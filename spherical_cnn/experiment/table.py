@@ -128,6 +128,8 @@ def _regimes(logdirs, options, datasets):
     for column, (trained, tested) in COLUMNS.items():
         keras.utils.clear_session()  # what earlier networks leave behind
         run = {"logdir": logdirs[trained], "dset_dir": datasets[tested]}
+        if options.get("height", "none") != "none":
+            run["height"] = "told" if tested == "z" else "untold"
         if trained == tested:
             found[column] = run_experiment({**options, **run})
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.util
 import json
 import logging
@@ -81,7 +82,7 @@ def _end(run, config, model, shards):
     state = load_weights(run.checkpoint("final"), model)
     metrics = test(model, config, shards["test"], state)
     if not config.test_only:
-        errors = _equivariance(config, model, shards)
+        errors = _equivariance(run, config, model, shards)
         with reading(config, shards["test"], config.test_n or None) as batches:
             mistakes = worst_mistakes(model, batches, _MISTAKES)
         report.write_report(run, config, state, metrics, errors, mistakes)
@@ -137,11 +138,12 @@ def evaluate(model, config, shards):
     }
 
 
-def restore(path):
+def restore(path, upright=False):
     """Model and options of a finished run.
 
     Args:
         path: of the run folder.
+        upright: whether the shapes that it is restored for are: a network with `--height` is told.
 
     Returns:
         `(model, config)`, the model compiled and with the final weights.
@@ -153,6 +155,8 @@ def restore(path):
     config = run.read_config()
     if config is None:
         raise RunError(f"{run('config.json')}: not found, expected a run folder")
+    if config.height != "none":
+        config = dataclasses.replace(config, height="told" if upright else "untold")
     model = compiled_model(config)
     load_weights(run.checkpoint("final"), model)
     return model, config
@@ -217,10 +221,12 @@ def _state(run, config, model):
     return state
 
 
-def _equivariance(config, model, shards):
+def _equivariance(run, config, model, shards):
     """What `measure_records` returns; `None` where the optional lie_learn is not installed."""
     if importlib.util.find_spec("lie_learn") is None:
         return None
+    if config.height == "told":  # turned shapes are not upright
+        model, config = restore(run.path)
     return measure_records(model, config, shards["test"])
 
 

@@ -1,5 +1,6 @@
 """Layers, losses and the two-branch network, on `keras.ops`: any Keras backend."""
 
+from spherical_cnn.nn.height import Height
 from spherical_cnn.nn.layers import SphericalBlock, SphericalConv
 from spherical_cnn.nn.losses import TripletSemiHardLoss
 from spherical_cnn.nn.models import two_branch
@@ -16,6 +17,7 @@ __all__ = [
     "AreaWeighting",
     "BatchRenormalization",
     "DegreePower",
+    "Height",
     "SphericalAveragePooling",
     "SphericalBlock",
     "SphericalConv",

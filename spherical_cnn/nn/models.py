@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import keras
 
+from spherical_cnn.nn.height import Height
 from spherical_cnn.nn.layers import SphericalBlock, nonlinearity_layer, normalization_layer
 from spherical_cnn.nn.pooling import (
     AreaWeighting,
@@ -16,6 +17,7 @@ from spherical_cnn.nn.pooling import (
 )
 
 FINAL_POOLS = ("gap", "max", "magnitudes", "all")
+HEIGHTS = ("none", "told", "untold")
 
 
 def two_branch(
@@ -39,6 +41,7 @@ def two_branch(
     method="sep",
     regularization=0.0,
     dealias=False,
+    height="none",
     planar=False,
     name="two_branch",
 ):
@@ -72,6 +75,9 @@ def two_branch(
         dealias: all maps are on grids of 3/2 of the resolution, of which convolutions pass two
             thirds of the degrees, those that grids of the resolution hold: most of what
             nonlinearities alias falls on the degrees that do not pass.
+        height: `"told"` gives the first layer and the concat layers the height of every sample too,
+            in training for half of the shapes, see `Height`; `"untold"` is the same network where
+            shapes may be turned in any way: the heights are 0. `"none"` for a network without.
         planar: 3 × 3 convolutions of the grid as if it were an image, in place of spherical ones,
             for comparison; `num_anchors`, `spectral_pooling`, `dealias` and `method` do
             not apply.
@@ -94,6 +100,8 @@ def two_branch(
             f"num_anchors needs one entry, or one per layer, {len(filters)}. "
             f"Received: num_anchors={num_anchors}"
         )
+    if height not in HEIGHTS:
+        raise ValueError(f"height must be one of {HEIGHTS}. Received: {height!r}")
     if final_pool not in FINAL_POOLS:
         raise ValueError(f"final_pool must be one of {FINAL_POOLS}. Received: {final_pool!r}")
     regularizer = None
@@ -112,11 +120,16 @@ def two_branch(
     if dealias:
         maps = SphericalResampling(3 * resolution // 2, name="finer")(signal)
     branches = [maps[..., :1], maps[..., 1:]]
+    heights = None if height == "none" else Height(height == "told", name="height")(maps)
     for i, (width, pooled, concat) in enumerate(
         zip(filters, pool_layers, concat_layers, strict=True)
     ):
         halvings = sum(pool_layers[:i])
-        inputs = [branches if concat else branches[0], branches[1]]
+        inputs = [branches if concat else branches[:1], branches[1:]]
+        if heights is not None and (concat or i == 0):
+            if heights.shape[1] != branches[0].shape[1]:
+                heights = SphericalResampling(branches[0].shape[1], name=f"height{i}")(heights)
+            inputs = [[*signals, heights] for signals in inputs]
         for j in range(2):
             spectral = bool(pooled and spectral_pooling)
             own: dict = {} if planar else {"num_anchors": anchors[i]}
@@ -124,7 +137,8 @@ def two_branch(
                 own["spectral_pooling"] = True
             if dealias:
                 own["degrees"] = resolution // 2 ** (halvings + spectral + 1)
-            branches[j] = block(width, name=f"conv{i}_b{j}", **options, **own)(inputs[j])
+            maps = inputs[j] if len(inputs[j]) > 1 else inputs[j][0]
+            branches[j] = block(width, name=f"conv{i}_b{j}", **options, **own)(maps)
             if pooled and not spectral:
                 branches[j] = SphericalPooling(pool, name=f"pool{i}_b{j}")(branches[j])
     maps = keras.layers.Concatenate(name="final_conv")(branches)

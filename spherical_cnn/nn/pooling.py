@@ -25,7 +25,7 @@ def grid_of(layer, input_shape):
     return SphericalGrid.from_resolution(shape[1])
 
 
-class _OnGrid(keras.layers.Layer):
+class OnGrid(keras.layers.Layer):
     """A layer on signals of a static even resolution; sets `self.grid` in `build`."""
 
     def build(self, input_shape):
@@ -33,7 +33,7 @@ class _OnGrid(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class SphericalPooling(_OnGrid):
+class SphericalPooling(OnGrid):
     """Pooling to a grid `pool_size` times as coarse.
 
     `"lowpass"` keeps the degrees that the coarse grid can hold and samples them there: exact for
@@ -106,7 +106,7 @@ class SphericalPooling(_OnGrid):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class SphericalResampling(_OnGrid):
+class SphericalResampling(OnGrid):
     """The band-limited signal through the samples, sampled on another grid.
 
     On a finer grid nothing is lost; a coarser one gets the degrees that it can hold.
@@ -140,7 +140,7 @@ class SphericalResampling(_OnGrid):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class AreaWeighting(_OnGrid):
+class AreaWeighting(OnGrid):
     """Weighs each sample by the relative area of its cell: `x[b, t, p, c] · sin(θ_t + π / 2n)`.
 
     Input shape:
@@ -162,7 +162,7 @@ class AreaWeighting(_OnGrid):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class SphericalAveragePooling(_OnGrid):
+class SphericalAveragePooling(OnGrid):
     """Global average over the sphere, one value per channel.
 
         out[b, c] = mean over t, p of sin(θ_t + π / 2n) x[b, t, p, c]
@@ -212,7 +212,7 @@ class SphericalAveragePooling(_OnGrid):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class DegreePower(_OnGrid):
+class DegreePower(OnGrid):
     """Power of each degree of each channel, invariant to rotations of the signal.
 
         out[b, l · channels + c] = Σ_m coefficients[b, l, m, c]²

@@ -67,7 +67,7 @@ def test_every_flag_of_the_original_has_its_names_and_default():
         assert getattr(config, name) == BASE.get(name, default)
     assert set(actions) - set(ORIGINAL) == {
         *("help", "debug", "quiet", "seed", "deterministic", "jit_compile"),
-        *("quadrature", "dealias", "devices", "coordinator"),
+        *("quadrature", "dealias", "height", "devices", "coordinator"),
         *("num_processes", "process_id"),
     }
 
@@ -104,13 +104,17 @@ def test_params_of_the_paper():
         assert getattr(config, flag)
 
 
-@pytest.mark.parametrize("name", ["model-64", "model-64-eq", "eq-rings"])
-def test_networks_have_as_many_parameters_as_the_papers(name):
+@pytest.mark.parametrize(
+    ("name", "added"),
+    [("model-64", 0), ("model-64-eq", 0), ("eq-rings", 0), ("eq-upright", 8 * 2 * 240)],
+)
+def test_networks_have_as_many_parameters_as_the_papers(name, added):
     parser = flag_parser("", Config, Recipe, without=["resolution"])
     given = vars(parser.parse_args([f"@params/{name}.txt", "@params/m40-64.txt"]))
     given.pop("rings", None)
     network = build_model(Config.from_json(given))
-    assert sum(np.asarray(variable).size for variable in network.trainable_variables) == 492_752
+    sizes = [np.asarray(variable).size for variable in network.trainable_variables]
+    assert sum(sizes) == 492_752 + added
 
 
 def test_json_and_flags_give_the_config_back(tmp_path):

@@ -16,7 +16,10 @@ ROOT = pathlib.Path(__file__).parents[2]
 @pytest.fixture
 def flags(tmp_path):
     """Command line of a table of seconds, of two networks."""
-    networks = {"small": "--nfilters=4,6", "smaller": "--nfilters=2,2\n--pool=lowpass\n--rings=1"}
+    networks = {
+        "small": "--nfilters=4,6",
+        "smaller": "--nfilters=2,2\n--pool=lowpass\n--rings=1\n--height=told",
+    }
     for name, own in networks.items():
         (tmp_path / f"{name}.txt").write_text(own)
     return [
@@ -53,6 +56,8 @@ def test_three_regimes_are_trained_tested_and_reported(flags, tmp_path, capsys):
                 own = {"small": "", "smaller": "-smaller"}[name]
                 assert options["dset_dir"] == str(folder / f"data-{regime}{own}")
                 assert (options["n_classes"], options["seed"]) == (10, 5 + seed)
+                told = {"so3": "untold", "z": "told"}[regime]
+                assert options["height"] == {"small": "none", "smaller": told}[name]
                 assert options["nfilters"] == {"small": [4, 6], "smaller": [2, 2]}[name]
                 metrics = json.loads((run / "metrics.json").read_text())
                 assert metrics["test"] == runs[column]["test"]

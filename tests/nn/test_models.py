@@ -134,6 +134,26 @@ def test_without_aliasing_rotations_change_the_descriptor_less(rng):
     assert model.get_layer("conv0_b0").output.shape == (None, 24, 24, 4)
 
 
+def test_a_network_told_which_way_is_up_sees_the_rotations_that_change_it(rng):
+    options = {"pool": "lowpass", "quadrature": True, "dealias": True, "final_dense": False}
+    told, untold = small(height="told", **options), small(height="untold", **options)
+    untold.set_weights(told.get_weights())
+    coefficients = band_limited(rng, 8)
+    start = synthesise(coefficients)
+    turned = synthesise(rotate(coefficients, Rotation.random(rng=rng).as_matrix()))
+    errors = []
+    for model in (told, untold):
+        before = np.asarray(model(start)["descriptor"])
+        for steps in (4, 12):
+            assert_close(model(np.roll(start, steps, axis=2))["descriptor"], before, 1e-5)
+        errors.append(np.linalg.norm(model(turned)["descriptor"] - before))
+        errors[-1] /= np.linalg.norm(before)
+    assert errors[1] < errors[0] / 4
+    without = small(**options)
+    added = told.count_params() - without.count_params()
+    assert added == 3 * (4 + 4 + 6 + 6)
+
+
 @pytest.mark.parametrize("pool", ["wap", "avg", "max"])
 def test_rolls_that_split_the_pooled_windows_change_the_descriptor(rng, pool):
     model, signal = small(pool=pool), random_signal(rng)
@@ -273,6 +293,7 @@ def test_mixed_precision_stays_near_single_precision(rng, policy, name):
         ({"resolution": 20, "dealias": True}, "by 8. Received: resolution=20, dealias=True"),
         ({"resolution": 0}, "divisible by 4. Received: resolution=0"),
         ({"final_pool": "sum"}, "final_pool must be one of .* Received: 'sum'"),
+        ({"height": "up"}, "height must be one of .* Received: 'up'"),
         ({"pool": "sum"}, "pool must be one of .* Received: pool='sum'"),
         ({"normalization": "layer"}, "Received: normalization='layer'"),
         ({"nonlinearity": "nope"}, "nope"),

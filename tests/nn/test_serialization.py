@@ -18,6 +18,7 @@ from spherical_cnn.nn import (
     AreaWeighting,
     BatchRenormalization,
     DegreePower,
+    Height,
     SphericalResampling,
     TripletSemiHardLoss,
 )
@@ -41,6 +42,7 @@ LAYERS = {
     "resampling": lambda: SphericalResampling(12),
     "average": lambda: SphericalAveragePooling(area_weighted=False),
     "power": lambda: DegreePower(),
+    "height": lambda: Height(withheld=0.25, seed=3),
 }
 every_layer = pytest.mark.parametrize("name", LAYERS)
 
