@@ -13,7 +13,7 @@ from spherical_cnn.data.records import split_complex
 from spherical_cnn.data.sources import find_shapes
 from spherical_cnn.experiment.cli import exit_code
 from spherical_cnn.experiment.runfolder import RunFolder
-from spherical_cnn.experiment.shapes import _labels
+from spherical_cnn.experiment.shapes import _labels, evaluate_shapes
 from spherical_cnn.experiment.training import restore
 from spherical_cnn.sphere import SphericalGrid
 
@@ -42,6 +42,20 @@ def test_shapes_are_cast_and_classified(finished, capsys):
             confusion[found.classes.index(item.class_name), np.argmax(logits)] += 1
     assert results["confusion"] == confusion.tolist()
     assert results["test"] == pytest.approx(np.trace(confusion) / 24)
+
+
+@pytest.mark.parametrize("rotation", ["none", "z", "so3"])
+def test_the_network_is_told_which_way_is_up_but_for_any_rotation(finished, monkeypatch, rotation):
+    asked = []
+
+    def restored(path, upright):
+        asked.append(upright)
+        return restore(path, upright)
+
+    monkeypatch.setattr("spherical_cnn.experiment.shapes.restore", restored)
+    given = {"embedded_shapes": (0, 0, 2), "test_rotation": rotation}
+    evaluate_shapes(str(finished[0]), "embedded", given)
+    assert asked == [rotation != "so3"]
 
 
 def test_bad_sources_are_named(finished, tmp_path, capsys):

@@ -7,6 +7,7 @@ import pytest
 from test_scripts import assert_fails, files, script
 
 from spherical_cnn.experiment.cli import exit_code
+from spherical_cnn.experiment.training import restore
 
 pytest.importorskip("embreex")
 
@@ -74,10 +75,29 @@ def test_three_regimes_are_trained_tested_and_reported(flags, tmp_path, capsys):
     linked = [folder / part.split(")")[0] for part in report.split("](")[1:]]
     assert len(linked) == 1 + 8 * 2 and all(path.exists() for path in linked)
 
+    for upright, height in ((False, "untold"), (True, "told")):
+        assert restore(folder / "smaller/z-5", upright)[1].height == height
+        assert restore(folder / "small/z-5", upright)[1].height == "none"
+
     checkpoints = files(folder / "small/z-5/checkpoints") | files(folder / "data-z")
     assert exit_code(script("table1"), [*flags, "--seed=5", "--seeds=2"]) == 0
     assert files(folder / "small/z-5/checkpoints") | files(folder / "data-z") == checkpoints
     assert json.loads((folder / "table.json").read_text()) == table
+
+
+class _Built(Exception):
+    """Raised in place of building."""
+
+
+@pytest.mark.parametrize("name", [path.stem for path in (ROOT / "params").glob("table-*.txt")])
+def test_networks_of_the_tables_make_experiments(tmp_path, monkeypatch, name):
+    def build(source, folder, recipe, *_):
+        raise _Built(recipe)
+
+    monkeypatch.chdir(ROOT)  # argfiles name others from there
+    monkeypatch.setattr("spherical_cnn.experiment.table.build", build)
+    with pytest.raises(_Built, match="rotation='so3'"):  # all networks have passed by then
+        script("table1")(["embedded", str(tmp_path / "table"), f"@params/{name}.txt"])
 
 
 @pytest.mark.parametrize(
