@@ -21,6 +21,7 @@ OPTIONS = {
         "pool_layers": (0, 0, 1, 0, 1, 0, 0, 0),
         "n_filter_params": (8, 8, 8, 8, 8, 8, 8, 4),
     },
+    "--height told": {"height": "told"},
     "--final_pool all": {"final_pool": "all"},
     "planar-64": {
         "model": "planar",
