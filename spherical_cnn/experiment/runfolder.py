@@ -154,14 +154,12 @@ class RunFolder:
             OSError: if no epoch was finished.
         """
         path = self("history.csv")
-        with open(path, encoding="utf-8", newline="") as file:
-            try:
-                return [
-                    {name: float(value) for name, value in row.items()}
-                    for row in csv.DictReader(file)
-                ]
-            except (ValueError, TypeError, csv.Error) as error:
-                raise RunError(f"{path}: expected numbers ({error})") from error
+        try:
+            with open(path, encoding="utf-8", newline="") as file:
+                rows = csv.DictReader(file)
+                return [{name: float(value) for name, value in row.items()} for row in rows]
+        except (ValueError, TypeError, csv.Error) as error:
+            raise RunError(f"{path}: expected numbers ({error})") from error
 
     def check_continues(self, config):
         """Checks that `config` continues the run that is here, if any got through an epoch.

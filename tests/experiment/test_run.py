@@ -1,5 +1,4 @@
 import base64
-import csv
 import importlib.util
 import json
 import pathlib
@@ -111,12 +110,18 @@ def test_the_log_has_the_lines_of_the_original(finished):
         assert re.fullmatch(pattern, message), message
 
 
+@pytest.mark.parametrize("text", ["epoch,loss\n1,low\n", "epoch,loss\n1\n", "epoch\n1,2\n"])
+def test_a_history_without_its_numbers_is_named(tmp_path, text):
+    (tmp_path / "history.csv").write_text(text)
+    with pytest.raises(RunError, match="history.csv: expected numbers"):
+        RunFolder(tmp_path).read_history()
+
+
 def test_history_and_tensorboard_agree(finished):
     folder, _, metrics = finished
-    with open(folder / "history.csv") as file:
-        rows = list(csv.DictReader(file))
-    assert [float(row["train_accuracy"]) for row in rows][-1] == metrics["train"]
-    assert [float(row["valid_accuracy"]) for row in rows][-1] == metrics["val"]
+    rows = RunFolder(folder).read_history()
+    assert rows[-1]["train_accuracy"] == metrics["train"]
+    assert rows[-1]["valid_accuracy"] == metrics["val"]
     scalars, images = {}, 0
     (events,) = folder.glob("events*")
     for record in tf.data.TFRecordDataset(str(events)):
@@ -127,7 +132,7 @@ def test_history_and_tensorboard_agree(finished):
     assert images == 3
     np.testing.assert_allclose(scalars["learning_rate"], [0.01, 0.01, 0.001], rtol=1e-6)
     for tag, column in (("train/loss", "loss"), ("valid/logits_loss", "val_logits_loss")):
-        np.testing.assert_allclose(scalars[tag], [float(row[column]) for row in rows], rtol=1e-6)
+        np.testing.assert_allclose(scalars[tag], [row[column] for row in rows], rtol=1e-6)
     parts = ("logits_loss", "logits_branch1_loss", "regularization_loss")
     total = np.sum([scalars[f"valid/{part}"] for part in parts], axis=0)
     np.testing.assert_allclose(total, scalars["valid/loss"], rtol=1e-5)
