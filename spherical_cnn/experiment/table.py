@@ -57,7 +57,7 @@ def run_table(source, folder, networks, seeds, progress, workers=1, split_file=N
             `report.md`, `report.html`. Networks with another recipe than the first have
             `data-z-NETWORK` and `data-so3-NETWORK`.
         networks: dict by name of `Network`s, without folders, number of classes, rotations and
-            resolution of the data.
+            resolution of the data. Those with `height` are told it of upright shapes alone.
         seeds: runs of each, with consecutive seeds from that of the options on.
         progress: called with the regime of a set to be built; returns `progress` for `build`.
         workers: processes that build.
