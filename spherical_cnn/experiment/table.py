@@ -19,8 +19,7 @@ from spherical_cnn.experiment.page import Page
 from spherical_cnn.experiment.runfolder import RunFolder
 from spherical_cnn.experiment.training import run_experiment
 
-REGIMES = ("so3", "z")
-_TITLES = {"so3": "SO(3)", "z": "z"}
+REGIMES = {"so3": "SO(3)", "z": "z"}  # and their titles
 
 # Trained / tested: the regime of the shards trained on, that of the shards tested on.
 COLUMNS = {"SO(3)/SO(3)": ("so3", "so3"), "z/z": ("z", "z"), "z/SO(3)": ("z", "so3")}
@@ -140,7 +139,7 @@ def _regimes(logdirs, options, datasets):
 def _histories(folder, runs):
     """What `comparison_figure` takes, of the paths in `folder` of runs by regime and network."""
     return {
-        f"trained in {_TITLES[regime]}": {
+        f"trained in {REGIMES[regime]}": {
             name: [RunFolder(os.path.join(folder, run)).read_history() for run in paths]
             for name, paths in networks.items()
         }

@@ -44,10 +44,11 @@ class Height(OnGrid):
         self._choice = keras.random.SeedGenerator(seed)
 
     def call(self, inputs, training=None):
-        height = np.cos(self.grid.colatitude)[:, None, None]
-        maps = ops.zeros_like(inputs[..., :1]) + ops.convert_to_tensor(height, inputs.dtype)
+        maps = ops.zeros_like(inputs[..., :1])
         if not self.told:
-            return ops.zeros_like(maps)
+            return maps
+        height = np.cos(self.grid.colatitude)[:, None, None]
+        maps = maps + ops.convert_to_tensor(height, inputs.dtype)
         if training and self.withheld:
             shape = (ops.shape(inputs)[0], 1, 1, 1)
             drawn = keras.random.uniform(shape, dtype="float32", seed=self._choice)
