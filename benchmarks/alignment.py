@@ -168,7 +168,7 @@ def _casters(source, most=10**9):
     for item in items:
         if split in (None, item.split) and counts.get(item.class_name, 0) < most:
             try:
-                yield item.class_name, item.origin.caster(**Recipe().reading)
+                yield item.class_name, item.caster(**Recipe().reading)
             except ShapeError:
                 continue
             counts[item.class_name] = counts.get(item.class_name, 0) + 1

@@ -83,7 +83,7 @@ def _prepare_bare(items, recipe):
 
     grid = SphericalGrid.from_resolution(recipe.resolution)
     for item in items:
-        caster = item.origin.caster(**recipe.reading)
+        caster = item.caster(**recipe.reading)
         caster.scene = _Recorder(caster.scene)
         for pose in draw_poses(recipe, item.split, item.name):
             caster.signal(grid, pose)

@@ -7,6 +7,7 @@ standard error meanwhile is passed on.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import re
 import tempfile
@@ -41,14 +42,19 @@ def without_noise():
 def find_devices():
     """Has TensorFlow look for GPUs: not finding one is no error. To another backend it leaves them.
 
+    With another backend TensorFlow, which reads the shards, may be missing until one is read.
+
     Raises:
-        ImportError: if TensorFlow, which reads the shards, is not installed.
+        ImportError: if TensorFlow is the backend and not installed.
     """
+    other = keras.backend.backend() != "tensorflow"
+    if other and importlib.util.find_spec("tensorflow") is None:
+        return
     with without_noise():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
-        if keras.backend.backend() != "tensorflow":
+        if other:
             tf.config.set_visible_devices([], "GPU")
 
 

@@ -19,7 +19,7 @@ from concurrent import futures
 from spherical_cnn.data.files import UNFINISHED as WRITING
 from spherical_cnn.data.files import BuildError, write_json
 from spherical_cnn.data.flags import ConfigError
-from spherical_cnn.data.recipe import Recipe, Task, identity, perform
+from spherical_cnn.data.recipe import Recipe, divided
 from spherical_cnn.data.sources import EMBEDDED, SPLITS, find_shapes, is_archive, readable
 from spherical_cnn.data.target import (
     JOURNAL,
@@ -29,12 +29,11 @@ from spherical_cnn.data.target import (
     locked,
     read_journal,
 )
+from spherical_cnn.data.tasks import TASK, perform, tasks_of
 from spherical_cnn.data.workers import worker_pool
 from spherical_cnn.version import __version__
 
 FORMAT = 1  # raised whenever a manifest written before can no longer be read
-_RECORDS_PER_TASK, _SHAPES_PER_TASK = 512, 32
-_TASK = "task-"
 
 
 def build(
@@ -71,7 +70,7 @@ def build(
     _check_request(source, folder, recipe, workers, part)
     found = find_shapes(source, split_file, recipe.embedded_shapes, recipe.seed)
     try:
-        items = _divided(found, recipe)
+        items = divided(found, recipe)
     except ConfigError as error:
         raise ConfigError(f"{readable(source)}: {error}") from error
     shapes = json.dumps([found.fingerprint, [item[:3] for item in items]]).encode()
@@ -202,7 +201,7 @@ class _Builder:
 
     def _clear_tasks(self):
         for name in os.listdir(self.unfinished):
-            if name.startswith((_TASK, WRITING)):
+            if name.startswith((TASK, WRITING)):
                 os.remove(os.path.join(self.unfinished, name))
 
     def _manifest(self):
@@ -241,53 +240,6 @@ class _Builder:
                 *({"name": name, "reason": reason} for name, reason in self.found.ignored),
             ],
         }
-
-
-def tasks_of(recipe, split, labelled, folder):
-    """Cuts `(Item, label)`s of a split into tasks of a second or less.
-
-    Args:
-        recipe: `Recipe`.
-        split: of the items.
-        labelled: list of `(Item, label)`.
-        folder: where the tasks write.
-
-    Yields:
-        `Task`.
-    """
-    count = min(_SHAPES_PER_TASK, max(1, _RECORDS_PER_TASK // recipe.copies_of(split)))
-    for first in range(0, len(labelled), count):
-        path = os.path.join(folder, f"{_TASK}{os.getpid()}-{first}")
-        yield Task(recipe, split, labelled[first : first + count], path)
-
-
-def _divided(found, recipe):
-    """Items with val and test drawn from train as asked for, train in a seeded order."""
-    by_class: dict[str, list] = collections.defaultdict(list)
-    others: list = []
-    for item in found.items:
-        (by_class[item.class_name] if item.split == "train" else others).append(item)
-    if recipe.test_fraction and any(item.split == "test" for item in others):
-        raise ConfigError("--test_fraction: the source has test shapes, expected 0")
-    train = []
-    for pool in by_class.values():
-        pool.sort(key=lambda item: identity(recipe.seed, "split", item.name))
-        val = round(recipe.val_fraction * len(pool))
-        test = round(recipe.test_fraction * len(pool))
-        others += [item._replace(split="val") for item in pool[:val]]
-        others += [item._replace(split="test") for item in pool[val : val + test]]
-        train += pool[val + test :]
-    train.sort(key=lambda item: identity(recipe.seed, "order", item.name))
-    for split, there in (("train", train), ("test", [i for i in others if i.split == "test"])):
-        if not there:
-            raise ConfigError(
-                f"no {split} shapes; expected folders class/train and class/test, a split file "
-                "or, to set test shapes apart, --test_fraction"
-            )
-    lacking = {item.class_name for item in others} - {item.class_name for item in train}
-    if lacking:
-        raise ConfigError(f"classes without train shapes: {', '.join(sorted(lacking))}")
-    return train + sorted(others, key=lambda item: item[:3])
 
 
 def _part(items, split, part):

@@ -9,13 +9,8 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from spherical_cnn.data.records import (
-    RecordError,
-    RecordFormat,
-    count_records,
-    parse,
-    read_shard,
-)
+from spherical_cnn.data.records import count_records, parse, read_shard
+from spherical_cnn.data.schema import RecordError, RecordFormat
 
 # Records, about 33 MB per thousand at 64 × 64: a whole ModelNet40 shard is shuffled uniformly,
 # a larger one within a window of this many records.

@@ -1,20 +1,17 @@
-"""How shapes become records: the options of a data set, and the work of one process."""
+"""The options of a data set, and what they decide of each shape: its split, its poses."""
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import hashlib
-from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from spherical_cnn.data.flags import ConfigError, Options, option
-from spherical_cnn.data.records import FRAME, encode
 from spherical_cnn.signals.normalise import CENTRES
 from spherical_cnn.signals.shape import KINDS, UP_AXES
-from spherical_cnn.signals.signal import Pose, ShapeError
-from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.signals.signal import Pose
 from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
 
 ROTATIONS = ("none", "z", "so3")
@@ -95,33 +92,9 @@ class Recipe(Options):
 
     @property
     def reading(self):
-        """Arguments of `caster_of_file`."""
+        """Arguments of `mesh_of_file`."""
         limit = self.max_file_mb * 2**20
         return {"kind": self.kind, "centre": self.centre, "up": self.up, "limit": limit}
-
-
-@dataclasses.dataclass(frozen=True)
-class Task:
-    """Some shapes of one split, to be written to a file of their own."""
-
-    recipe: Recipe
-    split: str
-    items: list  # of (Item, label)
-    path: str
-
-
-class Outcome(NamedTuple):
-    """What became of a task.
-
-    Args:
-        sizes: bytes written, per copy.
-        skipped: `(name, reason)` of the shapes left out.
-        blank: names of shapes of which a copy is 0 everywhere, such as a sheet through the centre.
-    """
-
-    sizes: list
-    skipped: list
-    blank: list
 
 
 def draw_poses(recipe, split, name):
@@ -130,14 +103,18 @@ def draw_poses(recipe, split, name):
     Returns:
         list of `Pose`: the shape scaled along its own axes, then rotated; the centre moved.
     """
-    copies = recipe.copies_of(split)
     turning, changing = (
         np.random.default_rng(identity(recipe.seed, purpose, split, name))
         for purpose in ("rotation", "change")
     )
-    rotations = draw_rotations(recipe.rotation_of(split), copies, turning)
+    return draw_changes(recipe, split, recipe.copies_of(split), turning, changing)
+
+
+def draw_changes(recipe, split, count, turning, changing):
+    """Poses as the recipe has them for a split: rotations of one generator, changes of another."""
+    rotations = draw_rotations(recipe.rotation_of(split), count, turning)
     ranges = [[recipe.scale_range], [recipe.shift_range]] if split == "train" else [[0], [0]]
-    changes = changing.uniform(-1, 1, (copies, 2, 3)) * ranges + [[1], [0]]
+    changes = changing.uniform(-1, 1, (count, 2, 3)) * ranges + [[1], [0]]
     return [Pose(r, scale, shift) for r, (scale, shift) in zip(rotations, changes, strict=True)]
 
 
@@ -152,40 +129,30 @@ def identity(*parts):
     return int.from_bytes(hashlib.sha256("\0".join(map(str, parts)).encode()).digest(), "big")
 
 
-def perform(task):
-    """Writes the records of a task: all of the first copy, then all of the second, and so on.
-
-    Returns:
-        `Outcome`.
-
-    Raises:
-        OSError: if the file cannot be written.
-    """
-    copies: list[list[bytes]] = [[] for _ in range(task.recipe.copies_of(task.split))]
-    skipped: list[tuple[str, str]] = []
-    blank: list[str] = []
-    grid = SphericalGrid.from_resolution(task.recipe.resolution)
-    for item, label in task.items:
-        try:
-            caster = item.origin.caster(**task.recipe.reading)
-            poses = draw_poses(task.recipe, item.split, item.name)
-            signals = [caster.signal(grid, pose, task.recipe.rings) for pose in poses]
-        except ShapeError as error:
-            skipped.append((item.name, str(error)))
-        except OSError as error:
-            skipped.append((item.name, error.strerror or str(error)))
-        except Exception as error:  # whatever one shape does, the others go on
-            skipped.append((item.name, f"{type(error).__name__}: {error}"))
-        else:
-            for number, signal in enumerate(signals):
-                copies[number].append(encode(signal, label, item.name, number))
-            if not all(signal.any() for signal in signals):
-                blank.append(item.name)
-    try:
-        with tf.io.TFRecordWriter(task.path) as writer:
-            for record in (record for copy in copies for record in copy):
-                writer.write(record)
-    except tf.errors.OpError as error:
-        raise OSError(None, error.message.split("; ")[-1], task.path) from error
-    sizes = [sum(len(record) + FRAME for record in copy) for copy in copies]
-    return Outcome(sizes, skipped, blank)
+def divided(found, recipe):
+    """Items with val and test drawn from train as asked for, train in a seeded order."""
+    by_class: dict[str, list] = collections.defaultdict(list)
+    others: list = []
+    for item in found.items:
+        (by_class[item.class_name] if item.split == "train" else others).append(item)
+    if recipe.test_fraction and any(item.split == "test" for item in others):
+        raise ConfigError("--test_fraction: the source has test shapes, expected 0")
+    train = []
+    for pool in by_class.values():
+        pool.sort(key=lambda item: identity(recipe.seed, "split", item.name))
+        val = round(recipe.val_fraction * len(pool))
+        test = round(recipe.test_fraction * len(pool))
+        others += [item._replace(split="val") for item in pool[:val]]
+        others += [item._replace(split="test") for item in pool[val : val + test]]
+        train += pool[val + test :]
+    train.sort(key=lambda item: identity(recipe.seed, "order", item.name))
+    for split, there in (("train", train), ("test", [i for i in others if i.split == "test"])):
+        if not there:
+            raise ConfigError(
+                f"no {split} shapes; expected folders class/train and class/test, a split file "
+                "or, to set test shapes apart, --test_fraction"
+            )
+    lacking = {item.class_name for item in others} - {item.class_name for item in train}
+    if lacking:
+        raise ConfigError(f"classes without train shapes: {', '.join(sorted(lacking))}")
+    return train + sorted(others, key=lambda item: item[:3])

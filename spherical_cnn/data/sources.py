@@ -13,7 +13,12 @@ import numpy as np
 from spherical_cnn.data.flags import ConfigError, either
 from spherical_cnn.signals import procedural
 from spherical_cnn.signals.files import read_arrays, read_bytes
-from spherical_cnn.signals.shape import SUFFIXES, caster_of_array, caster_of_file, caster_of_mesh
+from spherical_cnn.signals.shape import (
+    SUFFIXES,
+    mesh_of_array,
+    mesh_of_file,
+    mesh_of_mesh,
+)
 from spherical_cnn.signals.signal import ShapeError
 
 SPLITS = ("train", "val", "test")
@@ -28,7 +33,13 @@ class Item(NamedTuple):
     split: str
     class_name: str
     name: str
-    origin: Any  # has `caster(**options)`
+    origin: Any  # has `mesh(**options)`
+
+    def caster(self, **options):
+        """`RayCaster` of the shape's mesh, read with `Recipe.reading`."""
+        from spherical_cnn.signals.raycast import RayCaster  # only here, as it needs Embree
+
+        return RayCaster(self.origin.mesh(**options))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,9 +65,9 @@ class FileOrigin:
 
     path: str
 
-    def caster(self, **options):
-        """See `caster_of_file`."""
-        return caster_of_file(self.path, **options)
+    def mesh(self, **options):
+        """See `mesh_of_file`."""
+        return mesh_of_file(self.path, **options)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,9 +78,9 @@ class ArrayOrigin:
     key: str
     row: int
 
-    def caster(self, limit, **options):
-        """See `caster_of_array`; the archive is unpacked once per process."""
-        return caster_of_array(_archive(self.path)[self.key][self.row], **options)
+    def mesh(self, limit, **options):
+        """See `mesh_of_array`; the archive is unpacked once per process."""
+        return mesh_of_array(_archive(self.path)[self.key][self.row], **options)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,9 +91,9 @@ class EmbeddedOrigin:
     index: int
     seed: int
 
-    def caster(self, centre, **_):
+    def mesh(self, centre, **_):
         """Upright meshes: only the choice of the centre applies."""
-        return caster_of_mesh(procedural.draw(self.split, self.index, self.seed), centre)
+        return mesh_of_mesh(procedural.draw(self.split, self.index, self.seed), centre)
 
 
 def find_shapes(source, split_file=None, embedded_shapes=(1000, 100, 300), seed=0):

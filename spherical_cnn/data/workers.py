@@ -12,13 +12,18 @@ from concurrent import futures
 
 
 @contextlib.contextmanager
-def worker_pool(workers):
-    """A function of `(function, tasks)` that yields `(task, outcome)` in the order of the tasks."""
+def worker_pool(workers, preload="spherical_cnn.data.tasks"):
+    """A function of `(function, tasks)` that yields `(task, outcome)` in the order of the tasks.
+
+    Args:
+        workers: processes.
+        preload: module that is imported once for all of them.
+    """
     if workers == 1:
         yield lambda function, tasks: ((task, function(task)) for task in tasks)
         return
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["spherical_cnn.data.recipe"])
+    context.set_forkserver_preload([preload])
     executor = futures.ProcessPoolExecutor(workers, context, _start_worker)
     try:
         yield lambda function, tasks: _ordered(executor, function, tasks, 2 * workers)

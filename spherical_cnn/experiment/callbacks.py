@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from spherical_cnn.experiment import plots
 from spherical_cnn.experiment.checkpoints import save_checkpoint
@@ -53,26 +53,54 @@ def fresh_state():
     return {"epoch": 0, "best": -1.0, "history": []}
 
 
-def write_tensorboard(writer, epoch, logs, rate, confusion):
-    """TensorBoard scalars of an epoch, train and validation: loss and parts, accuracy, rate.
+class TensorBoard:
+    """TensorBoard scalars of epochs, train and validation: loss and parts, accuracy, rate.
+
+    A context. They are written with TensorFlow: where it is not installed, none are.
 
     Args:
-        writer: of `tf.summary.create_file_writer`, for the run folder.
-        epoch: from 0.
-        logs: of `fit` and, with the prefix `val_`, of `evaluate`.
-        rate: of learning.
-        confusion: counts of the epoch's last pass, validation if there is one; becomes an image.
+        folder: of the run.
     """
-    with writer.as_default(step=epoch + 1):
-        scalars = losses(logs)
-        scalars |= {name: value for name, value in logs.items() if name.endswith("accuracy")}
-        for name, value in scalars.items():
-            split = "valid" if name.startswith("val_") else "train"
-            tf.summary.scalar(f"{split}/{name.removeprefix('val_')}", value)
-        tf.summary.scalar("learning_rate", rate)
-        image = plots.image(plots.confusion_figure(confusion))
-        tf.summary.image("confusion", image[np.newaxis])
-    writer.flush()
+
+    def __init__(self, folder):
+        self._folder, self._writer = folder, None
+
+    def __enter__(self):
+        if importlib.util.find_spec("tensorflow") is None:
+            logger.warning("No TensorBoard events: TensorFlow is not installed")
+            return self
+        import tensorflow as tf
+
+        self._writer = tf.summary.create_file_writer(self._folder)
+        return self
+
+    def __exit__(self, *_):
+        if self._writer:
+            self._writer.close()
+
+    def write(self, epoch, logs, rate, confusion):
+        """Writes those of an epoch.
+
+        Args:
+            epoch: from 0.
+            logs: of `fit` and, with the prefix `val_`, of `evaluate`.
+            rate: of learning.
+            confusion: counts of the epoch's last pass, validation if there is one; an image.
+        """
+        if self._writer is None:
+            return
+        import tensorflow as tf
+
+        with self._writer.as_default(step=epoch + 1):
+            scalars = losses(logs)
+            scalars |= {name: value for name, value in logs.items() if name.endswith("accuracy")}
+            for name, value in scalars.items():
+                split = "valid" if name.startswith("val_") else "train"
+                tf.summary.scalar(f"{split}/{name.removeprefix('val_')}", value)
+            tf.summary.scalar("learning_rate", rate)
+            image = plots.image(plots.confusion_figure(confusion))
+            tf.summary.image("confusion", image[np.newaxis])
+        self._writer.flush()
 
 
 def losses(logs):

@@ -8,7 +8,6 @@ import itertools
 import numpy as np
 
 from spherical_cnn.data.flags import ConfigError
-from spherical_cnn.data.records import split_complex
 from spherical_cnn.signals.signal import Pose, ShapeError
 from spherical_cnn.sphere.grid import SphericalGrid
 
@@ -43,7 +42,7 @@ def find_casters(source, recipe, count):
             if len(casters) == count:
                 break
             with contextlib.suppress(ShapeError):
-                casters.append(item.origin.caster(**recipe.reading))
+                casters.append(item.caster(**recipe.reading))
         if casters:
             return casters
     raise ConfigError(f"{source}: no shape that can be cast, expected one at least")
@@ -51,6 +50,8 @@ def find_casters(source, recipe, count):
 
 def cast_signals(casters, resolution, rings=0, rotation=None):
     """Signals of shapes as a network takes them: `cast_samples` as `split_complex` splits them."""
+    from spherical_cnn.data.records import split_complex  # only here, as it needs TensorFlow
+
     return split_complex(cast_samples(casters, resolution, rings, rotation)).numpy()
 
 

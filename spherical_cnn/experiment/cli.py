@@ -44,7 +44,7 @@ def exit_code(main, argv, resume=""):
     with without_noise():
         from spherical_cnn.data.files import BuildError
         from spherical_cnn.data.flags import ConfigError
-        from spherical_cnn.data.records import RecordError
+        from spherical_cnn.data.schema import RecordError
         from spherical_cnn.experiment.progress import be_quiet
         from spherical_cnn.experiment.rankings import RankingError
         from spherical_cnn.experiment.runfolder import RunError

@@ -13,7 +13,7 @@ import re
 from keras import activations
 
 from spherical_cnn.data.flags import ConfigError, Options, either, flag_parser, option
-from spherical_cnn.data.records import DTYPES
+from spherical_cnn.data.schema import DTYPES
 from spherical_cnn.nn.models import FINAL_POOLS, HEIGHTS
 from spherical_cnn.nn.pooling import POOLS
 from spherical_cnn.sphere.sht import METHODS

@@ -22,11 +22,9 @@ import re
 import numpy as np
 from keras import ops
 
-from spherical_cnn.data.datasets import evaluation_batches
 from spherical_cnn.data.flags import Options, option
 from spherical_cnn.experiment.casting import cast_signals, find_casters
 from spherical_cnn.experiment.evaluation import outputs_for, outputs_of
-from spherical_cnn.experiment.network import record_format
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import (
     euler_to_matrix,
@@ -82,13 +80,13 @@ def measure_shapes(model, config, source, recipe, probe):
     }
 
 
-def measure_records(model, config, shards):
-    """Errors of a network for the first records of shards, turned exactly.
+def measure_records(model, config, batches):
+    """Errors of a network for the first records of a data set, turned exactly.
 
     Args:
         model: of `build_model`.
         config: `Config`, of the network; its seed draws the rotations.
-        shards: paths.
+        batches: of parsed records.
 
     Returns:
         As `measure_shapes`, of one way of turning.
@@ -97,9 +95,12 @@ def measure_records(model, config, shards):
         ImportError: if lie_learn is not installed.
     """
     angles = random_rotations(4, np.random.default_rng(config.seed))
-    batches = evaluation_batches(shards, record_format(config), BATCH, 1)
-    signals = next(iter(batches))["signal"].numpy()
-    limited, turned = exact_turns(signals, angles)
+    first: list[np.ndarray] = []
+    for record in batches:
+        first += list(np.asarray(record["signal"]))
+        if len(first) >= BATCH:
+            break
+    limited, turned = exact_turns(first[:BATCH], angles)
     return {"exact": measure(model, limited, turned, angles)}
 
 

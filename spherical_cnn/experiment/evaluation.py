@@ -133,9 +133,9 @@ def activations(model, batches, layers):
     """
     probe = outputs_of(model, layers)
     for record in batches:
-        outputs = probe.predict_on_batch(record["signal"].numpy())
-        names = np.array([name.decode(errors="replace") for name in record["name"].numpy()])
-        meta = {"label": record["label"].numpy(), "rotation": record["rotation"].numpy()}
+        outputs = probe.predict_on_batch(np.asarray(record["signal"]))
+        names = np.array([name.decode(errors="replace") for name in np.asarray(record["name"])])
+        meta = {"label": np.asarray(record["label"]), "rotation": np.asarray(record["rotation"])}
         yield {**{key: np.asarray(v) for key, v in outputs.items()}, **meta, "name": names}
 
 
@@ -167,12 +167,12 @@ def worst_mistakes(model, batches, count):
     """
     worst: list[Mistake] = []
     for record in batches:
-        logits = model.predict_on_batch(record["signal"].numpy())["logits"]
+        logits = model.predict_on_batch(np.asarray(record["signal"]))["logits"]
         probabilities = special.softmax(np.asarray(logits, np.float64), axis=-1)
-        predicted, labels = probabilities.argmax(axis=-1), record["label"].numpy()
+        predicted, labels = probabilities.argmax(axis=-1), np.asarray(record["label"])
         for row in np.flatnonzero(predicted != labels):
-            name = record["name"].numpy()[row].decode(errors="replace")
-            signal = record["signal"].numpy()[row]
+            name = np.asarray(record["name"])[row].decode(errors="replace")
+            signal = np.asarray(record["signal"])[row]
             classes = int(labels[row]), int(predicted[row])
             worst.append(Mistake(name, *classes, probabilities[row], signal))
         worst = sorted(worst, key=lambda mistake: -mistake.probability)[:count]

@@ -8,24 +8,16 @@ import os
 import time
 
 import keras
-import tensorflow as tf
 
-from spherical_cnn.data.datasets import (
-    evaluation_batches,
-    explain_errors,
-    shard_of_epoch,
-    training_batches,
-)
-from spherical_cnn.data.records import count_records
 from spherical_cnn.experiment import callbacks
 from spherical_cnn.experiment.checkpoints import copy_variables, save_checkpoint
 from spherical_cnn.experiment.evaluation import confusion_counts
-from spherical_cnn.experiment.network import compiled_model, record_format, with_labels
+from spherical_cnn.experiment.network import compiled_model
 
 logger = logging.getLogger("spherical_cnn")
 
 
-def fit(run, config, devices, model, shards, state):
+def fit(run, config, devices, model, feed, state):
     """Trains from `state` to the last epoch; the chief writes the checkpoints, `model.keras`.
 
     Args:
@@ -33,7 +25,7 @@ def fit(run, config, devices, model, shards, state):
         config: `Config`.
         devices: `Devices`.
         model: compiled; has the weights of the last epoch in the end.
-        shards: dict by split of paths.
+        feed: what to train on, such as `ShardFeed`.
         state: of the checkpoint to go on from; brought up to date.
 
     Raises:
@@ -45,46 +37,42 @@ def fit(run, config, devices, model, shards, state):
     logger.info("Start training...")
     if state["epoch"]:
         logger.info(f"Continuing after epoch {state['epoch']}")
-    _fit_epochs(run, config, devices, model, shards, state)
+    _fit_epochs(run, config, devices, model, feed, state)
     if devices.chief:
         save_checkpoint(run, "final", model, state)
         _save_model(run, model)
 
 
-def _fit_epochs(run, config, devices, model, shards, state):
-    """One `fit` per epoch: each has its own shard, which may be of another size.
+def _fit_epochs(run, config, devices, model, feed, state):
+    """One `fit` per epoch: each has its own samples, which may be of another number.
 
     On several devices a copy of `model` is trained, and `model` given its variables every epoch.
     """
     trained = _spread(devices, model, config) if devices.several else model
     with contextlib.ExitStack() as stack:
         if devices.chief:
-            writer = stack.enter_context(
-                contextlib.closing(tf.summary.create_file_writer(run.path))
-            )
-        read = shards["train"] + shards.get("val", [])
-        stack.enter_context(explain_errors(read, record_format(config)))
+            tensorboard = stack.enter_context(callbacks.TensorBoard(run.path))
+        stack.enter_context(feed.explained())
         for epoch in range(state["epoch"], config.n_epochs):
             started = time.monotonic()
-            logs = _train(trained, config, devices, shards["train"], epoch)
+            logs = _train(trained, config, devices, feed, epoch)
             if devices.several:
                 copy_variables(trained, model)
             if devices.chief:
-                logs |= _validate(model, config, shards)
+                logs |= _validate(model, config, feed)
                 seconds = time.monotonic() - started
                 callbacks.record(run, state, model, epoch, logs, seconds)
                 counts = confusion_counts(trained if config.skip_val else model)
                 rate = float(model.optimizer.learning_rate)
-                callbacks.write_tensorboard(writer, epoch, logs, rate, counts)
+                tensorboard.write(epoch, logs, rate, counts)
 
 
-def _validate(model, config, shards):
-    """Logs of a pass over the validation shards; empty if there is to be none."""
+def _validate(model, config, feed):
+    """Logs of a pass over the validation samples; empty if there is to be none."""
     if config.skip_val:
         return {}
-    form = record_format(config)
-    batches = evaluation_batches(shards["val"], form, config.train_bsize, config.first_n)
-    found = model.evaluate(with_labels(batches, model), return_dict=True, verbose=0)
+    with feed.evaluation(model, "val", config.first_n) as data:
+        found = model.evaluate(**data, return_dict=True, verbose=0)
     return {f"val_{name}": value for name, value in found.items()}
 
 
@@ -97,23 +85,12 @@ def _spread(devices, model, config):
     return trained
 
 
-def _train(model, config, devices, shards, epoch):
+def _train(model, config, devices, feed, epoch):
     """Trains for an epoch; returns its logs."""
-    records = count_records(shard_of_epoch(shards, epoch))
-    batches = training_batches(
-        shards,
-        record_format(config),
-        config.train_bsize,
-        epoch,
-        config.seed,
-        config.round_batches,
-        config.first_n,
-        devices.share,
-    )
-    samples = min(records, int(batches.cardinality()) * config.train_bsize)
+    data, samples = feed.train(model, epoch, devices.share)
     with devices.scope():
         history = model.fit(
-            with_labels(batches, model),
+            **data,
             initial_epoch=epoch,
             epochs=epoch + 1,
             shuffle=False,

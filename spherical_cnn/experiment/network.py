@@ -6,8 +6,7 @@ import contextlib
 
 import keras
 
-from spherical_cnn.data.datasets import check_shards, evaluation_batches, explain_errors
-from spherical_cnn.data.records import RecordFormat
+from spherical_cnn.data.schema import RecordFormat
 from spherical_cnn.experiment.evaluation import ConfusionAccuracy, MeanLoss
 from spherical_cnn.nn.losses import TripletSemiHardLoss
 from spherical_cnn.nn.models import two_branch
@@ -101,7 +100,9 @@ def reading(config, shards, limit=None):
     Raises:
         RecordError: naming the faulty shard and record; also while the batches are read.
     """
+    from spherical_cnn.data import datasets  # only here, as it needs TensorFlow
+
     form = record_format(config)
-    check_shards(shards, form)
-    with explain_errors(shards, form):
-        yield evaluation_batches(shards, form, config.train_bsize, limit)
+    datasets.check_shards(shards, form)
+    with datasets.explain_errors(shards, form):
+        yield datasets.evaluation_batches(shards, form, config.train_bsize, limit)

@@ -11,10 +11,7 @@ import os
 import platform
 
 import keras
-import tensorflow as tf
 
-from spherical_cnn.data.datasets import check_shards, find_shards
-from spherical_cnn.data.records import count_records
 from spherical_cnn.experiment import callbacks, report
 from spherical_cnn.experiment.checkpoints import load_checkpoint, load_weights
 from spherical_cnn.experiment.config import Config, ConfigError
@@ -22,12 +19,7 @@ from spherical_cnn.experiment.devices import Devices
 from spherical_cnn.experiment.equivariance import measure_records
 from spherical_cnn.experiment.evaluation import confusion_counts, worst_mistakes
 from spherical_cnn.experiment.fitting import fit
-from spherical_cnn.experiment.network import (
-    compiled_model,
-    reading,
-    record_format,
-    with_labels,
-)
+from spherical_cnn.experiment.network import compiled_model
 from spherical_cnn.experiment.runfolder import RunError, RunFolder, start_logging
 
 logger = logging.getLogger("spherical_cnn")
@@ -50,22 +42,38 @@ def run_experiment(options):
         ConfigError: if the options make no experiment.
         RunError, RecordError, OSError: if the run folder or the data cannot be used.
     """
-    run, config = _open(options)
+    from spherical_cnn.experiment.shards import ShardFeed  # only here, as it needs TensorFlow
+
+    run, config = open_run(options)
+    return train_and_test(run, config, ShardFeed)
+
+
+def train_and_test(run, config, make_feed):
+    """Trains, or continues, and tests a run.
+
+    Args:
+        run: `RunFolder`, of `open_run`.
+        config: `Config`, likewise.
+        make_feed: function of `config` that returns what to train and test on, as `ShardFeed` does.
+
+    Returns:
+        As `run_experiment`.
+    """
     devices = Devices(config)  # first: several processes join before anything is computed
     _prepare(config)
     model = compiled_model(config)
-    shards = _shards(config)
+    feed = make_feed(config)
     state = _state(run, config, model)
     with devices.together():
         devices.check_same(state["epoch"])
         if devices.chief:
-            _begin(run, config)
+            _begin(run, config, feed)
         if not config.test_only:
-            fit(run, config, devices, model, shards, state)
-    return _end(run, config, model, shards) if devices.chief else {}
+            fit(run, config, devices, model, feed, state)
+    return _end(run, config, model, feed) if devices.chief else {}
 
 
-def _begin(run, config):
+def _begin(run, config, feed):
     """What a run writes before its first epoch."""
     if config.from_scratch:
         run.clear()
@@ -74,16 +82,16 @@ def _begin(run, config):
     _log_options(run, config)
     if not config.test_only:
         run.write_config(config)
-        run.write_data(config.dset_dir)
+    feed.begin(run)
 
 
-def _end(run, config, model, shards):
+def _end(run, config, model, feed):
     """Tests and reports a trained run; returns its metrics."""
     state = load_weights(run.checkpoint("final"), model)
-    metrics = test(model, config, shards["test"], state)
+    metrics = test(model, config, feed, state)
     if not config.test_only:
-        errors = _equivariance(run, config, model, shards)
-        with reading(config, shards["test"], config.test_n or None) as batches:
+        errors = _equivariance(run, config, model, feed)
+        with feed.records("test", config.test_n or None) as batches:
             mistakes = worst_mistakes(model, batches, _MISTAKES)
         report.write_report(run, config, state, metrics, errors, mistakes)
     for line in report.result_table(config.name, metrics):
@@ -91,13 +99,13 @@ def _end(run, config, model, shards):
     return metrics
 
 
-def test(model, config, shards, state):
+def test(model, config, feed, state):
     """Tests a restored model.
 
     Args:
         model: compiled, restored.
         config: `Config`; `test_n` limits the batches.
-        shards: paths of test shards.
+        feed: of the test samples, such as `ShardFeed`.
         state: of the checkpoint, for the train figures.
 
     Returns:
@@ -109,26 +117,25 @@ def test(model, config, shards, state):
     return {
         "train": history[-1]["train_accuracy"],
         "val": history[-1]["valid_accuracy"],
-        **evaluate(model, config, shards),
+        **evaluate(model, feed.evaluation(model, "test", config.test_n or None)),
         "train_time": sum(row["seconds"] for row in history) / len(history),
         "epochs": state["epoch"],
     }
 
 
-def evaluate(model, config, shards):
-    """Accuracy of a restored model on shards.
+def evaluate(model, data):
+    """Accuracy of a restored model on samples.
 
     Args:
         model: compiled, restored.
-        config: `Config`; `test_n` limits the batches.
-        shards: paths.
+        data: context of the arguments of Keras's `evaluate`.
 
     Returns:
         dict of JSON values: `test`, `test_loss`, `test_samples`, `confusion` (counts, true class
         by predicted class).
     """
-    with reading(config, shards, config.test_n or None) as batches:
-        results = model.evaluate(with_labels(batches, model), return_dict=True, verbose=0)
+    with data as given:
+        results = model.evaluate(**given, return_dict=True, verbose=0)
     confusion = confusion_counts(model)
     return {
         "test": float(results["logits_accuracy"]),
@@ -162,7 +169,7 @@ def restore(path, upright=False):
     return model, config
 
 
-def _open(options):
+def open_run(options):
     """Run folder and options, checked against what the folder holds."""
     if not options.get("logdir"):
         raise ConfigError("--logdir: expected a folder for the run. Received none")
@@ -183,28 +190,16 @@ def _open(options):
 def _prepare(config):
     """Seeds, determinism, GPU memory on demand."""
     keras.utils.set_random_seed(config.seed)
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     for device in tf.config.list_physical_devices("GPU"):
         # Refused once the GPU is in use, as in a second run of one process.
         with contextlib.suppress(RuntimeError):
             tf.config.experimental.set_memory_growth(device, True)
-
-
-def _shards(config):
-    """Checked shards by split; only the splits that the run reads."""
-    splits = ["test"] if config.test_only else ["train", "test"]
-    if not config.test_only and not config.skip_val:
-        splits.append("val")
-    shards = {split: find_shards(config.dset_dir, split) for split in splits}
-    for paths in shards.values():
-        check_shards(paths, record_format(config))
-    for path in shards.get("train", []):
-        if config.round_batches and count_records(path) < config.train_bsize:
-            raise ConfigError(
-                f"--round_batches: {path} has fewer records than --train_bsize {config.train_bsize}"
-            )
-    return shards
 
 
 def _state(run, config, model):
@@ -221,17 +216,17 @@ def _state(run, config, model):
     return state
 
 
-def _equivariance(run, config, model, shards):
-    """What `measure_records` returns; `None` where the optional lie_learn is not installed."""
+def _equivariance(run, config, model, feed):
+    """What `measure_records` returns of the test samples; `None` where lie_learn is missing."""
     if importlib.util.find_spec("lie_learn") is None:
         return None
     if config.height == "told":  # turned shapes are not upright
         model, config = restore(run.path)
-    return measure_records(model, config, shards["test"])
+    with feed.records("test") as batches:
+        return measure_records(model, config, batches)
 
 
 def _log_options(run, config):
     logger.info(f"Running on {platform.node()}")
     logger.info(f"Options: {json.dumps(config.to_json())}")
-    logger.info(f"Loading dataset from {os.path.expanduser(config.dset_dir)}...")
     logger.info(f"Loading model {config.model}. Logdir {run.path}")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
+from spherical_cnn.signals.rays import cone_of, rays_of
 from spherical_cnn.signals.signal import ShapeError, complex_samples
 
 # Shares of the mesh's radius: rays start this far outside it, and a surface nearer to the centre
@@ -55,8 +54,8 @@ class RayCaster:
         """
         n = grid.resolution
         if not rings:
-            return self._samples(_rays(grid), pose).reshape(n, n).T
-        cone = _cone(grid, rings)
+            return self._samples(rays_of(grid), pose).reshape(n, n).T
+        cone = cone_of(grid, rings)
         distance = sine = np.float32(0)
         for rays in cone:
             samples = self._samples(rays, pose)
@@ -126,29 +125,6 @@ class RayCaster:
             output=True,
         )
         return start, hits
-
-
-@functools.lru_cache(maxsize=8)
-def _rays(grid):
-    """Directions `(3, n²)` float32, longitude before colatitude as in a record."""
-    return grid.directions.T.reshape(3, -1).astype("f4", order="C")
-
-
-@functools.lru_cache(maxsize=4)
-def _cone(grid, rings):
-    """List of directions `(3, n²)` float32: each sample's, then those about it, ring by ring."""
-    rays = _rays(grid).astype(np.float64)
-    theta, phi = np.meshgrid(grid.colatitude, grid.longitude)
-    theta, phi = theta.ravel(), phi.ravel()
-    south = np.stack([np.cos(theta) * np.cos(phi), np.cos(theta) * np.sin(phi), -np.sin(theta)])
-    east = np.stack([-np.sin(phi), np.cos(phi), np.zeros_like(phi)])
-    cone = [rays]
-    for ring in range(1, rings + 1):
-        angle = np.pi / grid.resolution * ring / rings
-        for turn in 2 * np.pi * np.arange(6 * ring) / (6 * ring):
-            aside = np.cos(turn) * south + np.sin(turn) * east
-            cone.append(np.cos(angle) * rays + np.sin(angle) * aside)
-    return [directions.astype("f4", order="C") for directions in cone]
 
 
 def _norm(vectors):

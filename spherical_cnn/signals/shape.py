@@ -1,4 +1,4 @@
-"""A shape in any form → a caster, the object that looks at it along the rays of a grid."""
+"""A shape in any form → a mesh, and a caster, which looks at it along the rays of a grid."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from spherical_cnn.signals import mesh
 from spherical_cnn.signals.files import MAX_BYTES, read_bytes
 from spherical_cnn.signals.normalise import normalised, normalised_points
 from spherical_cnn.signals.points import read_points, surface
-from spherical_cnn.signals.raycast import RayCaster
 from spherical_cnn.signals.signal import ShapeError
 from spherical_cnn.signals.voxels import read_voxels, voxel_mesh
 
@@ -34,7 +33,22 @@ UP_AXES = tuple(_UPRIGHT)
 
 
 def caster_of_file(path, kind="auto", centre="sphere", up="z", limit=MAX_BYTES):
-    """Reads, checks, normalises and indexes the shape in a file.
+    """`RayCaster` of `mesh_of_file`: its `signal(grid, pose)` gives signals."""
+    return _caster(mesh_of_file(path, kind, centre, up, limit))
+
+
+def caster_of_array(array, kind="auto", centre="sphere", up="z"):
+    """`RayCaster` of `mesh_of_array`."""
+    return _caster(mesh_of_array(array, kind, centre, up))
+
+
+def caster_of_mesh(shape, centre="sphere", up="z"):
+    """`RayCaster` of `mesh_of_mesh`."""
+    return _caster(mesh_of_mesh(shape, centre, up))
+
+
+def mesh_of_file(path, kind="auto", centre="sphere", up="z", limit=MAX_BYTES):
+    """Reads, checks and normalises the shape in a file.
 
     Args:
         path: `.off`, `.obj`, `.ply`, `.stl`: meshes; `.binvox`: voxels; `.xyz`: points; `.npy` or
@@ -45,7 +59,7 @@ def caster_of_file(path, kind="auto", centre="sphere", up="z", limit=MAX_BYTES):
         limit: largest file that is read, bytes.
 
     Returns:
-        `RayCaster`: its `signal(grid, pose)` gives signals.
+        `Mesh`: its centre at the origin, in the unit ball.
 
     Raises:
         ShapeError: if the file is no such shape.
@@ -57,15 +71,15 @@ def caster_of_file(path, kind="auto", centre="sphere", up="z", limit=MAX_BYTES):
         raise ShapeError(f"found suffix {suffix!r}, expected {' '.join(_suffixes(kind))}")
     data = read_bytes(path, limit)
     if len(kinds) > 1 and suffix in _ARRAYS:
-        return caster_of_array(read_voxels(data, suffix), "auto", centre, up)
+        return mesh_of_array(read_voxels(data, suffix), "auto", centre, up)
     if kinds[0] == "mesh":
-        return caster_of_mesh(mesh.read_mesh(data, suffix), centre, up)
+        return mesh_of_mesh(mesh.read_mesh(data, suffix), centre, up)
     reader = {"voxels": read_voxels, "points": read_points}[kinds[0]]
-    return caster_of_array(reader(data, suffix), kinds[0], centre, up)
+    return mesh_of_array(reader(data, suffix), kinds[0], centre, up)
 
 
-def caster_of_array(array, kind="auto", centre="sphere", up="z"):
-    """Normalises and indexes the shape in an array.
+def mesh_of_array(array, kind="auto", centre="sphere", up="z"):
+    """Checks and normalises the shape in an array.
 
     Args:
         array: `(a, b, c)` voxels or `(n, 3)` points.
@@ -74,7 +88,7 @@ def caster_of_array(array, kind="auto", centre="sphere", up="z"):
         up: the axis that is up in the array; it becomes z.
 
     Returns:
-        `RayCaster`.
+        As `mesh_of_file`.
 
     Raises:
         ShapeError: if the array is no such shape.
@@ -84,7 +98,7 @@ def caster_of_array(array, kind="auto", centre="sphere", up="z"):
     if kind == "mesh":
         raise ShapeError("an array holds voxels or points, expected no kind mesh")
     if kind == "voxels":
-        return caster_of_mesh(voxel_mesh(array), centre, up)
+        return mesh_of_mesh(voxel_mesh(array), centre, up)
     if array.ndim != 2 or array.shape[1] != 3 or array.dtype.kind not in "iuf":
         raise ShapeError(
             f"array of shape {array.shape}, {array.dtype}; "
@@ -94,13 +108,19 @@ def caster_of_array(array, kind="auto", centre="sphere", up="z"):
         points = array.astype(np.float64)
     if not np.isfinite(points).all():
         raise ShapeError("points hold numbers that are not finite")
-    return RayCaster(surface(normalised_points(points @ _UPRIGHT[up].T, centre)))
+    return surface(normalised_points(points @ _UPRIGHT[up].T, centre))
 
 
-def caster_of_mesh(shape, centre="sphere", up="z"):
-    """Normalises and indexes a checked `Mesh`; see `caster_of_file`."""
+def mesh_of_mesh(shape, centre="sphere", up="z"):
+    """Normalises a checked `Mesh`; see `mesh_of_file`."""
     shape = shape._replace(vertices=shape.vertices @ _UPRIGHT[up].T)
-    return RayCaster(normalised(shape, centre))
+    return normalised(shape, centre)
+
+
+def _caster(shape):
+    from spherical_cnn.signals.raycast import RayCaster  # only here, as it needs Embree
+
+    return RayCaster(shape)
 
 
 def _suffixes(kind):

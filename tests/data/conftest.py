@@ -5,7 +5,7 @@ import os
 import pytest
 import tensorflow as tf
 
-from spherical_cnn.data import build as building
+from spherical_cnn.data import tasks
 from spherical_cnn.data.build import build
 from spherical_cnn.data.recipe import Recipe
 
@@ -109,4 +109,4 @@ def built(tmp_path_factory):
 @pytest.fixture
 def small_tasks(monkeypatch):
     """Many tasks of few shapes."""
-    monkeypatch.setattr(building, "_RECORDS_PER_TASK", 2)
+    monkeypatch.setattr(tasks, "_RECORDS_PER_TASK", 2)

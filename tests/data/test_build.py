@@ -12,7 +12,8 @@ from spherical_cnn.data.build import build
 from spherical_cnn.data.datasets import load_records
 from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.data.recipe import Recipe, draw_poses
-from spherical_cnn.data.records import RecordFormat, read_shard
+from spherical_cnn.data.records import read_shard
+from spherical_cnn.data.schema import RecordFormat
 from spherical_cnn.signals.shape import caster_of_file
 from spherical_cnn.signals.signal import Pose
 from spherical_cnn.sphere.grid import SphericalGrid

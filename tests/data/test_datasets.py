@@ -10,7 +10,8 @@ from spherical_cnn.data.datasets import (
     find_shards,
     training_batches,
 )
-from spherical_cnn.data.records import RecordError, RecordFormat, encode
+from spherical_cnn.data.records import encode
+from spherical_cnn.data.schema import RecordError, RecordFormat
 
 FORMAT = RecordFormat(8, num_classes=50)
 SIZES = {"train0": 12, "train2": 9, "train10": 10, "val0": 3, "val1": 4}

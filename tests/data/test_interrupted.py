@@ -16,7 +16,8 @@ import pytest
 
 from spherical_cnn.data import build as building
 from spherical_cnn.data.build import BuildError, build
-from spherical_cnn.data.recipe import Recipe, perform
+from spherical_cnn.data.recipe import Recipe
+from spherical_cnn.data.tasks import perform
 from spherical_cnn.experiment.cli import exit_code
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "scripts/make_dataset.py"

@@ -4,15 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from spherical_cnn.data.records import (
-    RecordError,
-    RecordFormat,
-    count_records,
-    encode,
-    parse,
-    read_shard,
-    split_complex,
-)
+from spherical_cnn.data.records import count_records, encode, parse, read_shard, split_complex
+from spherical_cnn.data.schema import RecordError, RecordFormat
 
 FORMAT = RecordFormat(8, num_classes=5)
 

@@ -6,7 +6,8 @@ import pytest
 from spherical_cnn.data.build import build
 from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.data.recipe import Recipe
-from spherical_cnn.data.records import RecordFormat, read_shard
+from spherical_cnn.data.records import read_shard
+from spherical_cnn.data.schema import RecordFormat
 from spherical_cnn.signals.procedural import FAMILIES
 
 FORMAT = RecordFormat(8)

@@ -35,7 +35,7 @@ def test_shapes_are_cast_and_classified(finished, capsys):
     model, config = restore(run)
     confusion = np.zeros((10, 10), int)
     for item in found.items:
-        caster = item.origin.caster(**recipe.reading)
+        caster = item.caster(**recipe.reading)
         for pose in draw_poses(recipe, "test", item.name):
             samples = caster.signal(SphericalGrid(8), pose, 1)
             logits = model(split_complex(samples[None, ..., None]))["logits"]

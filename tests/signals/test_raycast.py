@@ -8,7 +8,8 @@ from scipy.spatial.transform import Rotation
 
 from spherical_cnn.data.records import split_complex
 from spherical_cnn.signals.procedural import FAMILIES, make_mesh
-from spherical_cnn.signals.raycast import RayCaster, _cone
+from spherical_cnn.signals.raycast import RayCaster
+from spherical_cnn.signals.rays import cone_of
 from spherical_cnn.signals.signal import Mesh, Pose
 from spherical_cnn.sphere.grid import SphericalGrid
 
@@ -149,7 +150,7 @@ def test_rings_of_rays_are_averaged(rings, rng):
     grid = SphericalGrid(8)
     caster = RayCaster(make_mesh("chair", rng))
     centre = grid.directions[5, 3]
-    cone = np.stack(_cone(grid, rings))[:, :, 3 * 16 + 5]
+    cone = np.stack(cone_of(grid, rings))[:, :, 3 * 16 + 5]
     assert len(cone) == 1 + 3 * rings * (rings + 1)
     np.testing.assert_allclose(np.linalg.norm(cone, axis=1), 1, atol=1e-6)
     angles = np.arccos(np.clip(cone @ centre, -1, 1))

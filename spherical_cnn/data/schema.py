@@ -1,0 +1,67 @@
+"""What a shard's records must hold, and the error of those that do not."""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+
+DTYPES = ("complex64", "complex128", "float32", "float64")
+
+
+class RecordError(ValueError):
+    """A record or shard that cannot be used; the message names file, record, found, expected."""
+
+
+class Record(NamedTuple):
+    """One record as NumPy values: `signal` is `(n, n, channels)`, colatitude before longitude."""
+
+    signal: np.ndarray
+    label: int
+    name: str
+    rotation: int
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordFormat:
+    """What a shard's records must hold.
+
+    Args:
+        resolution: `n`, samples along each angle.
+        dtype: of the raw samples, one of `DTYPES`.
+        channels: in the file, `a` included; a complex channel counts once.
+        num_classes: labels must lie in `0 … num_classes-1`; `None` allows any.
+
+    Raises:
+        ValueError: if the dtype is unknown or a number is not positive.
+    """
+
+    resolution: int
+    dtype: str = "complex64"
+    channels: int = 1
+    num_classes: int | None = None
+
+    def __post_init__(self):
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {DTYPES}. Received: dtype={self.dtype!r}")
+        if self.resolution < 1 or self.channels < 1:
+            raise ValueError(
+                "resolution and channels must be positive. "
+                f"Received: resolution={self.resolution}, channels={self.channels}"
+            )
+
+    @property
+    def signal_channels(self):
+        """Channels after parsing: a complex one becomes two."""
+        return self.channels * (2 if self.dtype.startswith("complex") else 1)
+
+    def expected(self, found_bytes):
+        """Describes found and expected sizes of a record's samples."""
+        n, item = self.resolution, np.dtype(self.dtype).itemsize
+        text = (
+            f"found {found_bytes} bytes of samples, "
+            f"expected {n * n * self.channels * item} = {n} × {n} × {self.channels} {self.dtype}"
+        )
+        side = int(round((found_bytes / (item * self.channels)) ** 0.5))
+        if side != n and side * side * item * self.channels == found_bytes:
+            text += f" (it would be {side} × {side})"
+        return text

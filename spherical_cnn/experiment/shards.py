@@ -1,0 +1,93 @@
+"""What a run trains and is tested on, where it lies in shards."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+
+from spherical_cnn.data.datasets import (
+    check_shards,
+    explain_errors,
+    find_shards,
+    shard_of_epoch,
+    training_batches,
+)
+from spherical_cnn.data.records import count_records
+from spherical_cnn.experiment.config import ConfigError
+from spherical_cnn.experiment.network import reading, record_format, with_labels
+
+logger = logging.getLogger("spherical_cnn")
+
+
+class ShardFeed:
+    """The shards of `--dset_dir`, checked; only the splits that the run reads.
+
+    `spherical_cnn.experiment.fresh.ShapeFeed` has the same methods for shapes that are in none.
+
+    Args:
+        config: `Config`.
+
+    Raises:
+        ConfigError: if a shard does not fit the options.
+        RecordError, OSError: if shards cannot be used.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        splits = ["test"] if config.test_only else ["train", "test"]
+        if not config.test_only and not config.skip_val:
+            splits.append("val")
+        self.shards = {split: find_shards(config.dset_dir, split) for split in splits}
+        for paths in self.shards.values():
+            check_shards(paths, record_format(config))
+        for path in self.shards.get("train", []):
+            if config.round_batches and count_records(path) < config.train_bsize:
+                raise ConfigError(
+                    f"--round_batches: {path} has fewer records than "
+                    f"--train_bsize {config.train_bsize}"
+                )
+
+    def begin(self, run):
+        """Writes to the run folder how the shards were made, if they say so."""
+        logger.info(f"Loading dataset from {os.path.expanduser(self.config.dset_dir)}...")
+        if not self.config.test_only:
+            run.write_data(self.config.dset_dir)
+
+    def explained(self):
+        """Context of training: its errors name the faulty shard and record."""
+        read = self.shards["train"] + self.shards.get("val", [])
+        return explain_errors(read, record_format(self.config))
+
+    def train(self, model, epoch, share):
+        """Arguments of `fit` for an epoch, and the number of its samples.
+
+        Args:
+            model: of `build_model`.
+            epoch: from 0.
+            share: `(I, N)`, of the process.
+        """
+        config, shards = self.config, self.shards["train"]
+        batches = training_batches(
+            shards,
+            record_format(config),
+            config.train_bsize,
+            epoch,
+            config.seed,
+            config.round_batches,
+            config.first_n,
+            share,
+        )
+        records = count_records(shard_of_epoch(shards, epoch))
+        samples = min(records, int(batches.cardinality()) * config.train_bsize)
+        return {"x": with_labels(batches, model)}, samples
+
+    @contextlib.contextmanager
+    def evaluation(self, model, split, limit=None):
+        """Arguments of `evaluate` for a split, or its first batches."""
+        with self.records(split, limit) as batches:
+            yield {"x": with_labels(batches, model)}
+
+    def records(self, split, limit=None):
+        """Batches of parsed records of a split, or its first batches, in a context."""
+        return reading(self.config, self.shards[split], limit)
