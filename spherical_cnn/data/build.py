@@ -19,8 +19,8 @@ from concurrent import futures
 from spherical_cnn.data.files import UNFINISHED as WRITING
 from spherical_cnn.data.files import BuildError, write_json
 from spherical_cnn.data.flags import ConfigError
-from spherical_cnn.data.recipe import Recipe, divided
-from spherical_cnn.data.sources import EMBEDDED, SPLITS, find_shapes, is_archive, readable
+from spherical_cnn.data.recipe import check_reading, divided
+from spherical_cnn.data.sources import SPLITS, find_shapes, readable
 from spherical_cnn.data.target import (
     JOURNAL,
     MANIFEST,
@@ -250,19 +250,13 @@ def _part(items, split, part):
 
 
 def _check_request(source, folder, recipe, workers, part):
-    if workers < 1:
-        raise ConfigError(f"--workers: expected at least 1. Received: {workers}")
+    check_reading(source, recipe, workers)
     if not 1 <= part[0] <= part[1]:
         raise ConfigError(f"--part: expected I/N from 1/N to N/N. Received: {part[0]}/{part[1]}")
     if not folder:
         raise ConfigError("FOLDER: expected where the data set goes. Received none")
     if readable(folder) != folder:
         raise ConfigError(f"FOLDER: expected a name in UTF-8. Received: {readable(folder)}")
-    unused = ["kind", "up", "max_file_mb"] if source == EMBEDDED else ["embedded_shapes"]
-    unused += ["max_file_mb"] if is_archive(source) else []
-    for name in unused:
-        if getattr(recipe, name) != getattr(Recipe, name):
-            raise ConfigError(f"--{name}: has no effect on {readable(source)}, expected none")
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import hashlib
 import numpy as np
 
 from spherical_cnn.data.flags import ConfigError, Options, option
+from spherical_cnn.data.sources import EMBEDDED, is_archive, readable
 from spherical_cnn.signals.normalise import CENTRES
 from spherical_cnn.signals.shape import KINDS, UP_AXES
 from spherical_cnn.signals.signal import Pose
@@ -95,6 +96,21 @@ class Recipe(Options):
         """Arguments of `mesh_of_file`."""
         limit = self.max_file_mb * 2**20
         return {"kind": self.kind, "centre": self.centre, "up": self.up, "limit": limit}
+
+
+def check_reading(source, recipe, workers=1):
+    """Refuses options of reading that would do nothing for a source, and no workers.
+
+    Raises:
+        ConfigError: naming the flag.
+    """
+    if workers < 1:
+        raise ConfigError(f"--workers: expected at least 1. Received: {workers}")
+    unused = ["kind", "up", "max_file_mb"] if source == EMBEDDED else ["embedded_shapes"]
+    unused += ["max_file_mb"] if is_archive(source) else []
+    for name in unused:
+        if getattr(recipe, name) != getattr(Recipe, name):
+            raise ConfigError(f"--{name}: has no effect on {readable(source)}, expected none")
 
 
 def draw_poses(recipe, split, name):

@@ -1,0 +1,234 @@
+"""What a run trains and is tested on, where shapes are cast anew, on the device, in each epoch."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from spherical_cnn.data.flags import ConfigError
+from spherical_cnn.data.recipe import (
+    Recipe,
+    check_reading,
+    divided,
+    draw_changes,
+    draw_poses,
+    identity,
+)
+from spherical_cnn.data.sources import SPLITS, find_shapes
+from spherical_cnn.data.workers import worker_pool
+from spherical_cnn.experiment.progress import bar
+from spherical_cnn.experiment.training import open_run, train_and_test
+from spherical_cnn.signals.devicecast import Triangles, caster, pack
+from spherical_cnn.signals.signal import Mesh, ShapeError
+from spherical_cnn.sphere.grid import SphericalGrid
+
+logger = logging.getLogger("spherical_cnn")
+
+_CAST = 64  # shapes cast at a time
+_READ = 32  # shapes read by a worker at a time
+
+
+def train_on_shapes(source, options, recipe, workers, progress, split_file=None):
+    """Trains on shapes, cast anew in each epoch, and tests: as `run_experiment` does on shards.
+
+    Args:
+        source: see `spherical_cnn.data.sources.find_shapes`.
+        options: dict of options of `Config`, without data and classes.
+        recipe: dict of options of `Recipe`, without resolution and copies.
+        workers: processes that read.
+        progress: called with the number of shapes read and of all shapes.
+        split_file: see `find_shapes`.
+
+    Returns:
+        As `run_experiment`.
+
+    Raises:
+        ConfigError: if the options make no experiment.
+        RunError, OSError: if run folder or source cannot be used.
+    """
+    source, recipe = os.fspath(source), Recipe(**recipe)
+    check_reading(source, recipe, workers)
+    found = find_shapes(source, split_file, recipe.embedded_shapes, recipe.seed)
+    data = {"dset_dir": "", "dtype": "complex64", "n_classes": len(found.classes)}
+    data["dset"] = "from_cached_tfrecords"  # the only kind; there are no shards here
+    run, config = open_run({**options, **data})
+    recipe = dataclasses.replace(recipe, resolution=config.input_res)
+    if config.height == "told" and "so3" in map(recipe.rotation_of, SPLITS):
+        raise ConfigError("--height told: for upright shapes, expected --rotation z")
+    made = {"source": source, "classes": found.classes, "options": recipe.to_json()}
+    if os.path.exists(run.checkpoint("latest")) and not config.from_scratch:
+        if run.read_data() != made:
+            raise ConfigError(
+                f"{run('data.json')}: holds a run on other shapes or casts. Give theirs, another "
+                "--logdir, or --from_scratch to remove it"
+            )
+    items = divided(found, recipe)
+    wanted = [split for split in SPLITS if split != "val" or not config.skip_val]
+    for split in wanted:
+        if not any(item.split == split for item in items):
+            raise ConfigError(f"no {split} shapes; --skip_val, or --val_fraction to set some apart")
+    items = [item for item in items if item.split in wanted]
+    labels = {name: label for label, name in enumerate(found.classes)}
+    labelled = [(item, labels[item.class_name]) for item in items]
+
+    def make_feed(config):
+        read = _read(labelled, recipe.reading, workers, progress)
+        return ShapeFeed(config, recipe, made, read)
+
+    return train_and_test(run, config, make_feed)
+
+
+class Shape(NamedTuple):
+    """A shape that could be read: its place in the source, its class and its mesh."""
+
+    split: str
+    name: str
+    label: int
+    mesh: Mesh
+
+
+class ShapeFeed:
+    """As `spherical_cnn.experiment.shards.ShardFeed`, of shapes that are cast when they are needed.
+
+    Val and test shapes are cast once, in the poses that `make_dataset.py` gives them; train shapes
+    in every epoch, in poses that depend on the seed and the epoch alone.
+
+    Args:
+        config: `Config`.
+        recipe: `Recipe`.
+        made: dict as of `RunFolder.read_data`.
+        shapes: list of `Shape`.
+    """
+
+    def __init__(self, config, recipe, made, shapes):
+        self.config, self.recipe, self.made = config, recipe, made
+        grid = SphericalGrid.from_resolution(recipe.resolution)
+        self._cast = caster(grid, recipe.rings)
+        self._sets = {}
+        for split in {shape.split for shape in shapes}:
+            mine = [shape for shape in shapes if shape.split == split]
+            mine.sort(key=lambda shape: len(shape.mesh.faces))  # so that those of a batch are alike
+            self._sets[split] = _Set(
+                [shape.name for shape in mine],
+                np.array([shape.label for shape in mine]),
+                [_packed(mine[i : i + _CAST]) for i in range(0, len(mine), _CAST)],
+            )
+        self._signals = {
+            split: self._look(split, [draw_poses(recipe, split, n)[0] for n in mine.names])
+            for split, mine in self._sets.items()
+            if split != "train"
+        }
+
+    def begin(self, run):
+        """Writes to the run folder which shapes they are and how they are cast."""
+        run.write_json("data.json", self.made)
+        logger.info(f"Casting {self.made['source']} anew in each epoch")
+
+    def explained(self):
+        """Context of training: nothing is read there that could be faulty."""
+        return contextlib.nullcontext()
+
+    def train(self, model, epoch, share):
+        """See `ShardFeed.train`; every process casts all shapes and has its share of a batch."""
+        labels = self._sets["train"].labels
+        rng = np.random.default_rng(identity(self.config.seed, "epoch", epoch))
+        signals = self._look("train", draw_changes(self.recipe, "train", len(labels), rng, rng))
+        order = rng.permutation(len(labels))
+        size = self.config.train_bsize
+        if self.config.round_batches:
+            order = order[: len(order) // size * size]
+        return self._arrays(model, signals[order], labels[order]), len(order)
+
+    @contextlib.contextmanager
+    def evaluation(self, model, split, limit=None):
+        """See `ShardFeed.evaluation`."""
+        count = limit and limit * self.config.train_bsize
+        yield self._arrays(model, self._signals[split][:count], self._sets[split].labels[:count])
+
+    @contextlib.contextmanager
+    def records(self, split, limit=None):
+        """See `ShardFeed.records`."""
+        size = self.config.train_bsize
+        starts = range(0, len(self._signals[split]), size)[:limit]
+        names = np.array([name.encode() for name in self._sets[split].names], object)
+        columns = {"signal": self._signals[split], "label": self._sets[split].labels, "name": names}
+        yield ({key: values[i : i + size] for key, values in columns.items()} for i in starts)
+
+    def _arrays(self, model, signals, labels):
+        labelled = {name: labels for name in model.output_names}
+        return {"x": signals, "y": labelled, "batch_size": self.config.train_bsize}
+
+    def _look(self, split, poses):
+        """Signals `(shapes, n, n, 2)` of a split in given poses."""
+        matrices = np.stack([pose.matrix for pose in poses]).astype(np.float32)
+        centres = np.stack([pose.centre for pose in poses]).astype(np.float32)
+        found = []
+        shown = bar(total=len(poses), desc=f"casting {split}", unit=" shapes", leave=False)
+        for number, triangles in enumerate(self._sets[split].batches):
+            rows = slice(number * _CAST, (number + 1) * _CAST)
+            posed = [*triangles, _padded(matrices[rows]), _padded(centres[rows])]
+            found.append(np.asarray(self._cast.predict_on_batch(posed)))
+            shown.update(len(matrices[rows]))
+        shown.close()
+        return np.concatenate(found)[: len(poses)]
+
+
+class _Set(NamedTuple):
+    names: list
+    labels: np.ndarray
+    batches: list  # of `Triangles`
+
+
+def _packed(shapes):
+    """`Triangles` of sizes that few batches differ in, as the caster is compiled for each."""
+    meshes = [shape.mesh for shape in shapes]
+    most = max(len(mesh.faces) for mesh in meshes), max(len(mesh.vertices) for mesh in meshes)
+    faces, vertices = (1 << (size - 1).bit_length() for size in most)
+    return Triangles(*map(_padded, pack(meshes, vertices, faces)))
+
+
+def _padded(values):
+    """`_CAST` rows, the last one repeated."""
+    return values[np.minimum(np.arange(_CAST), len(values) - 1)]
+
+
+def _read(labelled, reading, workers, progress):
+    """The shapes of `(Item, label)`s; those that cannot be read are named in the log."""
+    tasks = [
+        ([item for item, _ in labelled[i : i + _READ]], reading)
+        for i in range(0, len(labelled), _READ)
+    ]
+    meshes: list = []
+    with worker_pool(workers, "spherical_cnn.data.sources") as perform_all:
+        for _, found in perform_all(_meshes, tasks):
+            meshes += found
+            progress(len(meshes), len(labelled))
+    shapes = []
+    for (item, label), mesh in zip(labelled, meshes, strict=True):
+        if isinstance(mesh, str):
+            logger.warning(f"left out: {item.name}: {mesh}")
+        else:
+            shapes.append(Shape(item.split, item.name, label, mesh))
+    for split in {item.split for item, _ in labelled} - {shape.split for shape in shapes}:
+        reason = next(mesh for mesh in meshes if isinstance(mesh, str))
+        raise ConfigError(f"{split}: no shape could be used, the first: {reason}")
+    return shapes
+
+
+def _meshes(task):
+    """Meshes of items, or why there is none."""
+    items, reading = task
+    found: list[Mesh | str] = []
+    for item in items:
+        try:
+            mesh = item.origin.mesh(**reading)
+        except (ShapeError, OSError) as error:
+            found.append(str(error))
+        else:
+            found.append(Mesh(mesh.vertices.astype("f4"), mesh.faces.astype("i4")))
+    return found

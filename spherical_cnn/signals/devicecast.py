@@ -1,0 +1,174 @@
+"""Meshes → signals on the device that trains: every ray against every triangle, in `keras.ops`.
+
+No index is built, so shapes may be turned, scaled and their centres moved anew each time they are
+looked at. From the centre, the origin, the triangle `a, b, c` is met along a unit vector `d` if
+`d` lies in the cone of its corners: where `d·(b×c)`, `d·(c×a)` and `d·(a×b)` have the sign of
+`det = a·(b×c)`. Their sum over `det` is the inverse of the distance, so the farthest triangle has
+the smallest sum; that sum times the distance of the triangle's plane is the cosine of the angle
+between ray and normal.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from spherical_cnn.signals.rays import cone_of
+
+_UNROLLED = 32  # triangles looked at before the farthest ones so far are written to memory
+_NEAREST = 1e-6  # what is nearer to the centre is not met
+_FARTHEST = 1e3
+_EDGE = 1e-6  # share of the cone by which a triangle is larger, so that rays pass between none
+_FLATTEST = 1e-12  # determinant: triangles in a plane through the centre are met from their side
+
+
+class Triangles(NamedTuple):
+    """Meshes of one batch, padded.
+
+    Args:
+        vertices: `(batch, v, 3)` float32.
+        faces: `(batch, f, 3)` int32 rows of vertices, `f` a multiple of 32; those beyond a mesh's
+            own are of one vertex.
+        counts: `(batch, 1)` int32, of each mesh's own faces.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    counts: np.ndarray
+
+
+def pack(meshes, vertices=0, faces=0):
+    """`Triangles` of a list of `Mesh`, of at least so many vertices and faces."""
+    most = max(vertices, *(len(mesh.vertices) for mesh in meshes))
+    rows = max(faces, *(len(mesh.faces) for mesh in meshes))
+    rows = -(-rows // _UNROLLED) * _UNROLLED
+    packed = Triangles(
+        np.zeros((len(meshes), most, 3), np.float32),
+        np.zeros((len(meshes), rows, 3), np.int32),
+        np.array([[len(mesh.faces)] for mesh in meshes], np.int32),
+    )
+    for i, mesh in enumerate(meshes):
+        packed.vertices[i, : len(mesh.vertices)] = mesh.vertices
+        packed.faces[i, : len(mesh.faces)] = mesh.faces
+    return packed
+
+
+class Casting(keras.layers.Layer):
+    """Signals of meshes, each in a pose `x ↦ M (x - c)` of its own.
+
+    As `RayCaster.signal` has them, float32; the sine of an angle near 0 is off by up to 1e-3, as it
+    comes from the cosine.
+
+    Args:
+        grid: `SphericalGrid` of `n` samples along each angle.
+        rings: as in `RayCaster.signal`.
+
+    Input:
+        vertices, faces, counts of `Triangles`; matrices `M`, `(batch, 3, 3)`; centres `c`,
+        `(batch, 3)`.
+
+    Output shape:
+        `(batch, n, n, 2)`: distance, and sine of the angle between ray and normal.
+    """
+
+    def __init__(self, grid, rings=0, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.grid, self.rings = grid, rings
+
+    def call(self, inputs):
+        """Signals, see above."""
+        vertices, faces, counts, matrices, centres = inputs
+        planes = _planes(_posed(vertices, matrices, centres), faces)
+        cone = np.stack(cone_of(self.grid, self.rings))  # (rays of a sample, 3, n²)
+        rays = np.ascontiguousarray(cone.transpose(1, 0, 2).reshape(3, 1, -1))
+        distance, sine = _farthest(planes, ops.max(counts), rays)
+        n = self.grid.resolution
+        samples = ops.stack([distance, sine], axis=-1)
+        samples = ops.mean(ops.reshape(samples, (-1, len(cone), n, n, 2)), axis=1)
+        return ops.transpose(samples, (0, 2, 1, 3))  # rays are longitude before colatitude
+
+    def compute_output_shape(self, input_shape):
+        """See Output shape."""
+        return (input_shape[0][0], self.grid.resolution, self.grid.resolution, 2)
+
+
+def caster(grid, rings=0):
+    """Keras model around `Casting`, compiled; `predict_on_batch` casts a batch."""
+    inputs = [
+        keras.Input((None, 3), dtype="float32"),
+        keras.Input((None, 3), dtype="int32"),
+        keras.Input((1,), dtype="int32"),
+        keras.Input((3, 3), dtype="float32"),
+        keras.Input((3,), dtype="float32"),
+    ]
+    model = keras.Model(inputs, Casting(grid, rings)(inputs))
+    model.compile(jit_compile="auto" if keras.backend.backend() == "torch" else True)
+    return model
+
+
+def _posed(vertices, matrices, centres):
+    """Vertices `(batch, v, 3)`, moved; by no matrix product, which a GPU may round to 10 bits."""
+    moved = vertices - centres[:, None]
+    return sum(moved[:, :, i, None] * matrices[:, None, :, i] for i in range(3))
+
+
+def _planes(vertices, faces):
+    """What a ray is multiplied by, `(f / 32, 32, 10, batch, 1)`, for triangles in groups of 32.
+
+    Three vectors, `b×c`, `c×a` and `a×b` over `det`, and the distance of the triangle's plane.
+    """
+    rows = ops.reshape(faces, (ops.shape(faces)[0], -1, 1))
+    corners = ops.take_along_axis(
+        vertices, ops.broadcast_to(rows, (*ops.shape(rows)[:2], 3)), axis=1
+    )
+    corners = ops.reshape(corners, (ops.shape(faces)[0], -1, 3, 3))
+    a, b, c = (corners[:, :, i] for i in range(3))
+    normal = ops.cross(b - a, c - a)
+    length = ops.sqrt(ops.sum(normal * normal, axis=-1))
+    det = ops.sum(a * normal, axis=-1)  # as a·(b×c), but exact for small triangles
+    proper = (ops.abs(det) > _FLATTEST) & (length > 0)
+    inverse = ops.where(proper, 1.0 / ops.where(proper, det, 1.0), 0.0)[..., None]
+    shares = [ops.cross(b, c) * inverse, ops.cross(c, a) * inverse, ops.cross(a, b) * inverse]
+    height = ops.abs(det) / ops.where(proper, length, 1.0)
+    planes = ops.concatenate([*shares, height[..., None]], axis=-1)
+    planes = ops.reshape(planes, (ops.shape(faces)[0], -1, _UNROLLED, 10))
+    return ops.transpose(planes, (1, 2, 3, 0))[..., None]
+
+
+def _farthest(planes, count, rays):
+    """Distance of the farthest triangle along each ray, and the sine of the angle with its normal.
+
+    Args:
+        planes: of `_planes`.
+        count: of the triangles that matter, a scalar.
+        rays: `(3, 1, k)` unit vectors.
+
+    Returns:
+        `(batch, k)` each; 0 where nothing is met.
+    """
+    x, y, z = (ops.convert_to_tensor(axis) for axis in rays)
+
+    def look(i, best):
+        nearness, height = best
+        group = ops.take(planes, i, axis=0)
+        for j in range(_UNROLLED):
+            plane = [group[j, k] for k in range(10)]
+            shares = [x * plane[k] + y * plane[k + 1] + z * plane[k + 2] for k in (0, 3, 6)]
+            total = shares[0] + shares[1] + shares[2]
+            least = ops.minimum(ops.minimum(shares[0], shares[1]), shares[2])
+            met = (least + _EDGE * total >= 0) & (total > 1 / _FARTHEST) & (total < nearness)
+            nearness = ops.where(met, total, nearness)
+            height = ops.where(met, plane[9], height)
+        return nearness, height
+
+    nothing = ops.zeros((ops.shape(planes)[3], rays.shape[-1]), "float32")
+    groups = (count + _UNROLLED - 1) // _UNROLLED
+    start = (nothing + 1 / _NEAREST, nothing)
+    nearness, height = ops.fori_loop(0, groups, look, start)
+    met = nearness < 1 / _NEAREST
+    cosine = ops.minimum(height * nearness, 1.0)
+    distance = ops.where(met, 1.0 / nearness, 0.0)
+    return distance, ops.where(met, ops.sqrt(1.0 - cosine * cosine), 0.0)
