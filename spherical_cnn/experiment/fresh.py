@@ -77,8 +77,7 @@ def train_on_shapes(source, options, recipe, workers, progress, split_file=None)
     labelled = [(item, labels[item.class_name]) for item in items]
 
     def make_feed(config):
-        read = _read(labelled, recipe.reading, workers, progress)
-        return ShapeFeed(config, recipe, made, read)
+        return ShapeFeed(config, recipe, made, *_read(labelled, recipe.reading, workers, progress))
 
     return train_and_test(run, config, make_feed)
 
@@ -103,10 +102,11 @@ class ShapeFeed:
         recipe: `Recipe`.
         made: dict as of `RunFolder.read_data`.
         shapes: list of `Shape`.
+        skipped: list of `(name, reason)` of those that could not be read.
     """
 
-    def __init__(self, config, recipe, made, shapes):
-        self.config, self.recipe, self.made = config, recipe, made
+    def __init__(self, config, recipe, made, shapes, skipped):
+        self.config, self.recipe, self.made, self.skipped = config, recipe, made, skipped
         grid = SphericalGrid.from_resolution(recipe.resolution)
         self._cast = caster(grid, recipe.rings)
         self._sets = {}
@@ -127,7 +127,9 @@ class ShapeFeed:
     def begin(self, run):
         """Writes to the run folder which shapes they are and how they are cast."""
         run.write_json("data.json", self.made)
-        logger.info(f"Casting {self.made['source']} anew in each epoch")
+        logger.info(f"Casting {self.made['source']} anew in each epoch...")
+        for name, reason in self.skipped:
+            logger.warning(f"left out: {name}: {reason}")
 
     def explained(self):
         """Context of training: nothing is read there that could be faulty."""
@@ -198,7 +200,7 @@ def _padded(values):
 
 
 def _read(labelled, reading, workers, progress):
-    """The shapes of `(Item, label)`s; those that cannot be read are named in the log."""
+    """The shapes of `(Item, label)`s, and `(name, reason)` of those that cannot be read."""
     tasks = [
         ([item for item, _ in labelled[i : i + _READ]], reading)
         for i in range(0, len(labelled), _READ)
@@ -208,16 +210,15 @@ def _read(labelled, reading, workers, progress):
         for _, found in perform_all(_meshes, tasks):
             meshes += found
             progress(len(meshes), len(labelled))
-    shapes = []
+    shapes, skipped = [], []
     for (item, label), mesh in zip(labelled, meshes, strict=True):
         if isinstance(mesh, str):
-            logger.warning(f"left out: {item.name}: {mesh}")
+            skipped.append((item.name, mesh))
         else:
             shapes.append(Shape(item.split, item.name, label, mesh))
-    for split in {item.split for item, _ in labelled} - {shape.split for shape in shapes}:
-        reason = next(mesh for mesh in meshes if isinstance(mesh, str))
-        raise ConfigError(f"{split}: no shape could be used, the first: {reason}")
-    return shapes
+    for split in sorted({item.split for item, _ in labelled} - {shape.split for shape in shapes}):
+        raise ConfigError(f"{split}: no shape could be used, the first left out: {skipped[0][1]}")
+    return shapes, skipped
 
 
 def _meshes(task):

@@ -79,10 +79,12 @@ def _begin(run, config, feed):
         run.clear()
     run.clear_unfinished()
     start_logging(run)
-    _log_options(run, config)
+    logger.info(f"Running on {platform.node()}")
+    logger.info(f"Options: {json.dumps(config.to_json())}")
     if not config.test_only:
         run.write_config(config)
     feed.begin(run)
+    logger.info(f"Loading model {config.model}. Logdir {run.path}")
 
 
 def _end(run, config, model, feed):
@@ -224,9 +226,3 @@ def _equivariance(run, config, model, feed):
         model, config = restore(run.path)
     with feed.records("test") as batches:
         return measure_records(model, config, batches)
-
-
-def _log_options(run, config):
-    logger.info(f"Running on {platform.node()}")
-    logger.info(f"Options: {json.dumps(config.to_json())}")
-    logger.info(f"Loading model {config.model}. Logdir {run.path}")
