@@ -22,6 +22,7 @@ from spherical_cnn.data.recipe import (
 from spherical_cnn.data.sources import SPLITS, find_shapes
 from spherical_cnn.data.workers import worker_pool
 from spherical_cnn.experiment.progress import bar
+from spherical_cnn.experiment.runfolder import RunError
 from spherical_cnn.experiment.training import open_run, train_and_test
 from spherical_cnn.signals.devicecast import Triangles, caster, pack
 from spherical_cnn.signals.signal import Mesh, ShapeError
@@ -63,7 +64,7 @@ def train_on_shapes(source, options, recipe, workers, progress, split_file=None)
     made = {"source": source, "classes": found.classes, "options": recipe.to_json()}
     if os.path.exists(run.checkpoint("latest")) and not config.from_scratch:
         if run.read_data() != made:
-            raise ConfigError(
+            raise RunError(
                 f"{run('data.json')}: holds a run on other shapes or casts. Give theirs, another "
                 "--logdir, or --from_scratch to remove it"
             )
@@ -82,7 +83,8 @@ def train_on_shapes(source, options, recipe, workers, progress, split_file=None)
     return train_and_test(run, config, make_feed)
 
 
-class Shape(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Shape:
     """A shape that could be read: its place in the source, its class and its mesh."""
 
     split: str
@@ -103,10 +105,19 @@ class ShapeFeed:
         made: dict as of `RunFolder.read_data`.
         shapes: list of `Shape`.
         skipped: list of `(name, reason)` of those that could not be read.
+
+    Raises:
+        ConfigError: if there are too few train shapes for the options.
     """
 
     def __init__(self, config, recipe, made, shapes, skipped):
         self.config, self.recipe, self.made, self.skipped = config, recipe, made, skipped
+        trained = sum(shape.split == "train" for shape in shapes)
+        if config.round_batches and trained < config.train_bsize:
+            raise ConfigError(
+                f"--round_batches: {trained} train shapes, fewer than "
+                f"--train_bsize {config.train_bsize}"
+            )
         grid = SphericalGrid.from_resolution(recipe.resolution)
         self._cast = caster(grid, recipe.rings)
         self._sets = {}
@@ -136,7 +147,7 @@ class ShapeFeed:
         return contextlib.nullcontext()
 
     def train(self, model, epoch, share):
-        """See `ShardFeed.train`; every process casts all shapes and has its share of a batch."""
+        """See `ShardFeed.train`; `share` is all there is, as several processes are not offered."""
         labels = self._sets["train"].labels
         rng = np.random.default_rng(identity(self.config.seed, "epoch", epoch))
         signals = self._look("train", draw_changes(self.recipe, "train", len(labels), rng, rng))

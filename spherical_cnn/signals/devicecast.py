@@ -8,8 +8,6 @@ the smallest sum; that sum times the distance of the triangle's plane is the cos
 between ray and normal.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import keras

@@ -108,7 +108,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(trained, tmp_path):
 
 def test_a_run_goes_on_with_its_own_shapes_and_casts_only(trained, tmp_path):
     shutil.copytree(trained[0], tmp_path / "run")
-    with pytest.raises(ConfigError, match=r"data\.json: holds a run on other shapes or casts"):
+    with pytest.raises(RunError, match=r"data\.json: holds a run on other shapes or casts"):
         train(tmp_path / "run", recipe={**RECIPE, "rings": 0}, n_epochs=3)
     with pytest.raises(RunError, match="--train_bsize 8 → 4"):
         train(tmp_path / "run", train_bsize=4)
@@ -136,6 +136,7 @@ def test_what_cannot_be_read_is_left_out_and_named(tmp_path):
         ({"kind": "mesh"}, {}, "--kind: has no effect on embedded"),
         ({}, {"height": "told"}, "--height told: for upright shapes, expected --rotation z"),
         ({}, {"input_res": 15}, "--input_res"),
+        (RECIPE, {"round_batches": True, "train_bsize": 32}, "20 train shapes, fewer than"),
     ],
 )
 def test_what_makes_no_experiment_is_refused(tmp_path, recipe, changed, message):
