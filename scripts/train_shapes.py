@@ -25,24 +25,18 @@ EXAMPLES = (
 def main(argv):
     """Parses the flags, trains and tests."""
     from spherical_cnn.data.flags import flag_parser
-    from spherical_cnn.data.recipe import Recipe
+    from spherical_cnn.data.recipe import Recipe, add_source_arguments
     from spherical_cnn.experiment.config import Config
     from spherical_cnn.experiment.fresh import train_on_shapes
     from spherical_cnn.experiment.progress import shapes_bar
 
     without = _OF_SHARDS + _SET_HERE + _ONE_DEVICE
     parser = flag_parser(__doc__, Config, Recipe, without=without, examples=EXAMPLES)
-    parser.add_argument("source", metavar="SOURCE")
-    parser.add_argument(
-        "--split_file", default=None, metavar="CSV", help="a line a shape: name, split"
-    )
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes; default 1")
+    add_source_arguments(parser)
     given = vars(parser.parse_args(argv))
     request = {key: given.pop(key) for key in ("source", "split_file", "workers")}
-    options, recipe = (
-        {f: given[f] for f in kind.__dataclass_fields__ if f in given} for kind in (Config, Recipe)
-    )
-    train_on_shapes(options=options, recipe=recipe, progress=shapes_bar("shapes"), **request)
+    kinds = {"options": Config.among(given), "recipe": Recipe.among(given)}
+    train_on_shapes(**kinds, **request, progress=shapes_bar("shapes"))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from concurrent import futures
 from spherical_cnn.data.files import UNFINISHED as WRITING
 from spherical_cnn.data.files import BuildError, write_json
 from spherical_cnn.data.flags import ConfigError
-from spherical_cnn.data.recipe import check_reading, divided
+from spherical_cnn.data.recipe import add_source_arguments, check_reading, divided
 from spherical_cnn.data.sources import SPLITS, find_shapes, readable
 from spherical_cnn.data.target import (
     JOURNAL,
@@ -98,12 +98,8 @@ def build(
 
 def add_arguments(parser):
     """Adds what a command line says beyond the recipe: the other arguments of `build`."""
-    parser.add_argument("source", metavar="SOURCE")
+    add_source_arguments(parser)
     parser.add_argument("folder", metavar="FOLDER", help="where the results go")
-    parser.add_argument(
-        "--split_file", default=None, metavar="CSV", help="a line a shape: name, split"
-    )
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes; default 1")
 
 
 def parse_part(text):

@@ -74,6 +74,11 @@ class Options:
         return flags
 
     @classmethod
+    def among(cls, flags):
+        """Those of a dict of flags of several kinds that are options of this one."""
+        return {f.name: flags[f.name] for f in dataclasses.fields(cls) if f.name in flags}
+
+    @classmethod
     def from_json(cls, values):
         """Options of a dict of JSON values; those that are missing take their default.
 

@@ -98,6 +98,15 @@ class Recipe(Options):
         return {"kind": self.kind, "centre": self.centre, "up": self.up, "limit": limit}
 
 
+def add_source_arguments(parser):
+    """Adds what a command line says of the shapes beyond the recipe: where they are, who reads."""
+    parser.add_argument("source", metavar="SOURCE")
+    parser.add_argument(
+        "--split_file", default=None, metavar="CSV", help="a line a shape: name, split"
+    )
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes; default 1")
+
+
 def check_reading(source, recipe, workers=1):
     """Refuses options of reading that would do nothing for a source, and no workers.
 

@@ -13,12 +13,7 @@ import numpy as np
 from spherical_cnn.data.flags import ConfigError, either
 from spherical_cnn.signals import procedural
 from spherical_cnn.signals.files import read_arrays, read_bytes
-from spherical_cnn.signals.shape import (
-    SUFFIXES,
-    mesh_of_array,
-    mesh_of_file,
-    mesh_of_mesh,
-)
+from spherical_cnn.signals.shape import SUFFIXES, mesh_of_array, mesh_of_file, mesh_of_mesh
 from spherical_cnn.signals.signal import ShapeError
 
 SPLITS = ("train", "val", "test")
@@ -127,6 +122,15 @@ def find_shapes(source, split_file=None, embedded_shapes=(1000, 100, 300), seed=
     if is_archive(source) and os.path.exists(source):
         return _npz(os.path.abspath(source), splits)
     raise ConfigError(f"{readable(source)}: expected a folder, an .npz file or {EMBEDDED!r}")
+
+
+def why_left_out(error):
+    """Why a shape is left out, of the exception that reading or casting it raised."""
+    if isinstance(error, ShapeError):
+        return str(error)
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return f"{type(error).__name__}: {error}"
 
 
 def is_archive(source):

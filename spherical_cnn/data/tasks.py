@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from spherical_cnn.data.recipe import Recipe, draw_poses
 from spherical_cnn.data.records import FRAME, encode
-from spherical_cnn.signals.signal import ShapeError
+from spherical_cnn.data.sources import why_left_out
 from spherical_cnn.sphere.grid import SphericalGrid
 
 TASK = "task-"  # names of their files begin so
@@ -77,12 +77,8 @@ def perform(task):
             caster = item.caster(**task.recipe.reading)
             poses = draw_poses(task.recipe, item.split, item.name)
             signals = [caster.signal(grid, pose, task.recipe.rings) for pose in poses]
-        except ShapeError as error:
-            skipped.append((item.name, str(error)))
-        except OSError as error:
-            skipped.append((item.name, error.strerror or str(error)))
         except Exception as error:  # whatever one shape does, the others go on
-            skipped.append((item.name, f"{type(error).__name__}: {error}"))
+            skipped.append((item.name, why_left_out(error)))
         else:
             for number, signal in enumerate(signals):
                 copies[number].append(encode(signal, label, item.name, number))

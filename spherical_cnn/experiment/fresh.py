@@ -19,13 +19,13 @@ from spherical_cnn.data.recipe import (
     draw_poses,
     identity,
 )
-from spherical_cnn.data.sources import SPLITS, find_shapes
+from spherical_cnn.data.sources import SPLITS, find_shapes, why_left_out
 from spherical_cnn.data.workers import worker_pool
 from spherical_cnn.experiment.progress import bar
 from spherical_cnn.experiment.runfolder import RunError
 from spherical_cnn.experiment.training import open_run, train_and_test
-from spherical_cnn.signals.devicecast import Triangles, caster, pack
-from spherical_cnn.signals.signal import Mesh, ShapeError
+from spherical_cnn.signals.devicecast import caster, pack
+from spherical_cnn.signals.signal import Mesh
 from spherical_cnn.sphere.grid import SphericalGrid
 
 logger = logging.getLogger("spherical_cnn")
@@ -178,15 +178,16 @@ class ShapeFeed:
 
     def _look(self, split, poses):
         """Signals `(shapes, n, n, 2)` of a split in given poses."""
-        matrices = np.stack([pose.matrix for pose in poses]).astype(np.float32)
-        centres = np.stack([pose.centre for pose in poses]).astype(np.float32)
         found = []
         shown = bar(total=len(poses), desc=f"casting {split}", unit=" shapes", leave=False)
         for number, triangles in enumerate(self._sets[split].batches):
-            rows = slice(number * _CAST, (number + 1) * _CAST)
-            posed = [*triangles, _padded(matrices[rows]), _padded(centres[rows])]
-            found.append(np.asarray(self._cast.predict_on_batch(posed)))
-            shown.update(len(matrices[rows]))
+            batch = poses[number * _CAST : (number + 1) * _CAST]
+            posed = [
+                np.array([getattr(pose, name) for pose in _padded(batch)], np.float32)
+                for name in ("matrix", "centre")
+            ]
+            found.append(np.asarray(self._cast.predict_on_batch([*triangles, *posed])))
+            shown.update(len(batch))
         shown.close()
         return np.concatenate(found)[: len(poses)]
 
@@ -199,15 +200,15 @@ class _Set(NamedTuple):
 
 def _packed(shapes):
     """`Triangles` of sizes that few batches differ in, as the caster is compiled for each."""
-    meshes = [shape.mesh for shape in shapes]
+    meshes = [shape.mesh for shape in _padded(shapes)]
     most = max(len(mesh.faces) for mesh in meshes), max(len(mesh.vertices) for mesh in meshes)
     faces, vertices = (1 << (size - 1).bit_length() for size in most)
-    return Triangles(*map(_padded, pack(meshes, vertices, faces)))
+    return pack(meshes, vertices, faces)
 
 
-def _padded(values):
-    """`_CAST` rows, the last one repeated."""
-    return values[np.minimum(np.arange(_CAST), len(values) - 1)]
+def _padded(batch):
+    """A list of `_CAST`, the last one repeated."""
+    return [*batch, *[batch[-1]] * (_CAST - len(batch))]
 
 
 def _read(labelled, reading, workers, progress):
@@ -239,8 +240,8 @@ def _meshes(task):
     for item in items:
         try:
             mesh = item.origin.mesh(**reading)
-        except (ShapeError, OSError) as error:
-            found.append(str(error))
+        except Exception as error:  # whatever one shape does, the others go on
+            found.append(why_left_out(error))
         else:
             found.append(Mesh(mesh.vertices.astype("f4"), mesh.faces.astype("i4")))
     return found

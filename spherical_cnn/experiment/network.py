@@ -83,6 +83,13 @@ def with_labels(batches, model):
     )
 
 
+@contextlib.contextmanager
+def evaluation_data(model, reading):
+    """Arguments of Keras's `evaluate`, in a context, for what `reading` gives in one."""
+    with reading as batches:
+        yield {"x": with_labels(batches, model)}
+
+
 def record_format(config):
     """`RecordFormat` of the shards of `config`."""
     return RecordFormat(config.input_res, config.dtype, config.nchannels, config.n_classes)
@@ -100,9 +107,18 @@ def reading(config, shards, limit=None):
     Raises:
         RecordError: naming the faulty shard and record; also while the batches are read.
     """
+    from spherical_cnn.data.datasets import check_shards  # only here, as it needs TensorFlow
+
+    check_shards(shards, record_format(config))
+    with reading_checked(config, shards, limit) as batches:
+        yield batches
+
+
+@contextlib.contextmanager
+def reading_checked(config, shards, limit=None):
+    """As `reading`, of shards that have been checked before."""
     from spherical_cnn.data import datasets  # only here, as it needs TensorFlow
 
     form = record_format(config)
-    datasets.check_shards(shards, form)
     with datasets.explain_errors(shards, form):
         yield datasets.evaluation_batches(shards, form, config.train_bsize, limit)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import re
@@ -13,7 +12,7 @@ from spherical_cnn.data.recipe import Recipe
 from spherical_cnn.data.sources import find_shapes
 from spherical_cnn.data.tasks import perform, tasks_of
 from spherical_cnn.data.workers import worker_pool
-from spherical_cnn.experiment.network import reading, with_labels
+from spherical_cnn.experiment.network import evaluation_data, reading
 from spherical_cnn.experiment.runfolder import RunFolder
 from spherical_cnn.experiment.training import evaluate, restore
 
@@ -59,14 +58,8 @@ def evaluate_shapes(path, source, given, workers=1, progress=lambda done, total:
             raise ConfigError(
                 f"{source}: no shape could be used, the first, {': '.join(skipped[0])}"
             )
-        results = evaluate(model, _evaluation(model, config, paths))
+        results = evaluate(model, evaluation_data(model, reading(config, paths)))
     return {**results, "recipe": recipe.to_json(), "skipped": skipped}
-
-
-@contextlib.contextmanager
-def _evaluation(model, config, paths):
-    with reading(config, paths) as batches:
-        yield {"x": with_labels(batches, model)}
 
 
 def _labels(found, classes, count):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 
@@ -15,7 +14,12 @@ from spherical_cnn.data.datasets import (
 )
 from spherical_cnn.data.records import count_records
 from spherical_cnn.experiment.config import ConfigError
-from spherical_cnn.experiment.network import reading, record_format, with_labels
+from spherical_cnn.experiment.network import (
+    evaluation_data,
+    reading_checked,
+    record_format,
+    with_labels,
+)
 
 logger = logging.getLogger("spherical_cnn")
 
@@ -82,12 +86,10 @@ class ShardFeed:
         samples = min(records, int(batches.cardinality()) * config.train_bsize)
         return {"x": with_labels(batches, model)}, samples
 
-    @contextlib.contextmanager
     def evaluation(self, model, split, limit=None):
-        """Arguments of `evaluate` for a split, or its first batches."""
-        with self.records(split, limit) as batches:
-            yield {"x": with_labels(batches, model)}
+        """Arguments of `evaluate` for a split, or its first batches, in a context."""
+        return evaluation_data(model, self.records(split, limit))
 
     def records(self, split, limit=None):
         """Batches of parsed records of a split, or its first batches, in a context."""
-        return reading(self.config, self.shards[split], limit)
+        return reading_checked(self.config, self.shards[split], limit)

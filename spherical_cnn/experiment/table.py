@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from typing import NamedTuple
 
@@ -37,12 +36,7 @@ class Network(NamedTuple):
     @classmethod
     def of_flags(cls, flags):
         """The network of a dict of flags of both."""
-        return cls(
-            *(
-                {f.name: flags[f.name] for f in dataclasses.fields(kind) if f.name in flags}
-                for kind in (Config, Recipe)
-            )
-        )
+        return cls(Config.among(flags), Recipe.among(flags))
 
 
 def run_table(source, folder, networks, seeds, progress, workers=1, split_file=None):
