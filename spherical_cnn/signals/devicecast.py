@@ -1,11 +1,12 @@
 """Meshes → signals on the device that trains: every ray against every triangle, in `keras.ops`.
 
 No index is built, so shapes may be turned, scaled and their centres moved anew each time they are
-looked at. From the centre, the origin, the triangle `a, b, c` is met along a unit vector `d` if
+looked at. From the center, the origin, the triangle `a, b, c` is met along a unit vector `d` if
 `d` lies in the cone of its corners: where `d·(b×c)`, `d·(c×a)` and `d·(a×b)` have the sign of
 `det = a·(b×c)`. Their sum over `det` is the inverse of the distance, so the farthest triangle has
 the smallest sum; that sum times the distance of the triangle's plane is the cosine of the angle
-between ray and normal.
+between ray and normal. Distance and sine of the farthest triangle are then computed in pairs of
+float32, as float32 alone loses the distance along rays that are nearly in the triangle.
 """
 
 from typing import NamedTuple
@@ -14,13 +15,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from spherical_cnn.signals.rays import cone_of
+from spherical_cnn.signals import pairs
+from spherical_cnn.signals.rays import EDGE_ON, NEAREST, cone_of
 
 _UNROLLED = 32  # triangles looked at before the farthest ones so far are written to memory
-_NEAREST = 1e-6  # what is nearer to the centre is not met
 _FARTHEST = 1e3
 _EDGE = 1e-6  # share of the cone by which a triangle is larger, so that rays pass between none
-_FLATTEST = 1e-12  # determinant: triangles in a plane through the centre are met from their side
 
 
 class Triangles(NamedTuple):
@@ -57,8 +57,7 @@ def pack(meshes, vertices=0, faces=0):
 class Casting(keras.layers.Layer):
     """Signals of meshes, each in a pose `x ↦ M (x - c)` of its own.
 
-    As `RayCaster.signal` has them, float32; the sine of an angle near 0 is off by up to 1e-3, as it
-    comes from the cosine.
+    As `RayCaster.signal` has them, of the float32 vertices and poses that it is given.
 
     Args:
         grid: `SphericalGrid` of `n` samples along each angle.
@@ -79,12 +78,26 @@ class Casting(keras.layers.Layer):
     def call(self, inputs):
         """Signals, see above."""
         vertices, faces, counts, matrices, centres = inputs
-        planes = _planes(_posed(vertices, matrices, centres), faces)
+        posed = _posed(vertices, matrices, centres)
         cone = np.stack(cone_of(self.grid, self.rings))  # (rays of a sample, 3, n²)
-        rays = np.ascontiguousarray(cone.transpose(1, 0, 2).reshape(3, 1, -1))
-        distance, sine = _farthest(planes, ops.max(counts), rays)
+        rays = pairs.pair(np.ascontiguousarray(cone.transpose(1, 0, 2).reshape(3, 1, -1)))
+        count = ops.max(counts)
+        farthest = _farthest(_planes(posed, faces), count, rays[0])
+
+        def measure(*_):
+            rows = ops.broadcast_to(farthest[..., None], (*ops.shape(farthest), 3))
+            met = ops.take_along_axis(faces, ops.maximum(rows, 0), axis=1)
+            return _measured(_corners(vertices, met), matrices, centres, rays)
+
+        # A loop of one step: XLA fuses nothing across it, and would compute what it fuses with the
+        # mean below many times over.
+        nothing = ops.zeros_like(farthest, "float32")
+        distance, sine = ops.fori_loop(0, ops.minimum(count, 1), measure, (nothing, nothing))
+        reach = ops.sqrt(ops.max(ops.sum(posed * posed, axis=-1), axis=-1, keepdims=True))
+        met = (farthest >= 0) & (distance > NEAREST)
+        distance = ops.where(met, ops.minimum(distance, reach), 0.0)
+        samples = ops.stack([distance, ops.where(met, sine, 0.0)], axis=-1)
         n = self.grid.resolution
-        samples = ops.stack([distance, sine], axis=-1)
         samples = ops.mean(ops.reshape(samples, (-1, len(cone), n, n, 2)), axis=1)
         return ops.transpose(samples, (0, 2, 1, 3))  # rays are longitude before colatitude
 
@@ -113,31 +126,36 @@ def _posed(vertices, matrices, centres):
     return sum(moved[:, :, i, None] * matrices[:, None, :, i] for i in range(3))
 
 
+def _corners(vertices, faces):
+    """Corners `(batch, k, 3, 3)` of faces `(batch, k, 3)`: corner, axis."""
+    rows = ops.reshape(faces, (ops.shape(faces)[0], -1, 1))
+    rows = ops.broadcast_to(rows, (*ops.shape(rows)[:2], 3))
+    corners = ops.take_along_axis(vertices, rows, axis=1)
+    return ops.reshape(corners, (ops.shape(faces)[0], -1, 3, 3))
+
+
 def _planes(vertices, faces):
     """What a ray is multiplied by, `(f / 32, 32, 10, batch, 1)`, for triangles in groups of 32.
 
-    Three vectors, `b×c`, `c×a` and `a×b` over `det`, and the distance of the triangle's plane.
+    Three vectors, `b×c`, `c×a` and `a×b` over `det`, and the inverse of the distance at which the
+    triangle's plane is so far that it is seen edge-on.
     """
-    rows = ops.reshape(faces, (ops.shape(faces)[0], -1, 1))
-    corners = ops.take_along_axis(
-        vertices, ops.broadcast_to(rows, (*ops.shape(rows)[:2], 3)), axis=1
-    )
-    corners = ops.reshape(corners, (ops.shape(faces)[0], -1, 3, 3))
+    corners = _corners(vertices, faces)
     a, b, c = (corners[:, :, i] for i in range(3))
     normal = ops.cross(b - a, c - a)
     length = ops.sqrt(ops.sum(normal * normal, axis=-1))
     det = ops.sum(a * normal, axis=-1)  # as a·(b×c), but exact for small triangles
-    proper = (ops.abs(det) > _FLATTEST) & (length > 0)
+    proper = (ops.abs(det) > 0) & (length > 0)
     inverse = ops.where(proper, 1.0 / ops.where(proper, det, 1.0), 0.0)[..., None]
     shares = [ops.cross(b, c) * inverse, ops.cross(c, a) * inverse, ops.cross(a, b) * inverse]
-    height = ops.abs(det) / ops.where(proper, length, 1.0)
-    planes = ops.concatenate([*shares, height[..., None]], axis=-1)
+    nearness = ops.maximum(EDGE_ON * length * ops.abs(inverse[..., 0]), 1 / _FARTHEST)
+    planes = ops.concatenate([*shares, nearness[..., None]], axis=-1)
     planes = ops.reshape(planes, (ops.shape(faces)[0], -1, _UNROLLED, 10))
     return ops.transpose(planes, (1, 2, 3, 0))[..., None]
 
 
 def _farthest(planes, count, rays):
-    """Distance of the farthest triangle along each ray, and the sine of the angle with its normal.
+    """Index of the farthest triangle along each ray, -1 where none is met.
 
     Args:
         planes: of `_planes`.
@@ -145,28 +163,58 @@ def _farthest(planes, count, rays):
         rays: `(3, 1, k)` unit vectors.
 
     Returns:
-        `(batch, k)` each; 0 where nothing is met.
+        `(batch, k)` int32.
     """
     x, y, z = (ops.convert_to_tensor(axis) for axis in rays)
 
     def look(i, best):
-        nearness, height = best
+        nearness, farthest = best
         group = ops.take(planes, i, axis=0)
         for j in range(_UNROLLED):
             plane = [group[j, k] for k in range(10)]
             shares = [x * plane[k] + y * plane[k + 1] + z * plane[k + 2] for k in (0, 3, 6)]
             total = shares[0] + shares[1] + shares[2]
             least = ops.minimum(ops.minimum(shares[0], shares[1]), shares[2])
-            met = (least + _EDGE * total >= 0) & (total > 1 / _FARTHEST) & (total < nearness)
+            met = (least + _EDGE * total >= 0) & (total > plane[9]) & (total < nearness)
             nearness = ops.where(met, total, nearness)
-            height = ops.where(met, plane[9], height)
-        return nearness, height
+            farthest = ops.where(met, i * _UNROLLED + j, farthest)
+        return nearness, farthest
 
-    nothing = ops.zeros((ops.shape(planes)[3], rays.shape[-1]), "float32")
+    nothing = ops.zeros((ops.shape(planes)[3], rays.shape[-1]), "int32")
     groups = (count + _UNROLLED - 1) // _UNROLLED
-    start = (nothing + 1 / _NEAREST, nothing)
-    nearness, height = ops.fori_loop(0, groups, look, start)
-    met = nearness < 1 / _NEAREST
-    cosine = ops.minimum(height * nearness, 1.0)
-    distance = ops.where(met, 1.0 / nearness, 0.0)
-    return distance, ops.where(met, ops.sqrt(1.0 - cosine * cosine), 0.0)
+    start = (ops.cast(nothing, "float32") + 1 / NEAREST, nothing - 1)
+    return ops.fori_loop(0, groups, look, start)[1]
+
+
+def _measured(corners, matrices, centres, rays):
+    """Distance of triangles along rays, and the sine of the angle with their normals.
+
+    Args:
+        corners: `(batch, k, 3, 3)`, not posed.
+        matrices: `(batch, 3, 3)`.
+        centres: `(batch, 3)`.
+        rays: pair of `(3, 1, k)`, unit vectors.
+
+    Returns:
+        `(batch, k)` each.
+    """
+    matrix = [[(matrices[:, None, i, j], 0.0) for j in range(3)] for i in range(3)]
+
+    def posed(corner):
+        moved = [
+            pairs.minus((corners[:, :, corner, i], 0.0), (centres[:, None, i], 0.0))
+            for i in range(3)
+        ]
+        return [pairs.dot(row, moved) for row in matrix]
+
+    a, b, c = posed(0), posed(1), posed(2)
+    sides = [[pairs.minus(y, x) for x, y in zip(a, corner, strict=True)] for corner in (b, c)]
+    normal = pairs.cross(*sides)
+    ray = [(rays[0][i], rays[1][i]) for i in range(3)]
+    facing = pairs.dot(normal, ray)[0]
+    height = pairs.dot(normal, a)[0]
+    distance = height / ops.where(facing == 0, 1.0, facing)
+    across = [part[0] for part in pairs.cross(normal, ray)]
+    length = sum(part[0] * part[0] for part in normal)
+    sine = ops.sqrt(sum(part * part for part in across) / ops.where(length > 0, length, 1.0))
+    return ops.where(facing == 0, 0.0, distance), ops.minimum(sine, 1.0)

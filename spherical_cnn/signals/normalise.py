@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from spherical_cnn.signals.signal import Mesh, ShapeError
+from spherical_cnn.signals.signal import Mesh, ShapeError, without_slivers
 
 # The default is the smallest enclosing sphere: it exists for every shape, watertight or not, does
 # not depend on how finely or how often a surface is meshed, and no distance exceeds 1.
@@ -37,7 +37,7 @@ def normalised(mesh, centre="sphere"):
         middle = np.average(vertices[mesh.faces].mean(1), axis=0, weights=areas)
     else:
         middle = _centre_of_volume(vertices, mesh.faces)
-    return Mesh(_unit_radius(vertices - middle), mesh.faces)
+    return without_slivers(mesh._replace(vertices=_unit_radius(vertices - middle)))
 
 
 def normalised_points(points, centre="sphere"):

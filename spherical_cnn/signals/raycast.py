@@ -6,38 +6,45 @@ import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
-from spherical_cnn.signals.rays import cone_of, rays_of
-from spherical_cnn.signals.signal import ShapeError, complex_samples
+from spherical_cnn.signals.exactcast import Cones
+from spherical_cnn.signals.rays import NEAREST, cone_of, rays_of
+from spherical_cnn.signals.signal import complex_samples, sine_of, without_slivers
 
-# Shares of the mesh's radius: rays start this far outside it, and a surface nearer to the centre
-# than rounding can tell is not met.
-_MARGIN = 1e-2
-_NEAREST = 1e-6
+_MARGIN = 1e-2  # share of the mesh's radius: rays start this far outside it
+_GRAZING = 2e-3  # cosine between ray and normal under which Embree's triangle is not trusted
 
 
 class RayCaster:
-    """A mesh, indexed for casting rays from a centre to its farthest surface.
+    """A mesh, indexed for casting rays from a center to its farthest surface.
 
-    The farthest surface point seen from the centre is the first one seen from outside, so each ray
-    is cast once, inwards, and ends at the centre: what lies beyond it is not met. Under a pose
+    The farthest surface point seen from the center is the first one seen from outside, so each ray
+    is cast once, inwards, and ends at the center: what lies beyond it is not met. Embree finds the
+    triangle, in float32; the distance is that of its plane, in float64. For a ray that lies in the
+    triangle, or nearly so, all triangles are tried in float64. Under a pose
     `x ↦ R S (x - c)` the rays are moved in place of the mesh. Distances along a ray carry over,
     normals go by the inverse transpose.
 
     Args:
-        mesh: `Mesh`, checked and normalised (see `spherical_cnn.signals.mesh`); Embree computes in
-            float32, to about 1e-7 of the mesh's radius.
+        mesh: `Mesh`, checked and normalised (see `spherical_cnn.signals.mesh`).
+
+    Raises:
+        ShapeError: if no face has an area.
     """
 
     def __init__(self, mesh):
+        mesh = without_slivers(mesh)
         normals = mesh.face_normals()
-        length = _norm(normals.T)
-        proper = length > 0  # others have no normal, and nothing to hit
-        if not proper.any():
-            raise ShapeError(f"zero area: all {len(normals)} faces are lines or points")
-        self._normals = (normals[proper] / length[proper, None]).T.astype("f4", order="C")
-        self._radius = _norm(mesh.vertices.T).max()
+        normals /= np.sqrt(np.einsum("fi,fi->f", normals, normals))[:, None]
+        self._normals = np.ascontiguousarray(normals.T)
+        self._corners = np.ascontiguousarray(mesh.vertices[mesh.faces].transpose(1, 2, 0))
+        self._offsets = np.einsum("if,if->f", self._corners[0], self._normals)
+        distance = _norm(mesh.vertices.T)
+        order = np.argsort(-distance)
+        self._vertices = np.ascontiguousarray(mesh.vertices[order].T)
+        self._inward = -distance[order]
+        self._radius = distance.max()
         self.scene = EmbreeScene(robust=True)
-        TriangleMesh(self.scene, mesh.vertices.astype("f4"), mesh.faces[proper].astype("i4"))
+        TriangleMesh(self.scene, mesh.vertices.astype("f4"), mesh.faces.astype("i4"))
 
     def signal(self, grid, pose, rings=0):
         """Signal of the mesh in one pose.
@@ -54,33 +61,91 @@ class RayCaster:
         """
         n = grid.resolution
         if not rings:
-            return self._samples(rays_of(grid), pose).reshape(n, n).T
-        cone = cone_of(grid, rings)
-        distance = sine = np.float32(0)
-        for rays in cone:
-            samples = self._samples(rays, pose)
-            length = np.abs(samples)
-            distance = distance + length / len(cone)
-            sine = sine + samples.imag / (length + np.float32(1e-8)) / len(cone)
-        samples = distance * (np.sqrt(np.maximum(1 - sine**2, 0)) + 1j * sine)
-        return samples.astype(np.complex64).reshape(n, n).T
+            distance, cosine = self._look(rays_of(grid), pose)
+            sine = sine_of(cosine)
+        else:
+            distance = sine = 0
+            cone = cone_of(grid, rings)
+            for rays in cone:
+                length, cosine = self._look(rays, pose)
+                distance = distance + length / len(cone)
+                sine = sine + np.where(length, sine_of(cosine), 0) / len(cone)
+            cosine = sine_of(sine)
+        return complex_samples(distance, cosine, sine).reshape(n, n).T
 
-    def _samples(self, rays, pose):
-        """Complex samples `(k,)` of the mesh in one pose along unit vectors `(3, k)` float32."""
-        inverse = pose.inverse.astype(np.float32)
-        moved, rigid = inverse @ rays, pose.rigid
-        if not rigid:
+    def _look(self, rays, pose):
+        """Distance, 0 where nothing is met, and cosine of the angle with the normal, `(k,)` each.
+
+        Args:
+            rays: `(3, k)` float64 unit vectors.
+            pose: `Pose`.
+        """
+        inverse = pose.inverse
+        moved = inverse @ rays
+        if not pose.rigid:
             stretch = _norm(moved)
             moved /= stretch
-        start, hits = self.cast(pose.centre, moved)
-        distance = start - hits["tfar"]
-        distance[hits["primID"] < 0] = 0
-        normals = self._normals.take(hits["primID"], axis=1, mode="wrap")  # -1, no hit: any
-        if not rigid:
-            moved, normals = rays, inverse.T @ normals
-            normals /= _norm(normals)
+        faces, distance, cosine = self._farthest(moved, np.asarray(pose.centre, float))
+        if not pose.rigid:
             distance /= stretch
-        return complex_samples(distance, moved, normals)
+            normals = inverse.T @ self._normals.take(faces, axis=1, mode="wrap")
+            cosine = np.einsum("ij,ij->j", rays, normals) / _norm(normals)
+        distance[faces < 0] = 0
+        return distance, cosine
+
+    def _farthest(self, directions, centre):
+        """The farthest triangle along rays from `centre`, its distance, and cosine to its normal.
+
+        Args:
+            directions: `(3, k)` float64 unit vectors.
+            centre: `(3,)`.
+
+        Returns:
+            `(faces, distance, cosine)`, `(k,)` each: index of the triangle, -1 for a ray that meets
+            none, whose other values mean nothing.
+        """
+        away = centre if centre.any() else None  # from the origin
+        reach = self._radius if away is None else self._reach(centre)
+        faces = self._first(directions, away)
+        distance, cosine = self._plane(faces, directions, away)
+        grazing = np.abs(cosine) < _GRAZING
+        grazing &= faces >= 0
+        if grazing.any():
+            rays = directions[:, grazing]
+            cones = Cones(self._corners - centre[:, None], NEAREST * self._radius)
+            faces[grazing] = found = cones.farthest(rays)
+            distance[grazing], cosine[grazing] = self._plane(found, rays, away)
+        return faces, np.minimum(distance, reach, out=distance), cosine
+
+    def _plane(self, faces, directions, away):
+        """Distance of the planes of faces along rays, and cosine between ray and normal."""
+        normals = self._normals.take(faces, axis=1, mode="wrap")  # -1, none: any
+        cosine = np.einsum("ij,ij->j", directions, normals)
+        distance = self._offsets.take(faces, mode="wrap")
+        if away is not None:
+            distance -= np.einsum("i,ij->j", away, normals)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            distance /= cosine
+        return distance, cosine
+
+    def _first(self, directions, away):
+        """The first triangle that each ray meets from outside inwards, in float32, -1 if none."""
+        radius = self._radius + (0 if away is None else np.sqrt(away @ away))
+        start = np.float32((1 + _MARGIN) * radius)
+        inwards = np.negative(directions.T, dtype=np.float32)
+        origins = inwards * -start
+        if away is not None:
+            origins += away.astype(np.float32)
+        lengths = np.full(len(inwards), start - NEAREST * radius, np.float32)
+        return self.scene.run(origins, inwards, dists=lengths, query="INTERSECT")
+
+    def _reach(self, centre):
+        """Distance of the farthest vertex from `centre`."""
+        # That vertex is nearer to the origin than the farthest from there by 2 |c| at most.
+        nearest = self._radius - 2 * np.sqrt(centre @ centre)
+        count = np.searchsorted(self._inward, -nearest, side="right")
+        offset = self._vertices[:, :count] - centre[:, None]
+        return np.sqrt(np.einsum("ij,ij->j", offset, offset).max())
 
     def brightness(self, rotation, eye, pixels):
         """How the mesh looks from far away, lit from there.
@@ -100,31 +165,10 @@ class RayCaster:
         right, up, towards = (np.asarray(eye) @ rotation).astype("f4")  # seen from the mesh
         start = x.reshape(-1, 1) * right + y.reshape(-1, 1) * up + radius * towards
         rays = np.broadcast_to(-towards, start.shape).astype("f4")
-        hits = self.scene.run(start.astype("f4"), rays, query="INTERSECT", output=True)
-        cosine = np.abs(towards @ self._normals.take(hits["primID"], axis=1, mode="wrap"))
-        cosine[hits["primID"] < 0] = np.nan
+        faces = self.scene.run(start.astype("f4"), rays, query="INTERSECT")
+        cosine = np.abs(towards @ self._normals.take(faces, axis=1, mode="wrap"))
+        cosine[faces < 0] = np.nan
         return cosine.reshape(pixels, pixels)
-
-    def cast(self, centre, directions):
-        """Casts rays along unit vectors `(3, k)` float32 from `centre`, from outside inwards.
-
-        Returns:
-            `(start, hits)`: where the rays start, as a distance from the centre, and Embree's
-            arrays; a hit's distance from the centre is the start less its `tfar`.
-        """
-        radius = self._radius + np.linalg.norm(centre)
-        start = np.float32((1 + _MARGIN) * radius)
-        inwards = np.negative(directions.T)
-        origins = start * directions.T
-        origins += np.asarray(centre, np.float32)
-        hits = self.scene.run(
-            origins,
-            inwards,
-            dists=np.full(len(inwards), start - _NEAREST * radius, np.float32),
-            query="INTERSECT",
-            output=True,
-        )
-        return start, hits
 
 
 def _norm(vectors):

@@ -1,4 +1,4 @@
-"""The rays along which a shape is looked at."""
+"""The rays along which a shape is sampled."""
 
 from __future__ import annotations
 
@@ -6,17 +6,25 @@ import functools
 
 import numpy as np
 
+# A face is not met by rays at a smaller angle to it, radians: it is seen edge-on. Where such a ray
+# does cross a face, it passes within this share of the face's radius of one of its edges.
+EDGE_ON = 5e-5
+# Share of the mesh's radius: a surface nearer to the center than this is not met.
+NEAREST = 1e-6
+
 
 @functools.lru_cache(maxsize=8)
 def rays_of(grid):
-    """Directions `(3, n²)` float32, longitude before colatitude as in a record."""
-    return grid.directions.T.reshape(3, -1).astype("f4", order="C")
+    """Directions `(3, n²)` float64, longitude before colatitude as in a record."""
+    rays = np.ascontiguousarray(grid.directions.T.reshape(3, -1))
+    rays.flags.writeable = False
+    return rays
 
 
 @functools.lru_cache(maxsize=4)
 def cone_of(grid, rings):
-    """List of directions `(3, n²)` float32: each sample's, then those about it, ring by ring."""
-    rays = rays_of(grid).astype(np.float64)
+    """List of directions `(3, n²)` float64: each sample's, then those about it, ring by ring."""
+    rays = rays_of(grid)
     theta, phi = np.meshgrid(grid.colatitude, grid.longitude)
     theta, phi = theta.ravel(), phi.ravel()
     south = np.stack([np.cos(theta) * np.cos(phi), np.cos(theta) * np.sin(phi), -np.sin(theta)])
@@ -27,4 +35,4 @@ def cone_of(grid, rings):
         for turn in 2 * np.pi * np.arange(6 * ring) / (6 * ring):
             aside = np.cos(turn) * south + np.sin(turn) * east
             cone.append(np.cos(angle) * rays + np.sin(angle) * aside)
-    return [directions.astype("f4", order="C") for directions in cone]
+    return cone

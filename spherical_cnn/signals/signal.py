@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+_FLATTEST = 1e-6  # height of a face over its longest edge: under this it has no area
+
 
 class ShapeError(ValueError):
     """A shape that cannot become a signal; the message says what was found and expected."""
@@ -62,21 +64,57 @@ class Pose:
         return (points - self.centre) @ self.matrix.T
 
 
-def complex_samples(distance, rays, normals):
+def without_slivers(mesh):
+    """The mesh without faces that have no area: no ray can be said to meet them.
+
+    A face has none if it is lower than a millionth of its longest edge, or than float32 can tell
+    apart at the size of the mesh. The corners of a line, written as decimal fractions, span an area
+    of rounding, and a normal of any direction.
+
+    Args:
+        mesh: `Mesh`.
+
+    Returns:
+        `Mesh`, of the same vertices.
+
+    Raises:
+        ShapeError: if no face has an area.
+    """
+    corners = mesh.vertices[mesh.faces]
+    edges = corners - np.roll(corners, 1, axis=1)
+    longest = np.sqrt(np.einsum("fei,fei->fe", edges, edges).max(1))
+    normals = mesh.face_normals()
+    twice_area = np.sqrt(np.einsum("fi,fi->f", normals, normals))
+    finest = 4 * np.finfo(np.float32).eps * np.abs(mesh.vertices).max()
+    proper = twice_area > longest * np.maximum(_FLATTEST * longest, finest)
+    if not proper.any():
+        raise ShapeError(
+            f"none of {len(proper)} faces has an area: the corners of each are on a line. Expected "
+            "a surface"
+        )
+    return mesh if proper.all() else mesh._replace(faces=mesh.faces[proper])
+
+
+def complex_samples(distance, cosine, sine):
     """Samples of a signal.
 
     Args:
-        distance: `(k,)` float32, of the farthest surface point, 0 where there is none.
-        rays: `(3, k)` float32 unit vectors.
-        normals: of the surface there, likewise, of either sign.
+        distance: of the farthest surface point, 0 where there is none.
+        cosine: of the angle between ray and normal there, of either sign, of the same shape.
+        sine: of that angle.
 
     Returns:
-        `(k,)` complex64: `distance · exp(i·angle)`.
+        complex64 of that shape: `distance · exp(i·angle)`.
     """
-    cosine = np.einsum("ij,ij->j", rays, normals)
-    across = normals * -cosine  # from the cosine alone the sine of a small angle is lost
-    across += rays
     samples = np.empty(distance.shape, np.complex64)
-    np.multiply(distance, np.abs(cosine), out=samples.real)
-    np.multiply(distance, np.sqrt(np.einsum("ij,ij->j", across, across)), out=samples.imag)
+    distance = distance.astype(np.float32)
+    np.multiply(np.abs(cosine).astype(np.float32), distance, out=samples.real)
+    np.multiply(sine, distance, out=samples.imag)
     return samples
+
+
+def sine_of(cosine):
+    """Float32 sines of angles of given cosines, float64, also of small angles; or the reverse."""
+    squared = cosine * cosine
+    squared = np.subtract(1, squared, out=squared).astype(np.float32)
+    return np.sqrt(np.maximum(squared, 0, out=squared), out=squared)
