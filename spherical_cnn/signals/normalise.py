@@ -22,7 +22,7 @@ def normalised(mesh, centre="sphere"):
             `"volume"`, centroid of the enclosed volume.
 
     Returns:
-        `Mesh`.
+        `Mesh`; its `normals`, if it has any, are those of `mesh`.
 
     Raises:
         ShapeError: if the volume is asked for and the mesh is not watertight.
@@ -37,7 +37,7 @@ def normalised(mesh, centre="sphere"):
         middle = np.average(vertices[mesh.faces].mean(1), axis=0, weights=areas)
     else:
         middle = _centre_of_volume(vertices, mesh.faces)
-    return Mesh(_unit_radius(vertices - middle), mesh.faces)
+    return mesh._replace(vertices=_unit_radius(vertices - middle))
 
 
 def normalised_points(points, centre="sphere"):

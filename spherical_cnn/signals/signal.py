@@ -17,10 +17,18 @@ class ShapeError(ValueError):
 
 
 class Mesh(NamedTuple):
-    """Triangles: `vertices` `(v, 3)` float64, `faces` `(f, 3)` integer rows of vertices."""
+    """Triangles.
+
+    Args:
+        vertices: `(v, 3)` float64.
+        faces: `(f, 3)` integer rows of vertices.
+        normals: `(f, 3)` float64 unit normals of the faces, of either sign, where they are known
+            better than from the corners, as for scanned points; `None` otherwise.
+    """
 
     vertices: np.ndarray
     faces: np.ndarray
+    normals: np.ndarray | None = None
 
     def face_normals(self):
         """`(f, 3)`: at right angles to each face, as long as twice its area."""

@@ -124,7 +124,7 @@ TETRAHEDRON = Mesh(
 
 def finer(mesh):
     """The same surface, one face cut into many, no vertex of its own on the neighbours' edges."""
-    vertices, faces = mesh
+    vertices, faces, _ = mesh
     middle = vertices[faces[0]].mean(0)
     for _ in range(8):
         (a, b, c), new = faces[0], len(vertices)
