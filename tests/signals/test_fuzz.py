@@ -137,11 +137,11 @@ def read(kind, suffix, data):
     """A finite shape, or a `ShapeError` that says something."""
     try:
         if kind == "mesh":
-            vertices, faces = read_mesh(data, suffix)
+            vertices, faces, _ = read_mesh(data, suffix)
         elif kind == "voxels":
-            vertices, faces = voxel_mesh(read_voxels(data, suffix))
+            vertices, faces, _ = voxel_mesh(read_voxels(data, suffix))
         else:
-            assert isinstance(read_points(data, suffix), np.ndarray)
+            assert isinstance(read_points(data, suffix).points, np.ndarray)
             return
     except ShapeError as error:
         assert str(error)
