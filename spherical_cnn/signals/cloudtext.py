@@ -45,7 +45,7 @@ def read_text(data, suffix):
     count, title = None, None
     while filled:
         line = lines[filled[0]]
-        if count is None and title is None and re.fullmatch(rb"\d{1,15}", line):
+        if count is None and re.fullmatch(rb"\d{1,15}", line):
             count = int(line)
         elif title is None and not any(map(_begins_as_number, _split(line, _separator(line)))):
             title = filled[0]

@@ -83,7 +83,9 @@ def surface(points, normals=None, neighbours=NEIGHBOURS, reach=REACH):
     limit = reach * spacing[faces, 0].mean(1)
     taken = (longest < limit * limit) & (area > _FLATTEST * longest)
     if not taken.any():
-        raise ShapeError(f"{len(points)} points span no triangle; they seem to be on a line")
+        raise ShapeError(
+            f"{len(points)} points span no triangle, as if on a line; expected those of a surface"
+        )
     faces = faces[taken]
     if normals is None:
         return Mesh(points, faces)

@@ -44,7 +44,10 @@ def voxel_mesh(volume):
         raise ShapeError("volume holds numbers that are not finite, expected finite ones")
     occupied = volume > 0.5 if volume.dtype.kind == "f" else volume != 0
     if not occupied.any():
-        raise ShapeError(f"empty: none of {' × '.join(map(str, volume.shape))} cells is occupied")
+        raise ShapeError(
+            f"empty: none of {' × '.join(map(str, volume.shape))} cells is occupied; expected "
+            "some that are not 0, or above one half in floating-point numbers"
+        )
     vertices, faces, _, _ = marching_cubes(np.pad(occupied, 1).astype("f4"), 0.5)
     return Mesh(vertices.astype(np.float64), faces)
 

@@ -85,6 +85,7 @@ FILES = {
     **{(kind, ".npz"): [array_file(array) for array in ARRAYS[kind]] for kind in ARRAYS},
     ("voxels", ".binvox"): [binvox(BALL)],
     ("points", ".xyz"): [XYZ],
+    ("points", ".csv"): [b"x,y,z\n" + XYZ.replace(b" ", b","), b"80\n" + XYZ.replace(b" ", b";")],
     ("points", ".ply"): encoded(trimesh.PointCloud(CLOUD), ".ply"),
 }
 IDS = [kind + suffix for kind, suffix in FILES]

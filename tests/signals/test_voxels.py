@@ -42,11 +42,12 @@ def header(shape, dtype="'|b1'"):
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
 
 
-def npz(*members, compression=zipfile.ZIP_DEFLATED):
+def npz(*members, compression=zipfile.ZIP_DEFLATED, names=None):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", compression) as archive:
         for number, data in enumerate(members):
-            archive.writestr(f"array{number}.npy", data)
+            name = names[number] if names else f"array{number}"
+            archive.writestr(f"{name}.npy", data)
     return file.getvalue()
 
 
@@ -55,6 +56,9 @@ ENCODERS = {
     "npy by column": lambda volume: npy(np.asfortranarray(volume)),
     "npy of format 2.0": lambda volume: npy(volume, version=(2, 0)),
     "npz": lambda volume: npz(npy(volume)),
+    "npz of named arrays": lambda volume: npz(
+        npy([1.0]), npy(volume), names=["scale", "Occupancy"]
+    ),
     "npz stored": lambda volume: npz(npy(volume), compression=zipfile.ZIP_STORED),
     "binvox": binvox,
 }
@@ -68,6 +72,26 @@ def test_files_hold_the_volume(encoder):
 
 def test_binvox_with_a_side_of_one_cell():
     np.testing.assert_array_equal(read_voxels(binvox(WEDGE[:, 1:2]), ".binvox"), WEDGE[:, 1:2])
+
+
+LINES = [b"dim 7 6 5", b"translate -0.5 0 2.5", b"scale 3.5", b"data"]
+HEADERS = {
+    "a remark": [b"# by trimesh", *LINES],
+    "remarks in Latin-1": [*LINES[:2], b"# K\xf6ln", b"", *LINES[2:]],
+    "dim last": [*LINES[1:3], LINES[0], b"data"],
+    "an unknown keyword": [b"units mm", *LINES],
+    "nothing but dim": [LINES[0], b"data"],
+    "blanks": [b" dim\t7  6 5 \t", b"data  "],
+    "CR LF": [line + b"\r" for line in LINES],
+}
+
+
+@pytest.mark.parametrize("tail", [b"", b"\n", b"\r\n", b" \n\n", b"\0\0"])
+@pytest.mark.parametrize("case", HEADERS)
+def test_binvox_headers_as_other_programs_write_them(case, tail):
+    runs = binvox(WEDGE).partition(b"data\n")[2]
+    data = b"\n".join([b"#binvox 1", *HEADERS[case], runs + tail])
+    np.testing.assert_array_equal(read_voxels(data, ".binvox"), WEDGE)
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
@@ -181,7 +205,14 @@ REFUSED = {
         binvox(WEDGE) + b"\1\1",
         "2 bytes behind the runs that fill the sides .7, 6, 5.; expected none",
     ),
-    "half a run": (".binvox", binvox(WEDGE) + b"\1", "expected"),
+    "half a run": (".binvox", binvox(WEDGE) + b"\1", "1 bytes behind the runs that fill the sides"),
+    "cut runs": (".binvox", binvox(WEDGE)[:-1], r"210 cells, runs of \d+ cells; .* cut short"),
+    "no dim": (".binvox", binvox(WEDGE).replace(b"dim", b"din"), "found lines of dim: none"),
+    "two arrays in a row": (".npy", ONE + ONE, "a second array behind the first, expected one"),
+    "cut data": (".npy", ONE[:-1], "in a file of 337 bytes; expected a whole file|cut short"),
+    "no text": (".npy", header((1, 1, 1), "'<U0'"), "dtype <U0, expected numbers"),
+    "40 axes": (".npy", header((1,) * 40), "in a file of"),
+    "two volumes": (".npz", npz(ONE, ONE, names=["volume", "voxels"]), "volume .*, voxels .*; exp"),
 }
 
 
