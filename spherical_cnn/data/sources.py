@@ -16,6 +16,7 @@ from spherical_cnn.signals.signal import ShapeError
 
 SPLITS = ("train", "val", "test")
 EMBEDDED = "embedded"
+_OWN_SUFFIXES = frozenset(SUFFIXES) - {".csv", ".txt"}  # these may hold remarks and annotations
 
 
 class Item(NamedTuple):
@@ -154,8 +155,10 @@ def _embedded(counts, seed):
 def _folder(folder, splits):
     items, ignored, sizes = [], [], []
     unused = set(splits or ())
-    for split, class_name, path in _files(folder):
-        name = os.path.relpath(path, folder)
+    files = list(_files(folder))
+    beside = {os.path.dirname(path) for *_, path in files if _suffix(path) in _OWN_SUFFIXES}
+    for split, class_name, path in files:
+        name, suffix = os.path.relpath(path, folder), _suffix(path)
         if splits is not None:
             unused.discard(name)
             split = splits.get(name)
@@ -163,10 +166,12 @@ def _folder(folder, splits):
             ignored.append((readable(name), "not a folder of a class"))
         elif split is None:
             ignored.append((readable(name), "not in the split file"))
-        elif _is_folder(path) and os.path.splitext(path)[1].lower() not in SUFFIXES:
+        elif _is_folder(path) and suffix not in SUFFIXES:
             ignored.append((readable(name), "a folder; expected files here"))
-        elif os.path.splitext(path)[1].lower() not in SUFFIXES:
+        elif suffix not in SUFFIXES:
             ignored.append((readable(name), f"not a shape: suffix none of {' '.join(SUFFIXES)}"))
+        elif splits is None and suffix not in _OWN_SUFFIXES and os.path.dirname(path) in beside:
+            ignored.append((readable(name), "not a shape: text beside shapes of other suffixes"))
         else:
             items.append(Item(split, readable(class_name), readable(name), FileOrigin(path)))
             sizes.append((split, readable(name), _size(path)))
@@ -201,6 +206,10 @@ def _files(folder):
                     yield name, class_name, os.path.join(path, file)
             else:
                 yield "train", class_name, path
+
+
+def _suffix(path):
+    return os.path.splitext(path)[1].lower()
 
 
 def _is_folder(path):

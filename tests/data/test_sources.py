@@ -85,6 +85,23 @@ def test_folders_of_another_layout_are_told_the_one_expected(
     refused(ConfigError, message, add(tmp_path / "shapes", *files), out, SMALL)
 
 
+def test_text_beside_shapes_is_no_shape_unless_a_split_file_lists_it(source, out, tmp_path):
+    cloud = np.random.default_rng(0).normal(size=(99, 3))
+    for name in ("bed/train/0.txt", "bed/train/points.csv", "sofa/train/0.txt", "sofa/test/1.csv"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        np.savetxt(source / name, cloud)
+    manifest = build(source, out, SMALL)
+    assert manifest["counts"]["train"] == {"bed": 3, "chair": 3, "sofa": 1}
+    assert {entry["name"]: entry["reason"] for entry in manifest["skipped"]} == dict.fromkeys(
+        ("bed/train/0.txt", "bed/train/points.csv"),
+        "not a shape: text beside shapes of other suffixes",
+    )
+    rows = "name,split\nbed/train/0.txt,train\nbed/train/1.off,test\n"
+    (tmp_path / "s.csv").write_text(rows)
+    counts = build(source, out / "listed", SMALL, tmp_path / "s.csv")["counts"]
+    assert counts == {"train": {"bed": 1}, "test": {"bed": 1}}
+
+
 # Split files
 
 
