@@ -79,7 +79,7 @@ def measure(cases, grid, seed, count, neighbours=NEIGHBOURS, reach=REACH):
     for number, (mesh, poses, truths) in enumerate(cases):
         points = draw(mesh, count, np.random.default_rng([seed, number, count]))
         start = time.perf_counter()
-        cloud = surface(points, neighbours, reach)
+        cloud = surface(points, neighbours=neighbours, reach=reach)
         caster = RayCaster(cloud)
         caster.signal(SphericalGrid(1), Pose())  # the first rays make Embree's index
         build.append(time.perf_counter() - start)

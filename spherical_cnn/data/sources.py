@@ -2,24 +2,21 @@
 
 import csv
 import dataclasses
-import functools
 import hashlib
 import json
 import os
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from spherical_cnn.data import archives
 from spherical_cnn.data.flags import ConfigError, either
 from spherical_cnn.signals import procedural
-from spherical_cnn.signals.files import read_arrays, read_bytes
+from spherical_cnn.signals.files import read_bytes
 from spherical_cnn.signals.shape import SUFFIXES, mesh_of_array, mesh_of_file, mesh_of_mesh
 from spherical_cnn.signals.signal import ShapeError
 
 SPLITS = ("train", "val", "test")
 EMBEDDED = "embedded"
-_ARCHIVE_BYTES = 4 * 2**30
-_MAX_CLASSES = 100_000
+_OWN_SUFFIXES = frozenset(SUFFIXES) - {".csv", ".txt"}  # these may hold remarks and annotations
 
 
 class Item(NamedTuple):
@@ -67,15 +64,18 @@ class FileOrigin:
 
 @dataclasses.dataclass(frozen=True)
 class ArrayOrigin:
-    """A shape in a row of an array in an `.npz`."""
+    """A shape in a row of an array in an `.npz`, and its normals in another."""
 
     path: str
     key: str
     row: int
+    normals: str = ""
 
     def mesh(self, limit, **options):
         """See `mesh_of_array`; the archive is unpacked once per process."""
-        return mesh_of_array(_archive(self.path)[self.key][self.row], **options)
+        arrays = archives.unpacked(self.path)
+        normals = arrays[self.normals][self.row] if self.normals else None
+        return mesh_of_array(arrays[self.key][self.row], normals=normals, **options)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +97,7 @@ def find_shapes(source, split_file=None, embedded_shapes=(1000, 100, 300), seed=
     Args:
         source: a folder `class/train/file` (or `val`, `test`; or `class/file`, all of it train);
             an `.npz` with `x_train`, `y_train`, `x_test`, `y_test` or `x`, `y`, optionally
-            `classes` and `name`; or `"embedded"`.
+            `normals`, `classes` and `name`, see `archives`; or `"embedded"`.
         split_file: CSV with the columns `name`, `split`: paths within the folder, or names in the
             `.npz`, alone or as `manifest.json` has them; it alone then decides. What it does not
             list is not used.
@@ -155,8 +155,10 @@ def _embedded(counts, seed):
 def _folder(folder, splits):
     items, ignored, sizes = [], [], []
     unused = set(splits or ())
-    for split, class_name, path in _files(folder):
-        name = os.path.relpath(path, folder)
+    files = list(_files(folder))
+    beside = {os.path.dirname(path) for *_, path in files if _suffix(path) in _OWN_SUFFIXES}
+    for split, class_name, path in files:
+        name, suffix = os.path.relpath(path, folder), _suffix(path)
         if splits is not None:
             unused.discard(name)
             split = splits.get(name)
@@ -164,10 +166,12 @@ def _folder(folder, splits):
             ignored.append((readable(name), "not a folder of a class"))
         elif split is None:
             ignored.append((readable(name), "not in the split file"))
-        elif _is_folder(path) and os.path.splitext(path)[1].lower() not in SUFFIXES:
+        elif _is_folder(path) and suffix not in SUFFIXES:
             ignored.append((readable(name), "a folder; expected files here"))
-        elif os.path.splitext(path)[1].lower() not in SUFFIXES:
+        elif suffix not in SUFFIXES:
             ignored.append((readable(name), f"not a shape: suffix none of {' '.join(SUFFIXES)}"))
+        elif splits is None and suffix not in _OWN_SUFFIXES and os.path.dirname(path) in beside:
+            ignored.append((readable(name), "not a shape: text beside shapes of other suffixes"))
         else:
             items.append(Item(split, readable(class_name), readable(name), FileOrigin(path)))
             sizes.append((split, readable(name), _size(path)))
@@ -204,88 +208,32 @@ def _files(folder):
                 yield "train", class_name, path
 
 
+def _suffix(path):
+    return os.path.splitext(path)[1].lower()
+
+
 def _is_folder(path):
     return os.path.isdir(path)  # false, too, where links go round in a circle
 
 
 def _npz(path, splits):
-    arrays = _archive(path)
-    keys = {key.lower(): key for key in arrays}
-    suffixes = {s: f"_{s}" for s in SPLITS if {f"x_{s}", f"y_{s}"} <= set(keys)}
-    if not suffixes and {"x", "y"} <= set(keys):
-        suffixes = {"train": ""}
-    if not suffixes:
-        raise ConfigError(
-            f"{path}: found arrays {', '.join(sorted(arrays))}; expected x_train, y_train, "
-            "x_test, y_test or x, y"
-        )
-    labels = {split: _labels(path, arrays, keys, suffix) for split, suffix in suffixes.items()}
-    classes = _class_names(path, arrays, keys, np.concatenate(list(labels.values())))
+    parts, classes = archives.read_parts(path)
     items, ignored = [], []
     unused = set(splits or ())
-    for split, suffix in suffixes.items():
-        key = keys[f"x{suffix}"]
-        for row, (name, label) in enumerate(
-            zip(_names(path, arrays, keys, suffix, len(labels[split])), labels[split], strict=True)
-        ):
-            unique = readable(f"{key}/{row:06d}" + f"/{name}" * bool(name))
+    for part in parts:
+        for row, label in enumerate(part.labels):
+            name = part.names[row] if part.names else ""
+            unique = readable(f"{part.key}/{row:06d}" + f"/{name}" * bool(name))
             listed = unique if unique in unused else name
             unused.discard(listed)
-            item_split = split if splits is None else splits.get(listed)
+            item_split = part.split if splits is None else splits.get(listed)
             if item_split is None:
                 ignored.append((unique, "not in the split file"))
                 continue
-            items.append(Item(item_split, classes[label], unique, ArrayOrigin(path, key, row)))
+            origin = ArrayOrigin(path, part.key, row, part.normals)
+            items.append(Item(item_split, classes[label], unique, origin))
     _check_unused(unused, path)
-    return Source(items, classes, ignored, _digest(read_bytes(path, _ARCHIVE_BYTES)))
-
-
-def _labels(path, arrays, keys, suffix):
-    x, y = arrays[keys[f"x{suffix}"]], arrays[keys[f"y{suffix}"]]
-    if y.ndim != 1 or y.dtype.kind not in "iu" or x.ndim < 1 or len(x) != len(y) or not len(y):
-        raise ConfigError(
-            f"{path}: x{suffix} of shape {x.shape}, y{suffix} of shape {y.shape} and {y.dtype}; "
-            "expected one integer label a shape"
-        )
-    if y.min() < 0 or y.max() >= _MAX_CLASSES:
-        raise ConfigError(
-            f"{path}: labels {y.min()} … {y.max()} in y{suffix}, expected 0 … {_MAX_CLASSES - 1}"
-        )
-    return y.astype(np.int64)
-
-
-def _class_names(path, arrays, keys, labels):
-    if "classes" not in keys:
-        return [f"class_{i}" for i in range(labels.max() + 1)]
-    classes = [_asreadable(name) for name in np.atleast_1d(arrays[keys["classes"]])]
-    if labels.max() >= len(classes) or len(set(classes)) < len(classes):
-        raise ConfigError(
-            f"{path}: {len(set(classes))} different names in classes for labels up to "
-            f"{labels.max()}; expected a name a label"
-        )
-    return classes
-
-
-def _names(path, arrays, keys, suffix, count):
-    if f"name{suffix}" not in keys:
-        return [""] * count
-    names = [_asreadable(name) for name in np.atleast_1d(arrays[keys[f"name{suffix}"]])]
-    if len(names) != count:
-        raise ConfigError(f"{path}: {len(names)} names in name{suffix} for {count} shapes")
-    return names
-
-
-def _archive(path):
-    state = os.stat(path)
-    return _unpacked(path, state.st_mtime_ns, state.st_size)
-
-
-@functools.lru_cache(maxsize=1)
-def _unpacked(path, *_):
-    try:
-        return read_arrays(read_bytes(path, _ARCHIVE_BYTES), ".npz")
-    except ShapeError as error:
-        raise ConfigError(f"{path}: {error}") from error
+    return Source(items, classes, ignored, _digest(read_bytes(path, archives.MAX_BYTES)))
 
 
 def _read_splits(path):
@@ -322,10 +270,6 @@ def _check_unused(unused, source):
             f"{readable(source)}: of the names in the split file, {len(unused)} are not there, "
             f"such as {readable(min(unused))}"
         )
-
-
-def _asreadable(value):
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 def readable(name):

@@ -76,7 +76,7 @@ def checked(mesh):
         ShapeError: if there are no faces, a face names a vertex that is not there, or a coordinate
             is not finite.
     """
-    vertices, faces = mesh
+    vertices, faces, _ = mesh
     if faces.ndim != 2 or faces.shape[1] != 3 or not len(faces):
         raise ShapeError(f"no faces: {len(vertices)} vertices, faces of shape {faces.shape}")
     if faces.min() < 0 or faces.max() >= len(vertices):
@@ -95,7 +95,7 @@ def checked(mesh):
         size = np.abs(vertices - vertices[0]).max()
     if not np.isfinite(size):
         raise ShapeError("extent is inf, expected a positive finite number")
-    return Mesh(vertices, faces)
+    return mesh._replace(vertices=vertices, faces=faces)
 
 
 def _off(data):

@@ -22,7 +22,7 @@ def normalised(mesh, centre="sphere"):
             `"volume"`, centroid of the enclosed volume.
 
     Returns:
-        `Mesh`.
+        `Mesh`; its `normals`, if it has any, are those of `mesh`.
 
     Raises:
         ShapeError: if the volume is asked for and the mesh is not watertight.

@@ -190,13 +190,13 @@ def spin(mesh, count, axis=2) -> list[Mesh]:
 
 def both(*meshes) -> list[Mesh]:
     """The meshes and their mirror images in the plane y = 0."""
-    return [*meshes, *(Mesh(v * [1, -1, 1], f[:, ::-1]) for v, f in meshes)]
+    return [*meshes, *(Mesh(v * [1, -1, 1], f[:, ::-1]) for v, f, _ in meshes)]
 
 
 def stand(parts: Sequence[Mesh]) -> Mesh:
     """The parts as one mesh on the plane z = 0, its bounding box around the z axis."""
-    starts = np.cumsum([0] + [len(vertices) for vertices, _ in parts[:-1]])
-    vertices = np.concatenate([vertices for vertices, _ in parts])
-    faces = np.concatenate([faces + start for (_, faces), start in zip(parts, starts, strict=True)])
+    starts = np.cumsum([0] + [len(part.vertices) for part in parts[:-1]])
+    vertices = np.concatenate([part.vertices for part in parts])
+    faces = np.concatenate([part.faces + start for part, start in zip(parts, starts, strict=True)])
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     return Mesh(vertices - [*(low + high)[:2] / 2, low[2]], faces.astype(np.int64))

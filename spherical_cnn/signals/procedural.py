@@ -216,7 +216,7 @@ def _chair(rng):
         x = rear + bend * (1 - (y / (0.475 * width)) ** 2)
         boards = [panel([rear, 0, back], [0.04, 0.95 * width, 0.12], bend, arch)]
         boards += [tube(curve(a, b, [0, back]), 0.018) for a, b in zip(x, y, strict=True)]
-    parts += [(v + curve(-recline * v[:, 2], 0, height), f) for v, f in boards]
+    parts += [move(board, curve(-recline * board.vertices[:, 2], 0, height)) for board in boards]
     if rng.random() < 0.4:
         high, reach, radius = _between(rng, (0.15, 0.28), (0.4, 0.9), (0.015, 0.03))
         front = rear + reach * depth
@@ -310,7 +310,7 @@ def _ship(rng):
     half[:, 1] = np.minimum(half[:, 1], 0)
     deck = depth + sheer * (2 * s - 1) ** 2
     line = curve(s - 0.5, 0, deck)
-    hull, faces = sweep(half, line, np.transpose([beam * breadth, deck]), axis=0)
+    hull, faces, _ = sweep(half, line, np.transpose([beam * breadth, deck]), axis=0)
     hull[:, 0] += rake * np.clip(4 * hull[:, 0] - 1, 0, 1) * hull[:, 2] / depth
     rig = (_freighter, _liner, _sailer)[rng.integers(3)]
     return stand([Mesh(hull, faces), *rig(rng, beam, depth)])

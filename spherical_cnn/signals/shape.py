@@ -6,12 +6,13 @@ import os
 
 import numpy as np
 
-from spherical_cnn.signals import mesh
-from spherical_cnn.signals.files import MAX_BYTES, read_bytes
+from spherical_cnn.signals import cloudtext, mesh
+from spherical_cnn.signals.clouds import POINT_NAMES, cloud_of_array, cloud_of_arrays
+from spherical_cnn.signals.files import MAX_BYTES, choose, describe, read_arrays, read_bytes
 from spherical_cnn.signals.normalise import normalised, normalised_points
 from spherical_cnn.signals.points import read_points, surface
 from spherical_cnn.signals.signal import ShapeError
-from spherical_cnn.signals.voxels import read_voxels, voxel_mesh
+from spherical_cnn.signals.voxels import VOXEL_NAMES, read_voxels, voxel_mesh
 
 KINDS = ("mesh", "voxels", "points")
 
@@ -19,7 +20,7 @@ _ARRAYS = (".npy", ".npz")  # voxels or points, by their shape
 _SUFFIXES = {
     "mesh": mesh.SUFFIXES,
     "voxels": (".binvox", *_ARRAYS),
-    "points": (".xyz", ".ply", *_ARRAYS),
+    "points": (*cloudtext.SUFFIXES, ".ply", *_ARRAYS),
 }
 SUFFIXES = tuple(sorted({suffix for known in _SUFFIXES.values() for suffix in known}))
 
@@ -37,9 +38,9 @@ def caster_of_file(path, kind="auto", centre="sphere", up="z", limit=MAX_BYTES):
     return _caster(mesh_of_file(path, kind, centre, up, limit))
 
 
-def caster_of_array(array, kind="auto", centre="sphere", up="z"):
+def caster_of_array(array, kind="auto", centre="sphere", up="z", normals=None):
     """`RayCaster` of `mesh_of_array`."""
-    return _caster(mesh_of_array(array, kind, centre, up))
+    return _caster(mesh_of_array(array, kind, centre, up, normals))
 
 
 def caster_of_mesh(shape, centre="sphere", up="z"):
@@ -51,8 +52,10 @@ def mesh_of_file(path, kind="auto", centre="sphere", up="z", limit=MAX_BYTES):
     """Reads, checks and normalises the shape in a file.
 
     Args:
-        path: `.off`, `.obj`, `.ply`, `.stl`: meshes; `.binvox`: voxels; `.xyz`: points; `.npy` or
-            `.npz` of one array: voxels if it is `(a, b, c)`, points if `(n, 3)`.
+        path: `.off`, `.obj`, `.ply`, `.stl`: meshes; `.binvox`: voxels; `.xyz`, `.txt`, `.csv`,
+            `.pts`, …: points, see `cloudtext.read_text`; `.npy` or `.npz` of one array: as in
+            `mesh_of_array`; `.npz` of several: points, and normals beside them, or voxels, by
+            their names, see `POINT_NAMES` and `VOXEL_NAMES`.
         kind: one of `KINDS` to read, say, a `.ply` as points, or `"auto"`.
         centre: see `spherical_cnn.signals.normalise`.
         up: the axis that is up in the file; it becomes z.
@@ -68,24 +71,27 @@ def mesh_of_file(path, kind="auto", centre="sphere", up="z", limit=MAX_BYTES):
     suffix = os.path.splitext(path)[1].lower()
     kinds = [name for name in KINDS if suffix in _SUFFIXES[name] and kind in ("auto", name)]
     if not kinds:
-        raise ShapeError(f"found suffix {suffix!r}, expected {' '.join(_suffixes(kind))}")
+        raise ShapeError(_why_not(suffix, kind))
     data = read_bytes(path, limit)
-    if len(kinds) > 1 and suffix in _ARRAYS:
-        return mesh_of_array(read_voxels(data, suffix), "auto", centre, up)
+    if suffix in _ARRAYS:
+        return _mesh_of_arrays(read_arrays(data, suffix), kind, centre, up)
     if kinds[0] == "mesh":
         return mesh_of_mesh(mesh.read_mesh(data, suffix), centre, up)
-    reader = {"voxels": read_voxels, "points": read_points}[kinds[0]]
-    return mesh_of_array(reader(data, suffix), kinds[0], centre, up)
+    if kinds[0] == "voxels":
+        return mesh_of_mesh(voxel_mesh(read_voxels(data, suffix)), centre, up)
+    return _mesh_of_cloud(read_points(data, suffix), centre, up)
 
 
-def mesh_of_array(array, kind="auto", centre="sphere", up="z"):
+def mesh_of_array(array, kind="auto", centre="sphere", up="z", normals=None):
     """Checks and normalises the shape in an array.
 
     Args:
-        array: `(a, b, c)` voxels or `(n, 3)` points.
+        array: `(a, b, c)` voxels, also `(1, a, b, c)` or `(a, b, c, 1)`; `(n, 3)` points; or
+            `(n, 6)` points and normals, see `cloud_of_array`.
         kind: `"voxels"`, `"points"` or, by the array's shape, `"auto"`.
         centre: see `spherical_cnn.signals.normalise`.
         up: the axis that is up in the array; it becomes z.
+        normals: `(n, 3)` of points, of any length and sign, 0 or not finite where unknown.
 
     Returns:
         As `mesh_of_file`.
@@ -93,28 +99,59 @@ def mesh_of_array(array, kind="auto", centre="sphere", up="z"):
     Raises:
         ShapeError: if the array is no such shape.
     """
-    if kind == "auto":
-        kind = "voxels" if array.ndim == 3 else "points"
     if kind == "mesh":
         raise ShapeError("an array holds voxels or points, expected no kind mesh")
+    if array.ndim == 4 and kind != "points" and (array.shape[0] == 1) != (array.shape[3] == 1):
+        array = array[0] if array.shape[0] == 1 else array[..., 0]  # one channel
+    if kind == "auto":
+        kind = "voxels" if array.ndim == 3 and normals is None else "points"
+        number = array.dtype.kind in "if"
+        if kind == "voxels" and number and array.shape[2] in (3, 6) and (array < 0).any():
+            raise ShapeError(
+                f"array of shape {array.shape} with negative numbers: several clouds or one "
+                "volume; expected one cloud (n, 3), or kind voxels"
+            )
     if kind == "voxels":
         return mesh_of_mesh(voxel_mesh(array), centre, up)
-    if array.ndim != 2 or array.shape[1] != 3 or array.dtype.kind not in "iuf":
-        raise ShapeError(
-            f"array of shape {array.shape}, {array.dtype}; "
-            "expected (n, 3) points or (a, b, c) voxels"
-        )
-    with np.errstate(over="ignore", invalid="ignore"):
-        points = array.astype(np.float64)
-    if not np.isfinite(points).all():
-        raise ShapeError("points hold numbers that are not finite")
-    return surface(normalised_points(points @ _UPRIGHT[up].T, centre))
+    return _mesh_of_cloud(cloud_of_array(array, normals), centre, up)
 
 
 def mesh_of_mesh(shape, centre="sphere", up="z"):
     """Normalises a checked `Mesh`; see `mesh_of_file`."""
-    shape = shape._replace(vertices=shape.vertices @ _UPRIGHT[up].T)
-    return normalised(shape, centre)
+    rotation = _UPRIGHT[up].T
+    normals = None if shape.normals is None else shape.normals @ rotation
+    return normalised(shape._replace(vertices=shape.vertices @ rotation, normals=normals), centre)
+
+
+def _mesh_of_arrays(arrays, kind, centre, up):
+    """The shape among the named arrays of a file."""
+    names = {"points": POINT_NAMES, "voxels": VOXEL_NAMES}
+    if kind == "auto":
+        name, array = choose(arrays, *POINT_NAMES, *VOXEL_NAMES)
+        kind = next((known for known in names if name in names[known]), "auto")
+        if name == "vertices" and {"faces", "triangles"} & {key.lower() for key in arrays}:
+            raise ShapeError(
+                f"found {describe(arrays)}: a mesh; expected it as {' '.join(mesh.SUFFIXES)}, or "
+                "kind points to read its vertices only"
+            )
+        if kind == "auto" and array.ndim != 2:
+            return mesh_of_array(array, kind, centre, up)
+    if kind == "voxels":
+        return mesh_of_array(choose(arrays, *VOXEL_NAMES)[1], kind, centre, up)
+    return _mesh_of_cloud(cloud_of_arrays(arrays), centre, up)
+
+
+def _mesh_of_cloud(cloud, centre, up):
+    rotation = _UPRIGHT[up].T
+    with np.errstate(over="ignore", invalid="ignore"):
+        points = cloud.points.astype(np.float64)
+        normals = None if cloud.normals is None else cloud.normals.astype(np.float64) @ rotation
+    finite = np.isfinite(points).all(1)
+    if not finite.all():
+        raise ShapeError(
+            f"{(~finite).sum()} of {len(points)} points are not finite, expected finite numbers"
+        )
+    return surface(normalised_points(points @ rotation, centre), normals)
 
 
 def _caster(shape):
@@ -123,5 +160,13 @@ def _caster(shape):
     return RayCaster(shape)
 
 
-def _suffixes(kind):
-    return SUFFIXES if kind == "auto" else _SUFFIXES[kind]
+def _why_not(suffix, kind):
+    """What to do with a file of a suffix that is none of a kind."""
+    known = SUFFIXES if kind == "auto" else _SUFFIXES[kind]
+    if suffix in SUFFIXES:
+        advice = "name another kind, or auto"
+    elif suffix in (".gz", ".zip", ".xz", ".bz2", ".7z"):
+        advice = "unpack the file"
+    else:
+        advice = "convert the file, by MeshLab, CloudCompare or trimesh, say"
+    return f"found suffix {suffix!r}, expected {' '.join(known)}; {advice}"

@@ -19,10 +19,18 @@ class ShapeError(ValueError):
 
 
 class Mesh(NamedTuple):
-    """Triangles: `vertices` `(v, 3)` float64, `faces` `(f, 3)` integer rows of vertices."""
+    """Triangles.
+
+    Args:
+        vertices: `(v, 3)` float64.
+        faces: `(f, 3)` integer rows of vertices.
+        normals: `(f, 3)` float64 unit normals of the faces, of either sign, where they are known
+            better than from the corners, as for scanned points; `None` otherwise.
+    """
 
     vertices: np.ndarray
     faces: np.ndarray
+    normals: np.ndarray | None = None
 
     def face_normals(self):
         """`(f, 3)`: at right angles to each face, as long as twice its area."""
@@ -92,7 +100,11 @@ def without_slivers(mesh):
             f"none of {len(proper)} faces has an area: the corners of each are on a line. Expected "
             "a surface"
         )
-    return mesh if proper.all() else mesh._replace(faces=mesh.faces[proper])
+    if proper.all():
+        return mesh
+    return Mesh(
+        mesh.vertices, mesh.faces[proper], None if mesh.normals is None else mesh.normals[proper]
+    )
 
 
 def complex_samples(distance, cosine, sine):

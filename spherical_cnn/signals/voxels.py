@@ -7,16 +7,17 @@ import re
 
 import numpy as np
 
-from spherical_cnn.signals.files import read_array
+from spherical_cnn.signals.files import choose, read_arrays
 from spherical_cnn.signals.signal import Mesh, ShapeError
 
 MAX_SIDE = 512
 
-# Header of the format; the runs after it count cells along y, then z, then x.
-_BINVOX = (
-    rb"#binvox [^\n]*\ndim (\d{1,18}) (\d{1,18}) (\d{1,18})\n"
-    rb"(?:(?!dim )[^\n]*\n){0,9}?data\n"
-)
+VOXEL_NAMES = ("voxels", "volume", "occupancy")
+
+# Lines of keywords and remarks, in any order, then bytes. Where the cells lie and how large they
+# are (`translate`, `scale`) does not change the shape, which is centred and scaled.
+_BINVOX = re.compile(rb"#binvox\b[^\n]*\n((?:[^\n]*\n){0,100}?)[ \t]*data[ \t]*\r?\n")
+_DIM = re.compile(rb"^[ \t]*dim[ \t]+(\d{1,18})[ \t]+(\d{1,18})[ \t]+(\d{1,18})\s*$")
 
 
 def voxel_mesh(volume):
@@ -40,31 +41,55 @@ def voxel_mesh(volume):
     if volume.dtype.kind not in "biuf":
         raise ShapeError(f"volume of {volume.dtype}, expected numbers")
     if not np.isfinite(volume).all():
-        raise ShapeError("volume holds numbers that are not finite")
+        raise ShapeError("volume holds numbers that are not finite, expected finite ones")
     occupied = volume > 0.5 if volume.dtype.kind == "f" else volume != 0
     if not occupied.any():
-        raise ShapeError(f"empty: none of {' × '.join(map(str, volume.shape))} cells is occupied")
+        raise ShapeError(
+            f"empty: none of {' × '.join(map(str, volume.shape))} cells is occupied; expected "
+            "some that are not 0, or above one half in floating-point numbers"
+        )
     vertices, faces, _, _ = marching_cubes(np.pad(occupied, 1).astype("f4"), 0.5)
     return Mesh(vertices.astype(np.float64), faces)
 
 
 def read_voxels(data, suffix):
-    """Occupied volume of an `.npy`, `.npz` (of one array) or `.binvox` file, bytes given."""
+    """Occupied volume of an `.npy`, `.npz` or `.binvox` file, bytes given.
+
+    Of several arrays in an `.npz`, one is named as in `VOXEL_NAMES`.
+    """
     if suffix == ".binvox":
         return _binvox(data)
-    return read_array(data, suffix, "volume")
+    return choose(read_arrays(data, suffix), *VOXEL_NAMES)[1]
 
 
 def _binvox(data):
-    header = re.match(_BINVOX, data)
+    header = _BINVOX.match(data)
     if not header:
-        raise ShapeError(f"expected a header #binvox, dim, data; found {data[:20]!r}")
-    sides = [int(side) for side in header.groups()]
-    runs = np.frombuffer(data, np.uint8, offset=header.end())
-    if max(sides) > MAX_SIDE or runs[1::2].sum(dtype=int) != math.prod(sides) or len(runs) % 2:
         raise ShapeError(
-            f"sides {sides}, runs of {runs[1::2].sum(dtype=int)} cells; "
-            f"expected sides of at most {MAX_SIDE} and runs that fill them"
+            f"expected a header of lines: #binvox 1, dim, data; found {data[:20]!r} in front"
         )
-    x, y, z = sides
-    return np.repeat(runs[::2] != 0, runs[1::2]).reshape(x, z, y).transpose(0, 2, 1)
+    lines = [line for line in header[1].splitlines() if line.split()[:1] == [b"dim"]]
+    dim = _DIM.match(lines[0]) if len(lines) == 1 else None
+    if not dim:
+        found = b"; ".join(lines)[:80].decode("ascii", "replace") or "none"
+        raise ShapeError(
+            f"expected a header with one line, dim and three sides; found lines of dim: {found}"
+        )
+    x, y, z = sides = [int(side) for side in dim.groups()]
+    if not 0 < min(sides) <= max(sides) <= MAX_SIDE:
+        raise ShapeError(f"sides {sides}, expected three of at least 1 and at most {MAX_SIDE}")
+    pairs = np.frombuffer(data, np.uint8, offset=header.end())
+    values, counts = pairs[: len(pairs) // 2 * 2].reshape(-1, 2).T
+    ends = counts.cumsum(dtype=np.int64)
+    runs = int(np.searchsorted(ends, math.prod(sides))) + 1  # those that fill the volume
+    if runs > len(ends) or ends[runs - 1] != math.prod(sides):
+        raise ShapeError(
+            f"sides {sides}, that is {math.prod(sides)} cells, runs of {counts.sum(dtype=int)} "
+            "cells; expected runs that fill the sides; the file is cut short or damaged"
+        )
+    rest = data[header.end() + 2 * runs :]
+    if rest.strip(b"\r\n\t \0"):
+        raise ShapeError(
+            f"{len(rest)} bytes behind the runs that fill the sides {sides}; expected none"
+        )
+    return np.repeat(values[:runs] != 0, counts[:runs]).reshape(x, z, y).transpose(0, 2, 1)

@@ -73,7 +73,7 @@ def test_a_link_back_to_the_source_is_not_followed_round(source, out):
         (("train/bed/0.off", "test/bed/0.off"), "found no shapes, expected CLASS/train/FILE and"),
         (("train/0.off", "test/0.off"), "found test, train as classes, expected CLASS/train/FILE"),
         (("0.off", "1.off"), "found no shapes, expected CLASS/train/FILE .* or CLASS/FILE, with"),
-        (("bed/train/0.jpg", "bed/test/0.jpg"), "found no shapes, .* suffixes .binvox .* .xyz$"),
+        (("bed/train/0.jpg", "bed/test/0.jpg"), "found no shapes, .* suffixes .asc .* .xyzn$"),
         (("bed/test/0.off", "chair/train/0.off"), "classes without train shapes: bed"),
         (("bed/0.off", "chair/0.off"), "no test shapes; expected .* --test_fraction$"),
         (("bed/test/0.off",), "no train shapes; expected folders class/train and class/test"),
@@ -83,6 +83,23 @@ def test_folders_of_another_layout_are_told_the_one_expected(
     tmp_path, out, add, refused, files, message
 ):
     refused(ConfigError, message, add(tmp_path / "shapes", *files), out, SMALL)
+
+
+def test_text_beside_shapes_is_no_shape_unless_a_split_file_lists_it(source, out, tmp_path):
+    cloud = np.random.default_rng(0).normal(size=(99, 3))
+    for name in ("bed/train/0.txt", "bed/train/points.csv", "sofa/train/0.txt", "sofa/test/1.csv"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        np.savetxt(source / name, cloud)
+    manifest = build(source, out, SMALL)
+    assert manifest["counts"]["train"] == {"bed": 3, "chair": 3, "sofa": 1}
+    assert {entry["name"]: entry["reason"] for entry in manifest["skipped"]} == dict.fromkeys(
+        ("bed/train/0.txt", "bed/train/points.csv"),
+        "not a shape: text beside shapes of other suffixes",
+    )
+    rows = "name,split\nbed/train/0.txt,train\nbed/train/1.off,test\n"
+    (tmp_path / "s.csv").write_text(rows)
+    counts = build(source, out / "listed", SMALL, tmp_path / "s.csv")["counts"]
+    assert counts == {"train": {"bed": 1}, "test": {"bed": 1}}
 
 
 # Split files
@@ -208,7 +225,7 @@ def test_shapes_of_equal_names_in_an_archive_stay_apart(tmp_path, out, names):
         assert len(found) == 6 and all(entry.endswith(f"/chair_{number}") for entry in found)
 
 
-LABEL = "expected one integer label a shape"
+LABEL = "expected one label a shape, an integer or the name of a class"
 
 
 @pytest.mark.parametrize(
@@ -218,15 +235,22 @@ LABEL = "expected one integer label a shape"
             {"y_train": LABELS[:3]},
             rf"x_train of shape \(6, 5, 5, 5\), y_train of shape \(3,\) and int64; {LABEL}",
         ),
-        ({"y_train": LABELS[:, None]}, rf"y_train of shape \(6, 1\) and int64; {LABEL}"),
+        ({"y_train": LABELS[:, None] + [0, 1]}, rf"y_train of shape \(6, 2\) and int64; {LABEL}"),
         ({"y_train": LABELS - 1}, "labels -1 … 0 in y_train, expected 0 … 99999"),
         ({"y_test": LABELS * 10**6}, "labels 0 … 1000000 in y_test, expected 0 … 99999"),
         ({"y_train": LABELS / 2}, rf"y_train of shape \(6,\) and float64; {LABEL}"),
-        ({"y_train": np.array(list("ababab"))}, rf"y_train of shape \(6,\) and <U1; {LABEL}"),
+        ({"y_train": np.array([0, np.nan] * 3)}, rf"y_train of shape \(6,\) and float64; {LABEL}"),
+        ({"y_train": np.array(list("ababab"))}, "of one split are names, of another numbers"),
+        ({"Y_TRAIN": LABELS}, "found arrays y_train, Y_TRAIN, expected one of them"),
+        ({"x_val": VOXELS}, "expected shapes and labels of val: x_val and y_val"),
+        ({"normals_train": VOXELS[:5]}, r"normals_train of shape \(5, 5, 5, 5\) for x_train of"),
         ({"x_train": np.array(1.0)}, rf"x_train of shape \(\), .*; {LABEL}"),
         ({"x_test": VOXELS[:0], "y_test": LABELS[:0]}, rf"y_test of shape \(0,\) .*; {LABEL}"),
         ({"classes": np.array(["bed"])}, "1 different names in classes .* up to 1; expected a"),
-        ({"classes": np.array(["bed"] * 2)}, "1 different names in classes for labels up to 1"),
+        (
+            {"classes": np.array(["bed"] * 2)},
+            "1 different names in classes of 2; expected each class once",
+        ),
         ({"classes": np.array("bed")}, "1 different names in classes"),
         ({"name_train": np.array(["a", "b"])}, "2 names in name_train for 6 shapes"),
         ({"x_test": np.array([None] * 6)}, "array x_test: dtype object, expected numbers or text"),
@@ -289,7 +313,7 @@ def test_what_is_no_source(tmp_path, out, source, refused):
     (tmp_path / "empty").mkdir()
     for path, message in (
         ("text.npz", "text.npz: not a readable .npz file"),
-        ("other.npz", "other.npz: found arrays a; expected x_train, y_train, .* or x, y"),
+        ("other.npz", r"other.npz: found arrays a \(6,\) int64; expected x_train, .* or x, y"),
         ("empty", "empty: found no shapes, expected CLASS/train/FILE"),
         ("absent", "absent: expected a folder, an .npz file or 'embedded'"),
         ("absent.npz", "absent.npz: expected a folder, an .npz file or 'embedded'"),

@@ -85,6 +85,7 @@ FILES = {
     **{(kind, ".npz"): [array_file(array) for array in ARRAYS[kind]] for kind in ARRAYS},
     ("voxels", ".binvox"): [binvox(BALL)],
     ("points", ".xyz"): [XYZ],
+    ("points", ".csv"): [b"x,y,z\n" + XYZ.replace(b" ", b","), b"80\n" + XYZ.replace(b" ", b";")],
     ("points", ".ply"): encoded(trimesh.PointCloud(CLOUD), ".ply"),
 }
 IDS = [kind + suffix for kind, suffix in FILES]
@@ -137,11 +138,11 @@ def read(kind, suffix, data):
     """A finite shape, or a `ShapeError` that says something."""
     try:
         if kind == "mesh":
-            vertices, faces = read_mesh(data, suffix)
+            vertices, faces, _ = read_mesh(data, suffix)
         elif kind == "voxels":
-            vertices, faces = voxel_mesh(read_voxels(data, suffix))
+            vertices, faces, _ = voxel_mesh(read_voxels(data, suffix))
         else:
-            assert isinstance(read_points(data, suffix), np.ndarray)
+            assert isinstance(read_points(data, suffix).points, np.ndarray)
             return
     except ShapeError as error:
         assert str(error)

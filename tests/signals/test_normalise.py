@@ -6,6 +6,7 @@ import trimesh
 from scipy.optimize import nnls
 from scipy.spatial.transform import Rotation
 
+from spherical_cnn.signals.mesh import checked
 from spherical_cnn.signals.normalise import bounding_sphere, normalised, normalised_points
 from spherical_cnn.signals.signal import Mesh, ShapeError
 
@@ -124,7 +125,7 @@ TETRAHEDRON = Mesh(
 
 def finer(mesh):
     """The same surface, one face cut into many, no vertex of its own on the neighbours' edges."""
-    vertices, faces = mesh
+    vertices, faces, _ = mesh
     middle = vertices[faces[0]].mean(0)
     for _ in range(8):
         (a, b, c), new = faces[0], len(vertices)
@@ -144,6 +145,13 @@ def test_scale_position_and_tessellation_do_not_matter(centre, scale, offset):
         moved = mesh._replace(vertices=scale * (mesh.vertices + offset))
         found = normalised(moved, centre).vertices[:4]
         np.testing.assert_allclose(found, expected.vertices, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("centre", ["sphere", "area", "volume"])
+def test_normals_of_faces_are_kept(centre):
+    normals = np.eye(3)[[0, 1, 2, 0]]
+    mesh = Mesh(np.append(TETRAHEDRON.vertices, [[9, 9, 9]], axis=0), TETRAHEDRON.faces, normals)
+    np.testing.assert_array_equal(normalised(checked(mesh), centre).normals, normals)
 
 
 @pytest.mark.parametrize(

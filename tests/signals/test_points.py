@@ -123,11 +123,85 @@ def test_same_bytes_twice_in_any_order_with_repeats(rng):
     assert signal_of(repeated).tobytes() == expected
 
 
+def box_normals(points):
+    """Of the box of half sides `HALF`, of any length and sign."""
+    axis = np.abs(np.abs(points) / HALF - 1).argmin(1)
+    signs = np.where(np.arange(len(points)) % 2, -1, 3)
+    return np.eye(3)[axis] * signs[:, None]
+
+
+def test_faces_have_the_normals_of_the_points(rng):
+    """Also those that cross an edge of the box: they belong to one of its sides, not between."""
+    points = box_points(1024, rng)
+    mesh = surface(points, box_normals(points))
+    np.testing.assert_allclose(np.linalg.norm(mesh.normals, axis=1), 1, rtol=1e-12)
+    own = np.abs(surface(points).face_normals())
+    own /= np.linalg.norm(own, axis=1, keepdims=True)
+    between = own.max(1) < 0.999
+    assert between.mean() > 0.05 and surface(points).normals is None
+    error = np.sqrt(np.maximum(0, 1 - np.abs(mesh.normals).max(1) ** 2))
+    own_error = np.sqrt(np.maximum(0, 1 - own.max(1) ** 2))
+    np.testing.assert_allclose(error[~between], 0, atol=0.05)
+    assert error[between].mean() < 0.5 * own_error[between].mean()
+    np.testing.assert_array_equal(mesh.faces, surface(points).faces)
+
+
+def test_normals_of_a_sphere_are_nearer_than_those_of_its_facets(rng):
+    points = sphere_points(1024, rng)
+    mesh = surface(points, points)
+    middles = mesh.vertices[mesh.faces].mean(1)
+    middles /= np.linalg.norm(middles, axis=1, keepdims=True)
+    own = mesh.face_normals() / np.linalg.norm(mesh.face_normals(), axis=1, keepdims=True)
+    errors = [np.median(1 - np.abs((n * middles).sum(1))) for n in (mesh.normals, own)]
+    assert errors[0] < 0.2 * errors[1]
+
+
+@pytest.mark.parametrize("nothing", [0, np.nan, np.inf, -np.inf])
+def test_normals_that_say_nothing_are_those_of_the_triangles(nothing, rng):
+    points = sphere_points(512, rng)
+    mesh = surface(points, np.full((512, 3), nothing))
+    own = mesh.face_normals()
+    cosine = (own * mesh.normals).sum(1) / np.linalg.norm(own, axis=1)
+    np.testing.assert_allclose(np.abs(cosine), 1, rtol=1e-9)
+    some = surface(points, np.where(np.arange(512)[:, None] % 2, nothing, points))
+    assert np.isfinite(some.normals).all()
+    np.testing.assert_allclose(np.linalg.norm(some.normals, axis=1), 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300, -1])
+def test_lengths_and_signs_of_normals_do_not_matter(scale, rng):
+    points = box_points(512, rng)
+    normals = sphere_points(512, rng)
+    expected = surface(points, normals).normals
+    found = surface(points, scale * normals).normals
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+
+
+def test_normals_follow_their_points(rng):
+    """Whatever the order; of equal points, one that has a normal decides."""
+    points = sphere_points(512, rng)
+    expected = surface(points, points)
+    order = rng.permutation(1024)
+    twice = np.concatenate([points, points])[order]
+    normals = np.concatenate([points, np.full_like(points, np.nan)])[order]
+    found = surface(twice, normals)
+    np.testing.assert_array_equal(found.faces, expected.faces)
+    np.testing.assert_array_equal(found.normals, expected.normals)
+
+
+@pytest.mark.parametrize("normals", [np.ones((64, 3)), np.ones(500), np.full((500, 3), "a")])
+def test_normals_of_another_shape_are_refused(normals, rng):
+    with pytest.raises(ShapeError, match=r"normals must be \(500, 3\), one a point. Received"):
+        surface(sphere_points(500, rng), normals)
+
+
 @pytest.mark.slow
 def test_large_clouds_are_thinned(rng):
     points = sphere_points(2 * MOST_POINTS, rng)
-    mesh = surface(points)
+    mesh = surface(points, points)
     assert mesh.vertices.shape == (MOST_POINTS, 3)
+    middles = mesh.vertices[mesh.faces].mean(1)
+    assert np.median(np.abs((mesh.normals * middles).sum(1))) > 0.999
     assert mesh.vertices.dtype == np.float64
 
 

@@ -22,7 +22,7 @@ def test_ten_families_sorted():
 
 
 def test_arrays(meshes):
-    for vertices, faces in meshes:
+    for vertices, faces, _ in meshes:
         assert vertices.dtype == np.float64 and vertices.shape[1:] == (3,)
         assert faces.dtype == np.int64 and faces.shape[1:] == (3,)
         assert np.isfinite(vertices).all()
@@ -31,7 +31,7 @@ def test_arrays(meshes):
 
 
 def test_no_face_is_degenerate(meshes):
-    for vertices, faces in meshes:
+    for vertices, faces, _ in meshes:
         a, b, c = np.moveaxis(vertices[faces], 1, 0)
         areas = np.linalg.norm(np.cross(b - a, c - a), axis=-1) / 2
         assert areas.min() > 1e-7 * np.ptp(vertices, axis=0).max() ** 2
@@ -39,7 +39,7 @@ def test_no_face_is_degenerate(meshes):
 
 def test_parts_are_closed_and_outward(meshes):
     trimesh = pytest.importorskip("trimesh")
-    for vertices, faces in meshes:
+    for vertices, faces, _ in meshes:
         parts = trimesh.Trimesh(vertices, faces, process=False).split(only_watertight=False)
         assert len(parts) > 1 or len(faces) > 1000  # a bottle without stopper is one part
         for part in parts:
@@ -49,7 +49,7 @@ def test_parts_are_closed_and_outward(meshes):
 
 
 def test_stands_upright_above_the_origin(meshes):
-    for vertices, _ in meshes:
+    for vertices, _, _ in meshes:
         low, high = vertices.min(axis=0), vertices.max(axis=0)
         np.testing.assert_allclose([*(low + high)[:2], low[2]], 0, atol=1e-12)
         assert 0.03 < np.min(high) / np.max(high) <= 1
@@ -77,7 +77,7 @@ def test_vessel_is_hollow_from_above(family):
     rng = np.random.default_rng(1)
     depths = []
     for _ in range(SAMPLES):
-        vertices, faces = make_mesh(family, rng)
+        vertices, faces, _ = make_mesh(family, rng)
         parts = trimesh.Trimesh(vertices, faces, process=False).split(only_watertight=False)
         body = max(parts, key=lambda part: part.extents[2])
         depths.append(body.volume / body.convex_hull.volume)
@@ -86,14 +86,14 @@ def test_vessel_is_hollow_from_above(family):
 
 def test_table_leaves_free_space_below_the_top(rng):
     for _ in range(SAMPLES):
-        vertices, faces = make_mesh("table", rng)
+        vertices, faces, _ = make_mesh("table", rng)
         a, b, c = np.moveaxis(vertices[faces], 1, 0)
         volume = np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6
         assert volume < 0.4 * np.prod(np.ptp(vertices, axis=0))
 
 
 def test_families_vary(meshes):
-    ratios = [np.ptp(v, axis=0) / np.ptp(v, axis=0).max() for v, _ in meshes]
+    ratios = [np.ptp(v, axis=0) / np.ptp(v, axis=0).max() for v, _, _ in meshes]
     assert np.ptp(ratios, axis=0).max() > 0.05
 
 

@@ -12,6 +12,9 @@ from spherical_cnn.signals.shape import (
     caster_of_array,
     caster_of_file,
     caster_of_mesh,
+    mesh_of_array,
+    mesh_of_file,
+    mesh_of_mesh,
 )
 from spherical_cnn.signals.signal import Mesh, Pose, ShapeError
 from spherical_cnn.sphere.grid import SphericalGrid
@@ -41,6 +44,97 @@ def test_arrays_are_told_apart_by_their_shape(kind, array, suffix, tmp_path):
     for said in ("auto", kind):
         np.testing.assert_array_equal(signal(caster_of_file(path, said)), expected)
         np.testing.assert_array_equal(signal(caster_of_array(array, said)), expected)
+
+
+NORMALS = CLOUD / np.linalg.norm(CLOUD, axis=1, keepdims=True)
+SIX = np.concatenate([CLOUD, NORMALS], axis=1)
+
+
+def text(path, separator):
+    np.savetxt(path, SIX, delimiter=separator)
+
+
+WRITERS = {
+    "cloud.npy": lambda path: np.save(path, SIX),
+    "one.npz": lambda path: np.savez(path, SIX),
+    "named.npz": lambda path: np.savez(path, points=CLOUD, normals=NORMALS, scale=2.0),
+    "other.npz": lambda path: np.savez(path, XYZ=CLOUD, Normal=NORMALS, colors=CLOUD),
+    "alone.npz": lambda path: np.savez(path, a=CLOUD, normals=NORMALS),
+    "cloud.txt": lambda path: text(path, ","),
+    "cloud.xyz": lambda path: text(path, " "),
+}
+
+
+@pytest.mark.parametrize("kind", ["auto", "points"])
+@pytest.mark.parametrize("name", WRITERS)
+def test_clouds_have_the_normals_of_their_files(name, kind, tmp_path):
+    WRITERS[name](tmp_path / name)
+    found = mesh_of_file(tmp_path / name, kind)
+    expected = mesh_of_array(CLOUD, normals=NORMALS)
+    np.testing.assert_array_equal(found.faces, expected.faces)
+    np.testing.assert_allclose(found.normals, expected.normals, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [">f4", "f2", "i2", "u1", "F"])
+def test_points_of_any_dtype_and_order(dtype, tmp_path):
+    cloud = np.asfortranarray(CLOUD) if dtype == "F" else (50 * CLOUD + 128).astype(dtype)
+    np.save(tmp_path / "a.npy", cloud)
+    expected = mesh_of_array(cloud.astype(float))
+    np.testing.assert_array_equal(mesh_of_file(tmp_path / "a.npy").vertices, expected.vertices)
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 6, 7), (5, 6, 7, 1)])
+def test_volumes_may_have_one_channel(shape):
+    found = mesh_of_array(VOLUME.reshape(shape))
+    np.testing.assert_array_equal(found.vertices, mesh_of_array(VOLUME).vertices)
+
+
+MANY = np.stack([CLOUD, CLOUD])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "kind", "message"),
+    [
+        (dict(a=CLOUD, b=CLOUD), "auto", r"found arrays a \(500, 3\) float64, b .* named points,"),
+        (dict(points=CLOUD, voxels=VOLUME), "auto", "found arrays points .* voxels .* bool; exp"),
+        (dict(points=CLOUD, vertices=CLOUD), "points", "found arrays points .* vertices"),
+        (dict(vertices=CLOUD, faces=MESH.faces), "auto", "a mesh; expected it as .off .obj"),
+        (dict(points=CLOUD, occupancies=CLOUD), "auto", "samples of space, inside and outside"),
+        (
+            dict(points=CLOUD, normals=CLOUD[1:]),
+            "auto",
+            r"normals of shape \(499, 3\), .* \(500, 3",
+        ),
+        (dict(normals=CLOUD), "auto", r"found arrays normals \(500, 3\) float64; expected one"),
+        (dict(points=MANY), "auto", "several clouds: save each in a file"),
+        (dict(a=MANY), "auto", "with negative numbers: several clouds or one volume; expected"),
+        (dict(a=CLOUD.T), "auto", r"array of shape \(3, 500\), .*; transpose it"),
+        (dict(a=SIX.T), "points", r"array of shape \(6, 500\), .*; transpose it"),
+        (dict(a=SIX[:, :4]), "auto", "four columns may be homogeneous coordinates"),
+        (dict(a=CLOUD.astype([("x", "f8")])), "auto", "structured_to_unstructured"),
+    ],
+)
+def test_arrays_that_are_no_one_shape_are_refused_by_name(arrays, kind, message, tmp_path):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(ShapeError, match=message):
+        mesh_of_file(tmp_path / "a.npz", kind)
+
+
+def test_vertices_of_a_mesh_are_points_if_asked_for(tmp_path):
+    np.savez(tmp_path / "a.npz", vertices=CLOUD, faces=MESH.faces)
+    found = mesh_of_file(tmp_path / "a.npz", "points")
+    np.testing.assert_array_equal(found.vertices, mesh_of_array(CLOUD).vertices)
+
+
+@pytest.mark.parametrize("up", UP_AXES)
+def test_normals_are_rotated_with_their_shape(up):
+    own = MESH.face_normals()
+    own /= np.linalg.norm(own, axis=1, keepdims=True)
+    ball = mesh_of_array(NORMALS, up=up, normals=NORMALS)
+    for mesh, least in ((mesh_of_mesh(MESH._replace(normals=own), up=up), 1 - 1e-9), (ball, 0.95)):
+        found = mesh.face_normals()
+        cosine = (found * mesh.normals).sum(1) / np.linalg.norm(found, axis=1)
+        assert np.median(np.abs(cosine)) > least
 
 
 def test_ply_is_a_mesh_unless_said_to_be_points(tmp_path):
@@ -88,7 +182,7 @@ def test_a_suffix_of_another_kind_is_refused(name, kind, tmp_path):
     assert name[1:] not in str(error.value).split("expected")[1].split()
 
 
-@pytest.mark.parametrize("name", ["a", "a.", "a.txt", ".off", "a.off.gz"])
+@pytest.mark.parametrize("name", ["a", "a.", "a.pcd", ".off", "a.off.gz"])
 def test_an_unknown_suffix_is_refused(name, tmp_path):
     with pytest.raises(ShapeError, match="found suffix .*, expected") as error:
         caster_of_file(tmp_path / name)
@@ -147,7 +241,7 @@ def test_a_missing_file_is_an_error_of_the_system(tmp_path):
     ("array", "kind", "message"),
     [
         (np.zeros((4, 4)), "auto", r"shape \(4, 4\), float64; expected \(n, 3\) points"),
-        (np.zeros(3), "auto", r"expected \(n, 3\) points or \(a, b, c\) voxels"),
+        (np.zeros(3), "auto", r"expected \(n, 3\) points, .* or \(a, b, c\) voxels"),
         (np.float64(1), "auto", r"shape \(\), float64; expected"),
         (np.zeros((4, 4, 4, 4)), "auto", r"shape \(4, 4, 4, 4\), float64; expected"),
         (np.zeros((9, 3), bool), "auto", r"\(9, 3\), bool; expected"),
@@ -170,4 +264,8 @@ def test_bad_arrays_are_refused(array, kind, message):
 
 def test_kinds_are_those_of_the_documentation():
     assert KINDS == ("mesh", "voxels", "points") and UP_AXES == ("x", "y", "z")
-    assert SUFFIXES == (".binvox", ".npy", ".npz", ".obj", ".off", ".ply", ".stl", ".xyz")
+    meshes, text = (
+        (".obj", ".off", ".ply", ".stl"),
+        (".asc", ".csv", ".pts", ".txt", ".xyz", ".xyzn"),
+    )
+    assert sorted(SUFFIXES) == sorted((".binvox", ".npy", ".npz", *meshes, *text))

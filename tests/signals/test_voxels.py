@@ -42,11 +42,12 @@ def header(shape, dtype="'|b1'"):
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
 
 
-def npz(*members, compression=zipfile.ZIP_DEFLATED):
+def npz(*members, compression=zipfile.ZIP_DEFLATED, names=None):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", compression) as archive:
         for number, data in enumerate(members):
-            archive.writestr(f"array{number}.npy", data)
+            name = names[number] if names else f"array{number}"
+            archive.writestr(f"{name}.npy", data)
     return file.getvalue()
 
 
@@ -55,6 +56,9 @@ ENCODERS = {
     "npy by column": lambda volume: npy(np.asfortranarray(volume)),
     "npy of format 2.0": lambda volume: npy(volume, version=(2, 0)),
     "npz": lambda volume: npz(npy(volume)),
+    "npz of named arrays": lambda volume: npz(
+        npy([1.0]), npy(volume), names=["scale", "Occupancy"]
+    ),
     "npz stored": lambda volume: npz(npy(volume), compression=zipfile.ZIP_STORED),
     "binvox": binvox,
 }
@@ -68,6 +72,26 @@ def test_files_hold_the_volume(encoder):
 
 def test_binvox_with_a_side_of_one_cell():
     np.testing.assert_array_equal(read_voxels(binvox(WEDGE[:, 1:2]), ".binvox"), WEDGE[:, 1:2])
+
+
+LINES = [b"dim 7 6 5", b"translate -0.5 0 2.5", b"scale 3.5", b"data"]
+HEADERS = {
+    "a remark": [b"# by trimesh", *LINES],
+    "remarks in Latin-1": [*LINES[:2], b"# K\xf6ln", b"", *LINES[2:]],
+    "dim last": [*LINES[1:3], LINES[0], b"data"],
+    "an unknown keyword": [b"units mm", *LINES],
+    "nothing but dim": [LINES[0], b"data"],
+    "blanks": [b" dim\t7  6 5 \t", b"data  "],
+    "CR LF": [line + b"\r" for line in LINES],
+}
+
+
+@pytest.mark.parametrize("tail", [b"", b"\n", b"\r\n", b" \n\n", b"\0\0"])
+@pytest.mark.parametrize("case", HEADERS)
+def test_binvox_headers_as_other_programs_write_them(case, tail):
+    runs = binvox(WEDGE).partition(b"data\n")[2]
+    data = b"\n".join([b"#binvox 1", *HEADERS[case], runs + tail])
+    np.testing.assert_array_equal(read_voxels(data, ".binvox"), WEDGE)
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
@@ -96,7 +120,7 @@ def test_half_occupied_is_empty():
 
 @pytest.mark.parametrize("volume", [WEDGE, np.ones((1, 1, 1)), np.indices((4, 4, 4)).sum(0) % 2])
 def test_surface_is_watertight_about_the_cells(volume):
-    vertices, faces = voxel_mesh(volume)
+    vertices, faces, _ = voxel_mesh(volume)
     mesh = trimesh.Trimesh(vertices, faces)
     assert mesh.is_watertight
     cells = np.argwhere(volume) + 1  # the volume is padded by a cell
@@ -110,7 +134,7 @@ def test_ball_of_cells_is_a_sphere_within_a_cell(side):
     ball = np.linalg.norm(np.indices((side,) * 3) - (side - 1) / 2, axis=0) <= radius
     distance = np.abs(caster_of_array(ball).signal(GRID, Pose()))
     np.testing.assert_allclose(distance, 1, rtol=0, atol=1 / radius)
-    vertices, _ = voxel_mesh(ball)
+    vertices = voxel_mesh(ball).vertices
     found = np.linalg.norm(vertices - (side + 1) / 2, axis=1)
     np.testing.assert_allclose(found, radius, rtol=0, atol=1)
 
@@ -129,9 +153,13 @@ BILLION = 10**9
 REFUSED = {
     "no array": (".npy", b"#binvox 1\n", "not a readable .npy"),
     "no archive": (".npz", ONE, "not a readable .npz"),
-    "no binvox": (".binvox", ONE, "expected a header #binvox"),
+    "no binvox": (".binvox", ONE, "expected a header of lines: #binvox 1, dim, data; found"),
     "empty archive": (".npz", npz(), "0 arrays in the file, expected 1"),
-    "two arrays": (".npz", npz(ONE, ONE), "arrays array0, array1 in the file, expected one"),
+    "two arrays": (
+        ".npz",
+        npz(ONE, ONE),
+        r"found arrays array0 \(7, 6, 5\) bool, array1 .* one of them named voxels, volume",
+    ),
     "1001 arrays": (".npz", npz(*[b""] * 1001), "1001 arrays"),
     "flat": (".npy", npy(np.ones((3, 3))), r"\(3, 3\), expected three sides of 1 … 512"),
     "four axes": (".npy", npy(np.ones((2, 2, 2, 2))), "expected three sides"),
@@ -153,19 +181,38 @@ REFUSED = {
     "open bracket": (".npy", header("(1, 1, 1"), "not a readable .npy"),
     "no dtype": (".npy", header((1, 1, 1), "('<f8',)"), "not a readable .npy"),
     "no keys": (".npy", b"\x93NUMPY\x01\x00\x07\x00{[]: 1}", "not a readable .npy"),
-    "Python 2": (".npy", header("(9L, 9L, 9L)"), "in a file of|Python 2"),
-    "format 3.0": (".npy", npy(WEDGE, version=(3, 0)), r"version \(3, 0\), expected 1.0 or 2.0"),
+    "Python 2": (
+        ".npy",
+        header("(9L, 9L, 9L)"),
+        r"0 bytes of data|\(9, 9, 9\) of bool in a file of",
+    ),
+    "format 3.0": (".npy", npy(WEDGE, version=(3, 0)), "version 3.0, expected 1.0 or 2.0; save"),
     "sides of a billion": (".binvox", binvox(WEDGE, [BILLION] * 3), "sides .*1000000000.* at most"),
     "side of 5000 digits": (".binvox", binvox(WEDGE, ["9" * 5000, 1, 1]), "expected"),
     "other sides": (".binvox", binvox(WEDGE, [7, 6, 6]), "runs of 210 cells; expected"),
-    "too few sides": (".binvox", binvox(WEDGE, [7, 6]), "expected a header"),
+    "too few sides": (
+        ".binvox",
+        binvox(WEDGE, [7, 6]),
+        "expected .* dim and three sides; found .* dim 7 6$",
+    ),
     "sides twice": (
         ".binvox",
         binvox(WEDGE).replace(b"data", b"dim 9000 9000 9000\ndata"),
-        "not a readable .binvox|expected",
+        "found lines of dim: dim 7 6 5; dim 9000 9000 9000",
     ),
-    "more runs": (".binvox", binvox(WEDGE) + b"\1\1", "runs of 211 cells; expected"),
-    "half a run": (".binvox", binvox(WEDGE) + b"\1", "expected"),
+    "more runs": (
+        ".binvox",
+        binvox(WEDGE) + b"\1\1",
+        "2 bytes behind the runs that fill the sides .7, 6, 5.; expected none",
+    ),
+    "half a run": (".binvox", binvox(WEDGE) + b"\1", "1 bytes behind the runs that fill the sides"),
+    "cut runs": (".binvox", binvox(WEDGE)[:-1], r"210 cells, runs of \d+ cells; .* cut short"),
+    "no dim": (".binvox", binvox(WEDGE).replace(b"dim", b"din"), "found lines of dim: none"),
+    "two arrays in a row": (".npy", ONE + ONE, "a second array behind the first, expected one"),
+    "cut data": (".npy", ONE[:-1], "in a file of 337 bytes; expected a whole file|cut short"),
+    "no text": (".npy", header((1, 1, 1), "'<U0'"), "dtype <U0, expected numbers"),
+    "40 axes": (".npy", header((1,) * 40), "in a file of"),
+    "two volumes": (".npz", npz(ONE, ONE, names=["volume", "voxels"]), "volume .*, voxels .*; exp"),
 }
 
 

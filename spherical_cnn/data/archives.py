@@ -1,0 +1,204 @@
+"""Data sets in one `.npz`: which of its arrays hold the shapes, the labels and the names."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from spherical_cnn.data.flags import ConfigError
+from spherical_cnn.signals.files import describe, read_arrays, read_bytes
+from spherical_cnn.signals.signal import ShapeError
+
+MAX_BYTES = 4 * 2**30
+_SPLITS = ("train", "val", "test")
+_MAX_CLASSES = 100_000
+
+# Names of arrays, lower case: ours, then others such as those of ModelNet40 in HDF5.
+_SHAPES = ("x", "data", "points", "voxels")
+_LABELS = ("y", "label", "labels")
+_NORMALS = ("normals", "normal")
+_NAMES = ("name", "names")
+_CLASSES = ("classes", "class_names")
+_EXPECTED = (
+    "expected x_train, y_train, x_test, y_test or x, y; also "
+    f"{', '.join(_SHAPES[1:])} for x and {', '.join(_LABELS[1:])} for y"
+)
+
+
+class Part(NamedTuple):
+    """The shapes of one split.
+
+    Args:
+        split: `"train"`, `"val"` or `"test"`.
+        key: of the array of the shapes, one a row.
+        normals: key of the array of their normals, or `""`.
+        labels: `(n,)` int64, rows of the classes.
+        names: of the shapes, text; empty where there are none.
+    """
+
+    split: str
+    key: str
+    normals: str
+    labels: np.ndarray
+    names: list
+
+
+def read_parts(path):
+    """What an archive holds.
+
+    Args:
+        path: of an `.npz`.
+
+    Returns:
+        `(parts, classes)`: list of `Part`; names of the classes, text.
+
+    Raises:
+        ConfigError: if the arrays are not those of a data set; it names the file.
+        OSError: if it cannot be read.
+    """
+    arrays = unpacked(path)
+    try:
+        found = {split: _keys(arrays, split) for split in _SPLITS}
+        keys = {split: named for split, named in found.items() if named} or {
+            "train": _keys(arrays, "")
+        }
+        if not keys.get("train", True):
+            raise ConfigError(f"found {describe(arrays)}; {_EXPECTED}")
+        labels = {s: _labels(arrays, *named[:2]) for s, named in keys.items()}
+        numbers, classes = _numbered(labels, _class_names(arrays))
+        parts = [
+            Part(split, x, normals, numbers[split], _shape_names(arrays, name, len(labels[split])))
+            for split, (x, _, normals, name) in keys.items()
+        ]
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return parts, classes
+
+
+def unpacked(path):
+    """Arrays of an archive by name, read once per process and again if the file changes."""
+    state = os.stat(path)
+    return _unpacked(path, state.st_mtime_ns, state.st_size)
+
+
+@functools.lru_cache(maxsize=1)
+def _unpacked(path, *_):
+    try:
+        return read_arrays(read_bytes(path, MAX_BYTES), ".npz")
+    except ShapeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _keys(arrays, split):
+    """Keys of shapes, labels, normals and names of a split; `None` without shapes and labels."""
+    roles = (_SHAPES, _LABELS, _NORMALS, _NAMES)
+    x, y, normals, name = (_key(arrays, names, split) for names in roles)
+    if split and bool(x) != bool(y):
+        raise ConfigError(
+            f"found {describe(arrays)}; expected shapes and labels of {split}: "
+            f"x_{split} and y_{split}"
+        )
+    if x and normals and len(arrays[normals]) != len(arrays[x]):
+        raise ConfigError(
+            f"{normals} of shape {arrays[normals].shape} for {x} of shape {arrays[x].shape}, "
+            "expected one row a shape"
+        )
+    return (x, y, normals, name) if x and y else None
+
+
+def _key(arrays, roles, split):
+    """Key of the array of one of these roles in a split, named before or behind, or `""`."""
+    wanted = {form for role in roles for form in (f"{role}_{split}", f"{split}_{role}")}
+    keys = [key for key in arrays if key.lower() in (wanted if split else roles)]
+    if len(keys) > 1:
+        raise ConfigError(f"found arrays {', '.join(keys)}, expected one of them")
+    return keys[0] if keys else ""
+
+
+def _labels(arrays, x_key, y_key):
+    """Labels of a split, one a shape: int64 or text."""
+    x, y = arrays[x_key], arrays[y_key]
+    labels = _flat(y)
+    if labels.dtype.kind not in "iubSU" or x.ndim < 1 or not 0 < len(x) == labels.size:
+        raise ConfigError(
+            f"{x_key} of shape {x.shape}, {y_key} of shape {y.shape} and {y.dtype}; "
+            "expected one label a shape, an integer or the name of a class"
+        )
+    if labels.dtype.kind in "SU":
+        return np.array([text_of(label) for label in labels])
+    if labels.min() < 0 or labels.max() >= _MAX_CLASSES:
+        raise ConfigError(
+            f"labels {labels.min()} … {labels.max()} in {y_key}, expected 0 … {_MAX_CLASSES - 1}"
+        )
+    return labels.astype(np.int64)
+
+
+def _flat(labels):
+    """Labels `(n,)` from columns `(n, 1)`, one-hot rows, and floats that are whole numbers.
+
+    Others are floats in what comes back.
+    """
+    other = np.empty(0)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim == 2 and labels.size and labels.dtype.kind in "iubf":
+        one_hot = ((labels == 0) | (labels == 1)).all() and (labels.sum(1) == 1).all()
+        return labels.argmax(1) if one_hot else other
+    if labels.ndim != 1:
+        return other
+    if labels.dtype.kind == "f" and (np.abs(labels) < 2**53).all():
+        return labels.astype(np.int64) if (labels == labels.round()).all() else other
+    return labels
+
+
+def _class_names(arrays):
+    """Names of the classes, `None` if they have none."""
+    key = _key(arrays, _CLASSES, "")
+    if not key:
+        return None
+    classes = [text_of(name) for name in np.atleast_1d(arrays[key])]
+    if len(set(classes)) < len(classes):
+        raise ConfigError(
+            f"{len(set(classes))} different names in {key} of {len(classes)}; "
+            "expected each class once"
+        )
+    return classes
+
+
+def _numbered(labels, classes):
+    """Labels of each split as rows of the classes, and the names of these."""
+    everything = np.concatenate(list(labels.values()))
+    kinds = {part.dtype.kind == "U" for part in labels.values()}
+    if kinds == {True}:
+        classes = classes or sorted(set(everything.tolist()))
+        number = {name: row for row, name in enumerate(classes)}
+        unknown = sorted(set(everything.tolist()) - set(number))
+        if unknown:
+            raise ConfigError(f"label {unknown[0]!r} is no name in classes, expected one of them")
+        numbers = {s: np.array([number[name] for name in y.tolist()]) for s, y in labels.items()}
+        return numbers, classes
+    if len(kinds) > 1:
+        raise ConfigError("labels of one split are names, of another numbers; expected one kind")
+    if classes is None:
+        classes = [f"class_{i}" for i in range(everything.max() + 1)]
+    if everything.max() >= len(classes):
+        raise ConfigError(
+            f"{len(classes)} different names in classes for labels up to {everything.max()}; "
+            "expected a name a label"
+        )
+    return labels, classes
+
+
+def _shape_names(arrays, key, count):
+    names = [text_of(name) for name in np.atleast_1d(arrays[key])] if key else []
+    if key and len(names) != count:
+        raise ConfigError(f"{len(names)} names in {key} for {count} shapes, expected one a shape")
+    return names
+
+
+def text_of(value):
+    """A value of an array as text, whatever bytes it has."""
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
