@@ -12,7 +12,7 @@ from spherical_cnn.signals.text import plain, shown, to_float, to_int
 
 # Only numbers are continued here: a name may end in a backslash, a path's or, in Shift-JIS, half
 # of a character's.
-_CONTINUED = re.compile(rb"(?m)^[ \t]*[vVfF]o?[ \t](?:.*\\[ \t]*\n)+.*")
+_CONTINUED = re.compile(rb"(?m)^[ \t]*[vVfF]o?(?=[ \t\\])(?:.*\\[ \t]*\n)+.*")
 
 
 def read_obj(data):

@@ -83,7 +83,7 @@ def _elements(data):
         start = rows.end
     if elements and _continues(data, start, elements[-1], found, order is None):
         last = elements[-1]
-        raise ShapeError(f"{last.count} {last.name} announced, found more data behind them")
+        raise ShapeError(f"{last.rows} {last.name} announced, found more data behind them")
     return found
 
 
@@ -150,10 +150,13 @@ def _typed(element, order):
 
 def _check_counts(elements, size):
     """Refuses counts that the file does not hold, before anything is allocated."""
-    counts = [element.count for element in elements]
+    counts = [element.rows for element in elements]
     if min(counts, default=0) < 0 or sum(counts) > size:
-        text = ", ".join(f"{element.count} {element.name}" for element in elements)
+        text = ", ".join(f"{element.rows} {element.name}" for element in elements)
         raise ShapeError(f"{text} announced in a file of {size} bytes")
+    names = [element.name for element in elements]
+    if len(set(names)) < len(names):
+        raise ShapeError(f"elements {', '.join(names)} announced, expected each name once")
 
 
 def _continues(data, end, last, found, is_text):
@@ -161,13 +164,13 @@ def _continues(data, end, last, found, is_text):
     if is_text or end == len(data) or not last.properties:
         return end < len(data)
     try:
-        row = Rows(data, end, last._replace(count=1))
+        row = Rows(data, end, last._replace(rows=1))
         corners = row.lists(_CORNERS)
     except ShapeError:
         return False
     if corners is None:
         return any(data[end:]) and (len(data) - end) % (row.end - end) == 0
-    vertices = found["vertex"].element.count if "vertex" in found else 0
+    vertices = found["vertex"].element.rows if "vertex" in found else 0
     inside = (corners.corners >= 0) & (corners.corners < vertices)
     return len(inside) >= 3 and bool(inside.all())
 
@@ -179,17 +182,19 @@ def _columns(elements, names):
     columns = [elements["vertex"].column(name) for name in names]
     if any(column is None for column in columns):
         return None
-    return np.stack(columns, axis=-1).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # of signaling NaN
+        return np.stack(columns, axis=-1).astype(np.float64)
 
 
 def _polygons(elements, name):
-    if name not in elements or not elements[name].element.count:
+    if name not in elements or not elements[name].element.rows:
         return Polygons(np.empty(0, np.int64), np.empty(0, np.int64))
     found = elements[name].lists(_CORNERS)
     if found is None:
         raise ShapeError(f"{name} without a list of vertices, expected {' or '.join(_CORNERS)}")
     if found.corners.dtype.kind == "f":
-        whole = (np.abs(found.corners) < 2**53) & (found.corners % 1 == 0)
+        with np.errstate(invalid="ignore"):
+            whole = (np.abs(found.corners) < 2**53) & (found.corners % 1 == 0)
         if not whole.all():
             raise ShapeError(f"{name} of vertex {found.corners[~whole][0]}, expected whole numbers")
     return found._replace(corners=found.corners.astype(np.int64))

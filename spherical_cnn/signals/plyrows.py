@@ -25,10 +25,10 @@ class Property(NamedTuple):
 
 
 class Element(NamedTuple):
-    """`count` rows of the same properties."""
+    """`rows` rows of the same properties."""
 
     name: str
-    count: int
+    rows: int
     properties: list[Property]
 
 
@@ -49,14 +49,15 @@ class Rows:
 
     def __init__(self, data, start, element):
         self._data, self.element = data, element
+        self._places = list(_places(element.properties))
         least = sum(struct.calcsize(each.length or each.kind) for each in element.properties)
-        if start + least * element.count > len(data):
+        if start + least * element.rows > len(data):
             raise self._short()
-        row, end = self._walk(start, min(element.count, 1))
+        row, end = self._walk(start, min(element.rows, 1))
         self._anchors, self._stride = row, end - start
-        self.end = start + self._stride * element.count
+        self.end = start + self._stride * element.rows
         if not self._uniform():
-            self._anchors, self.end = self._walk(start, element.count)
+            self._anchors, self.end = self._walk(start, element.rows)
             self._stride = None
 
     def column(self, name):
@@ -77,10 +78,7 @@ class Rows:
         offset += struct.calcsize(each.length)
         width = struct.calcsize(each.kind)
         if self._stride is not None:
-            shape = (len(lengths), int(lengths[0]) if len(lengths) else 0)
-            start = int(self._anchors[0, place]) + offset if len(lengths) else 0
-            values = np.ndarray(shape, each.kind, self._data, start, (self._stride, width))
-            return Polygons(lengths, values.reshape(-1))
+            return Polygons(lengths, self._view(place, offset, each.kind, *lengths[:1]).reshape(-1))
         starts = self._anchors[:, place] + offset - width * (np.cumsum(lengths) - lengths)
         total = int(lengths.sum())
         return Polygons(
@@ -88,23 +86,25 @@ class Rows:
         )
 
     def _find(self, name, is_list):
-        """How many lists precede a property, its offset from the end of the last one, itself."""
-        place = offset = 0
-        for each in self.element.properties:
-            if each.name == name and (each.length is not None) == is_list:
-                return place, offset, each
-            if each.length:
-                place, offset = place + 1, 0
-            else:
-                offset += struct.calcsize(each.kind)
-        return None
+        """Of `_places`, that of a property by name; `None` if there is no such one."""
+        matches = (
+            found
+            for found in self._places
+            if found[2].name == name and (found[2].length is not None) == is_list
+        )
+        return next(matches, None)
 
     def _values(self, place, offset, kind):
         if self._stride is None:
             return self._gather(self._anchors[:, place] + offset, kind)
-        count = self.element.count
-        start = int(self._anchors[0, place]) + offset if count else 0
-        return np.ndarray((count,), kind, self._data, start, (self._stride,))
+        return self._view(place, offset, kind)[:, 0]
+
+    def _view(self, place, offset, kind, items=1):
+        """`(rows, items)` equally spaced values; nothing is copied."""
+        shape, strides = (self.element.rows, int(items)), (self._stride, struct.calcsize(kind))
+        if not self.element.rows:
+            return np.empty(shape, kind)
+        return np.ndarray(shape, kind, self._data, int(self._anchors[0, place]) + offset, strides)
 
     def _gather(self, starts, kind):
         size = struct.calcsize(kind)
@@ -115,9 +115,11 @@ class Rows:
         """Whether each row has lists as long as the first one has."""
         if self.end > len(self._data):
             return False
-        places = (each for each in self.element.properties if each.length)
-        found = [self._find(each.name, True) for each in places]
-        columns = (self._values(place, offset, each.length) for place, offset, each in found)
+        columns = (
+            self._values(place, offset, each.length)
+            for place, offset, each in self._places
+            if each.length
+        )
         return all((column == column[:1]).all() for column in columns)
 
     def _walk(self, start, count):
@@ -127,7 +129,8 @@ class Rows:
             if each.length:
                 plan.append((before, struct.Struct(each.length), struct.calcsize(each.kind)))
             before = 0 if each.length else before + struct.calcsize(each.kind)
-        anchors, at, last = array.array("q"), start, len(self._data)
+        anchors: array.array[int] = array.array("q")
+        at, last = start, len(self._data)
         for row in range(count):
             anchors.append(at)
             for skipped, number, width in plan:
@@ -148,5 +151,16 @@ class Rows:
 
     def _short(self):
         return ShapeError(
-            f"{self.element.count} {self.element.name} announced, the data ends before them"
+            f"{self.element.rows} {self.element.name} announced, the data ends before them"
         )
+
+
+def _places(properties):
+    """For each property: how many lists precede it, its offset from the end of the last, itself."""
+    place = offset = 0
+    for each in properties:
+        yield place, offset, each
+        if each.length:
+            place, offset = place + 1, 0
+        else:
+            offset += struct.calcsize(each.kind)

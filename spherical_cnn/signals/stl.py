@@ -13,10 +13,10 @@ from spherical_cnn.signals.text import leading_numbers, plain, shown
 _ROW = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 _HEADER = 84  # bytes: 80 of remark, 4 of count
 
-_BEGUN = re.compile(rb"(?im)^[ \t]*facet\b")
+_BEGUN = re.compile(rb"(?m)^[ \t]*facet\b")
 _FACET = re.compile(
-    rb"(?i)\bfacet\b(?:\s+normal(?:\s+\S+){3})?\s+outer\s+loop"
-    rb"((?:\s+vertex(?:\s+\S+){3})*)\s+endloop\s+endfacet\b"
+    rb"\bfacet\b(?:\s+normal(?:\s+\S+){3})?\s+outer\s+loop"
+    rb"((?:\s+vertex(?:\s+\S+){3}){3,})\s+endloop\s+endfacet\b"
 )
 
 
@@ -32,12 +32,14 @@ def read_stl(data):
     end = _HEADER + _ROW.itemsize * count
     if len(data) >= _HEADER and end == len(data):  # even if its remark begins with "solid"
         return _binary(data, count)
-    text = plain(data)
-    if _BEGUN.search(text) or re.match(rb"(?i)\s*solid\s", text):
+    text = plain(data).lower()
+    if _BEGUN.search(text):
         return _text(text)
-    if len(data) < _HEADER:
-        raise ShapeError(f"found {data[:20]!r}, expected the text `solid` or 84 bytes of header")
-    if end > len(data):
+    if len(data) < _HEADER or end > len(data):
+        if re.match(rb"\s*solid\b", text) and b"\0" not in text:
+            return _text(text)
+        if len(data) < _HEADER:
+            raise ShapeError(f"found {data[:20]!r}, expected text with facets or a binary header")
         raise ShapeError(f"{count} faces announced in a file of {len(data)} bytes")
     points, polygons = _binary(data, count)
     if _continues(data[end : end + _ROW.itemsize], points):
@@ -47,7 +49,8 @@ def read_stl(data):
 
 def _binary(data, count):
     rows = np.frombuffer(data, _ROW, count, _HEADER)
-    points = rows["corners"].reshape(-1, 3).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # of signaling NaN
+        points = rows["corners"].reshape(-1, 3).astype(np.float64)
     return points, Polygons.of_uniform(np.arange(len(points)).reshape(-1, 3))
 
 
@@ -62,20 +65,23 @@ def _continues(data, points):
 
 
 def _text(text):
-    begun = len(_BEGUN.findall(text))
-    facets = [match[1] for match in _FACET.finditer(text)]
-    if len(facets) < begun:
-        raise ShapeError(f"{begun} facets begun, found {len(facets)} whole ones{_broken(text)}")
-    solids, ends = (
-        len(re.findall(rb"(?im)^[ \t]*" + word, text)) for word in (rb"solid\b", rb"end\s*solid\b")
-    )
-    if ends < max(solids, 1):
+    facets = _FACET.findall(text)
+    if text.count(b"facet") != 2 * len(facets):  # also where a name holds the word
+        begun = len(_BEGUN.findall(text))
+        if len(facets) < begun:
+            raise ShapeError(f"{begun} facets begun, found {len(facets)} whole ones{_broken(text)}")
+    words = [
+        text[text.rfind(b"\n", 0, found.start()) + 1 : found.start()].strip()
+        for found in re.finditer(rb"solid\b", text)
+    ]
+    solids, ends = max(words.count(b""), 1), words.count(b"end")
+    if ends < solids:
         raise ShapeError(
-            f"{len(facets)} facets in {max(solids, 1)} solids, {ends} of which end: "
-            "the file seems to be cut short; add a line `endsolid` if it is whole"
+            f"{len(facets)} facets, {solids} solid(s) begun, {ends} ended: the file seems to be "
+            "cut short; add a line `endsolid` if it is whole"
         )
-    values, word = leading_numbers(b" ".join(facets).lower().replace(b"vertex", b" "))
-    lengths = np.array([facet.lower().count(b"vertex") for facet in facets], np.int64)
+    values, word = leading_numbers(b" ".join(facets).replace(b"vertex", b" "))
+    lengths = np.array([facet.count(b"vertex") for facet in facets], np.int64)
     if word is not None:
         facet = np.searchsorted(3 * np.cumsum(lengths), len(values), side="right") + 1
         raise ShapeError(f"facet {facet}: found {shown(word)}, expected a number")
@@ -92,5 +98,5 @@ def _broken(text):
     line = text.count(b"\n", 0, start) + 1
     return (
         f"; the one at line {line} is not: expected `facet normal` and 3 numbers, `outer loop`, "
-        "`vertex` and 3 numbers for each corner, `endloop`, `endfacet`"
+        "`vertex` and 3 numbers for each of 3 or more corners, `endloop`, `endfacet`"
     )
