@@ -27,7 +27,13 @@ setup(
     ],
     extras_require={
         "train": ["tqdm>=4.60", "tensorboard>=2.18,<2.22", "matplotlib>=3.10"],
-        "shapes": ["trimesh>=5,<6", "embreex>=4.4,<5", "scikit-image>=0.25", "tqdm>=4.60"],
+        "shapes": [
+            "trimesh>=5,<6",
+            "embreex>=4.4,<5",
+            "mapbox-earcut>=2,<3",
+            "scikit-image>=0.25",
+            "tqdm>=4.60",
+        ],
         "rotation": ["lie_learn>=0.0.2,<0.1", "numpy<2"],
         "onnx": ["tf2onnx>=1.17,<2"],
         "dev": [

@@ -14,6 +14,7 @@ from spherical_cnn.experiment.runfolder import RunFolder
 from spherical_cnn.experiment.training import restore
 from spherical_cnn.signals.files import MAX_BYTES, read_bytes
 from spherical_cnn.signals.mesh import SUFFIXES, read_mesh
+from spherical_cnn.signals.meshwriting import encoded
 from spherical_cnn.signals.normalise import normalised
 from spherical_cnn.signals.raycast import RayCaster
 from spherical_cnn.signals.signal import Mesh, ShapeError
@@ -152,11 +153,7 @@ def aligned_copy(first, second, rotation):
 
 def mesh_bytes(mesh, path):
     """The mesh as bytes of a file of the suffix of `path`."""
-    import trimesh
-
-    kind = os.path.splitext(path)[1].lower()[1:]
-    data = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).export(file_type=kind)
-    return data.encode() if isinstance(data, str) else data
+    return encoded(mesh, os.path.splitext(path)[1].lower())
 
 
 def check_outputs(copy, share):

@@ -13,7 +13,7 @@ from scipy.spatial import Delaunay, cKDTree
 from spherical_cnn.signals import cloudtext
 from spherical_cnn.signals.clouds import Cloud, cloud_of_arrays
 from spherical_cnn.signals.files import read_arrays
-from spherical_cnn.signals.mesh import load
+from spherical_cnn.signals.ply import read_ply_points
 from spherical_cnn.signals.signal import Mesh, ShapeError
 
 # Fewer distinct points tell too little of a surface.
@@ -154,13 +154,6 @@ def _unit(normals, count):
     return normals / np.where(known, length, 1)
 
 
-def _vertices(file, **_):
-    """Of a `.ply` file; `trimesh.load_mesh` drops them where there are no faces."""
-    from trimesh.exchange.ply import load_ply
-
-    return load_ply(file)["vertices"]
-
-
 def read_points(data, suffix):
     """The cloud in an `.npy`, `.npz`, `.ply` or text file, bytes given.
 
@@ -171,7 +164,7 @@ def read_points(data, suffix):
         ShapeError: if the file is damaged or holds something else.
     """
     if suffix == ".ply":
-        return Cloud(load(data, suffix, _vertices))
+        return Cloud(*read_ply_points(data))
     if suffix in cloudtext.SUFFIXES:
         return cloudtext.read_text(data, suffix)
     return cloud_of_arrays(read_arrays(data, suffix))

@@ -80,7 +80,7 @@ def test_a_bad_file_is_named_and_the_others_are_predicted(run, shapes, tmp_path,
     assert exit_code(script("predict"), argv) == 1
     out, error = capsys.readouterr()
     assert error == "error: 2 of 12 files could not be used\n"
-    assert "broken.off | error: 1 vertices, 2 faces announced, found 0 lines of both" in out
+    assert "broken.off | error: not a readable .off file: 1 vertices, 2 faces announced" in out
     assert "absent.off | error: No such file or directory" in out
     assert out.count("\n") == 2 + 12
 

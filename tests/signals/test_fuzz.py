@@ -44,6 +44,38 @@ WORDS = [
 ]
 
 
+# An L of six corners, three quads behind it: polygons of mixed lengths, not all convex.
+L = [[0, 0, 0], [2, 0, 0], [2, 1, 0], [1, 1, 0], [1, 2, 0], [0, 2, 0], [0, 0, 1], [2, 0, 1]]
+SIDES = [[0, 5, 4, 3, 2, 1], [0, 1, 7, 6], [0, 6, 5], [1, 2, 7]]
+
+
+def polygons(suffix):
+    """The files of an L with sides, by hand."""
+    text = {
+        start: "".join(f"{start}{' '.join(map(str, corner))}\n" for corner in L)
+        for start in ("", "v ")
+    }
+    faces = "".join(f"{len(side)} {' '.join(map(str, side))}\n" for side in SIDES)
+    if suffix == ".off":
+        return [f"OFF\n8 4 0\n{text['']}{faces}".encode()]
+    if suffix == ".obj":
+        continued = "".join(f"f {' '.join(str(k - 8) for k in side)}\n" for side in SIDES)
+        return [(text["v "] + continued.replace(" ", " \\\n", 3)).encode()]
+    if suffix == ".stl":
+        return []
+    head = (
+        "ply\nformat {} 1.0\nelement vertex 8\nproperty float x\nproperty float y\n"
+        "property float z\nelement {} 4\nproperty list uchar int vertex_indices\nend_header\n"
+    )
+    packed = np.array(L, "<f4").tobytes()
+    packed += b"".join(struct.pack(f"<B{len(side)}i", len(side), *side) for side in SIDES)
+    return [
+        (head.format("ascii", "face") + text[""] + faces).encode(),
+        (head.format("ascii", "tristrips") + text[""] + faces).encode(),
+        head.format("binary_little_endian", "face").encode() + packed,
+    ]
+
+
 def encoded(mesh, suffix):
     """The files of a mesh: text, and binary where there is such a thing."""
     if suffix == ".ply":
@@ -80,7 +112,10 @@ def binvox(volume):
 ARRAYS = {"voxels": [BALL, BALL.astype("f4")], "points": [CLOUD, CLOUD.astype(">f4").T.copy().T]}
 XYZ = b"\n".join(b"%.6f %.6f %.6f" % tuple(point) for point in CLOUD)
 FILES = {
-    **{("mesh", suffix): encoded(CUBE, suffix) for suffix in (".off", ".obj", ".ply", ".stl")},
+    **{
+        ("mesh", suffix): encoded(CUBE, suffix) + polygons(suffix)
+        for suffix in (".off", ".obj", ".ply", ".stl")
+    },
     **{(kind, ".npy"): [array_file(array) for array in ARRAYS[kind]] for kind in ARRAYS},
     **{(kind, ".npz"): [array_file(array) for array in ARRAYS[kind]] for kind in ARRAYS},
     ("voxels", ".binvox"): [binvox(BALL)],

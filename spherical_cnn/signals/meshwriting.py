@@ -1,0 +1,73 @@
+"""Meshes → files that hold their vertices to the last digit, whatever the unit of length is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spherical_cnn.signals.signal import ShapeError
+
+_STL_ERROR = 1e-3  # of the mesh's extent: the most that rounding to float32 may move a vertex
+
+
+def encoded(mesh, suffix):
+    """A mesh as bytes of a file.
+
+    OFF, OBJ and PLY hold float64 coordinates, STL holds float32.
+
+    Args:
+        mesh: `Mesh`.
+        suffix: `".off"`, `".obj"`, `".ply"` or `".stl"`.
+
+    Returns:
+        bytes.
+
+    Raises:
+        ShapeError: if the precision of STL is not enough for the mesh.
+    """
+    writers = {".off": _off, ".obj": _obj, ".ply": _ply, ".stl": _stl}
+    return writers[suffix](np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces))
+
+
+def _off(vertices, faces):
+    head = f"OFF\n{len(vertices)} {len(faces)} 0\n"
+    return (head + _lines("%r %r %r\n", vertices) + _lines("3 %d %d %d\n", faces)).encode()
+
+
+def _obj(vertices, faces):
+    return (_lines("v %r %r %r\n", vertices) + _lines("f %d %d %d\n", faces + 1)).encode()
+
+
+def _lines(form, rows):
+    return "".join(form % tuple(row) for row in rows.tolist())
+
+
+def _ply(vertices, faces):
+    head = (
+        f"ply\nformat binary_little_endian 1.0\nelement vertex {len(vertices)}\n"
+        "property double x\nproperty double y\nproperty double z\n"
+        f"element face {len(faces)}\nproperty list uchar int vertex_indices\nend_header\n"
+    )
+    rows = np.empty(len(faces), [("length", "u1"), ("corners", "<i4", 3)])
+    rows["length"], rows["corners"] = 3, faces
+    return head.encode() + vertices.astype("<f8").tobytes() + rows.tobytes()
+
+
+def _stl(vertices, faces):
+    with np.errstate(all="ignore"):
+        rounded = vertices.astype("<f4")
+        moved = np.abs(rounded - vertices).max()
+        extent = np.ptp(vertices, axis=0).max()
+    if not moved <= _STL_ERROR * extent:
+        raise ShapeError(
+            f"the format STL holds 7 digits and would move vertices by {moved:.1g} in a mesh of "
+            f"size {extent:.1g}; choose .off, .obj or .ply"
+        )
+    rows = np.zeros(
+        len(faces), [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")]
+    )
+    corners = vertices[faces] / extent
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    rows["normal"] = np.divide(normals, lengths, out=np.zeros_like(normals), where=lengths > 0)
+    rows["corners"] = rounded[faces]
+    return b"".ljust(80) + len(faces).to_bytes(4, "little") + rows.tobytes()

@@ -1,0 +1,155 @@
+"""Polygons of mesh files → triangles of the same surface, whether a polygon is convex or not."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from spherical_cnn.signals.signal import ShapeError
+
+_CHUNK = 2**18  # corners that are cut at a time: about 50 MB of memory
+_FANS = 8  # corners of a polygon that are tried as the center of a fan before ears are clipped
+# A triangle whose signed area is above minus this, relative to the square of the polygon's
+# extent, does not overlap its neighbors: rounding at collinear corners gives about 1e-16.
+_ROUNDING = 1e-12
+_BEND = (1e-9, 0.7e-9)  # of lines in the plane, relative to the polygon's extent
+
+
+class Polygons(NamedTuple):
+    """`lengths` `(n,)` int64, and `corners`: the vertices of all polygons in a row, int64."""
+
+    lengths: np.ndarray
+    corners: np.ndarray
+
+    @classmethod
+    def of_rows(cls, rows):
+        """Of a list of lists of vertices."""
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        flat = (corner for row in rows for corner in row)
+        return cls(lengths, np.fromiter(flat, np.int64, int(lengths.sum())))
+
+    @classmethod
+    def of_uniform(cls, rows):
+        """Of an `(n, k)` array."""
+        return cls(np.full(len(rows), rows.shape[1], np.int64), rows.reshape(-1).astype(np.int64))
+
+
+def check_corners(corners, count):
+    """Refuses vertices outside `0 … count - 1`."""
+    if len(corners) and (corners.min() < 0 or corners.max() >= count):
+        raise ShapeError(
+            f"faces name vertices {corners.min()} … {corners.max()}, expected 0 … {count - 1}"
+        )
+
+
+def triangulated(vertices, polygons):
+    """The triangles of polygons, in the polygons' order and orientation.
+
+    A polygon is cut in the plane that its corners fit best (by Newell's normal): into the fan of
+    its first corner that sees all others, which is any corner of a convex polygon, else by ear
+    clipping. The triangles then cover the polygon once. Polygons of no area, and those whose
+    boundary crosses itself, have no inside: they become the fan of their first corner. Polygons of
+    one or two corners are lines and have no triangles.
+
+    Args:
+        vertices: `(v, 3)`.
+        polygons: `Polygons`.
+
+    Returns:
+        `(f, 3)` int64.
+
+    Raises:
+        ShapeError: if a polygon has no corners, or names a vertex that does not exist.
+    """
+    lengths, corners = polygons
+    if (lengths == 3).all():
+        return corners.reshape(-1, 3)
+    if not lengths.all():
+        raise ShapeError(f"face {np.flatnonzero(lengths == 0)[0] + 1} has no vertices")
+    check_corners(corners, len(vertices))
+    starts = np.cumsum(lengths) - lengths
+    pieces = np.maximum(lengths - 2, 0)
+    place = np.cumsum(pieces) - pieces
+    triangles = np.empty((int(pieces.sum()), 3), np.int64)
+    for length in np.unique(lengths[lengths > 2]).tolist():
+        chosen = np.flatnonzero(lengths == length)
+        step = max(1, _CHUNK // length)
+        for part in (chosen[first : first + step] for first in range(0, len(chosen), step)):
+            rows = corners[starts[part][:, None] + np.arange(length)]
+            cut = rows[:, None] if length == 3 else _cut(vertices, rows)
+            triangles[place[part][:, None] + np.arange(length - 2)] = cut
+    return triangles[triangles[:, 0] >= 0]
+
+
+def _cut(vertices, rows):
+    """`(n, k)` polygons → `(n, k - 2, 3)` triangles; rows of -1 where ears need fewer."""
+    length = rows.shape[1]
+    result = _fan(rows)
+    with np.errstate(all="ignore"):  # coordinates may be infinite: `checked` says so later
+        edges = vertices[rows] - vertices[rows[:, :1]]
+        extent = np.abs(edges).max((1, 2))
+        edges /= extent[:, None, None]
+        normals = np.cross(edges[:, 1:-1], edges[:, 2:]).sum(1)  # twice the area, Newell
+        area = np.linalg.norm(normals, axis=1)
+        left = np.flatnonzero(np.isfinite(extent) & (area > _ROUNDING))
+    normals = normals[left] / area[left, None]
+    edges = edges[left]
+    for first in range(min(length, _FANS)):
+        fan = np.roll(np.arange(length), -first)
+        spokes = edges[:, fan[1:]] - edges[:, fan[:1]]
+        signed = np.einsum("nki,ni->nk", np.cross(spokes[:, :-1], spokes[:, 1:]), normals)
+        sees = (signed > -_ROUNDING).all(1)
+        result[left[sees]] = _fan(rows[left[sees]][:, fan])
+        left, edges, normals = left[~sees], edges[~sees], normals[~sees]
+        if not len(left):
+            return result
+    ears, covered = _ears(edges, normals)
+    row = np.arange(len(left))[:, None, None]
+    result[left[covered]] = np.where(ears < 0, -1, rows[left][row, ears])[covered]
+    return result
+
+
+def _fan(rows):
+    """`(n, k)` → `(n, k - 2, 3)`: the triangles of each row's first corner with the others."""
+    first = np.broadcast_to(rows[:, :1], (len(rows), rows.shape[1] - 2))
+    return np.stack([first, rows[:, 1:-1], rows[:, 2:]], axis=-1)
+
+
+def _ears(corners, normals):
+    """The triangles of polygons that are not convex, by ear clipping.
+
+    Args:
+        corners: `(n, k, 3)`.
+        normals: `(n, 3)` unit vectors; each boundary runs counterclockwise about its own.
+
+    Returns:
+        `(n, k - 2, 3)` places of corners in their polygon, -1 where fewer triangles are needed;
+        `(n,)` whether the triangles cover the polygon exactly once.
+    """
+    from mapbox_earcut import triangulate_float64
+
+    right = np.cross(np.eye(3)[np.abs(normals).argmin(1)], normals)
+    right /= np.linalg.norm(right, axis=1, keepdims=True)
+    axes = np.stack([right, np.cross(normals, right)], axis=-1)
+    plane = corners @ axes
+    # Earcut drops corners that are collinear, which neighbors may have an edge at: bend all lines.
+    plane += _BEND * plane[..., ::-1] ** 2
+    count, length = plane.shape[:2]
+    ears = np.full((count, length - 2, 3), -1)
+    ring = np.array([length], np.uint32)
+    for polygon, found in zip(plane, ears, strict=True):
+        cut = triangulate_float64(polygon, ring).reshape(-1, 3)
+        found[: len(cut)] = cut
+    signed = _doubled_areas(plane[np.arange(count)[:, None, None], ears])
+    signed[ears[:, :, 0] < 0] = 0
+    clockwise = signed < 0
+    ears[clockwise] = ears[clockwise][:, ::-1]
+    whole = _doubled_areas(plane[:, _fan(np.arange(length)[None])[0]]).sum(1)
+    return ears, np.abs(np.abs(signed).sum(1) - whole) < 1e-9 * length
+
+
+def _doubled_areas(triangles):
+    """`(n, m)` signed areas of `(n, m, 3, 2)`, doubled."""
+    first, second = (triangles[:, :, k] - triangles[:, :, 0] for k in (1, 2))
+    return first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]
