@@ -31,11 +31,13 @@ class Triangles(NamedTuple):
         faces: `(batch, f, 3)` int32 rows of vertices, `f` a multiple of 32; those beyond a mesh's
             own are of one vertex.
         counts: `(batch, 1)` int32, of each mesh's own faces.
+        normals: `(batch, f, 3)` float32, `Mesh.normals`, 0 for a face that has none but its own.
     """
 
     vertices: np.ndarray
     faces: np.ndarray
     counts: np.ndarray
+    normals: np.ndarray
 
 
 def pack(meshes, vertices=0, faces=0):
@@ -47,10 +49,13 @@ def pack(meshes, vertices=0, faces=0):
         np.zeros((len(meshes), most, 3), np.float32),
         np.zeros((len(meshes), rows, 3), np.int32),
         np.array([[len(mesh.faces)] for mesh in meshes], np.int32),
+        np.zeros((len(meshes), rows, 3), np.float32),
     )
     for i, mesh in enumerate(meshes):
         packed.vertices[i, : len(mesh.vertices)] = mesh.vertices
         packed.faces[i, : len(mesh.faces)] = mesh.faces
+        if mesh.normals is not None:
+            packed.normals[i, : len(mesh.faces)] = mesh.normals
     return packed
 
 
@@ -64,7 +69,7 @@ class Casting(keras.layers.Layer):
         rings: as in `RayCaster.signal`.
 
     Input:
-        vertices, faces, counts of `Triangles`; matrices `M`, `(batch, 3, 3)`; centres `c`,
+        the arrays of `Triangles`; matrices `M`, `(batch, 3, 3)`; centres `c`,
         `(batch, 3)`.
 
     Output shape:
@@ -77,7 +82,7 @@ class Casting(keras.layers.Layer):
 
     def call(self, inputs):
         """Signals, see above."""
-        vertices, faces, counts, matrices, centres = inputs
+        vertices, faces, counts, normals, matrices, centres = inputs
         posed = _posed(vertices, matrices, centres)
         cone = np.stack(cone_of(self.grid, self.rings))  # (rays of a sample, 3, n²)
         rays = pairs.pair(np.ascontiguousarray(cone.transpose(1, 0, 2).reshape(3, 1, -1)))
@@ -86,8 +91,11 @@ class Casting(keras.layers.Layer):
 
         def measure(*_):
             rows = ops.broadcast_to(farthest[..., None], (*ops.shape(farthest), 3))
-            met = ops.take_along_axis(faces, ops.maximum(rows, 0), axis=1)
-            return _measured(_corners(vertices, met), matrices, centres, rays)
+            met, given = (
+                ops.take_along_axis(of_faces, ops.maximum(rows, 0), axis=1)
+                for of_faces in (faces, normals)
+            )
+            return _measured(_corners(vertices, met), given, matrices, centres, rays)
 
         # A loop of one step: XLA fuses nothing across it, and would compute what it fuses with the
         # mean below many times over.
@@ -112,6 +120,7 @@ def caster(grid, rings=0):
         keras.Input((None, 3), dtype="float32"),
         keras.Input((None, 3), dtype="int32"),
         keras.Input((1,), dtype="int32"),
+        keras.Input((None, 3), dtype="float32"),
         keras.Input((3, 3), dtype="float32"),
         keras.Input((3,), dtype="float32"),
     ]
@@ -186,11 +195,12 @@ def _farthest(planes, count, rays):
     return ops.fori_loop(0, groups, look, start)[1]
 
 
-def _measured(corners, matrices, centres, rays):
+def _measured(corners, given, matrices, centres, rays):
     """Distance of triangles along rays, and the sine of the angle with their normals.
 
     Args:
         corners: `(batch, k, 3, 3)`, not posed.
+        given: `(batch, k, 3)` normals, not posed; 0: those of the corners.
         matrices: `(batch, 3, 3)`.
         centres: `(batch, 3)`.
         rays: pair of `(3, 1, k)`, unit vectors.
@@ -214,7 +224,21 @@ def _measured(corners, matrices, centres, rays):
     facing = pairs.dot(normal, ray)[0]
     height = pairs.dot(normal, a)[0]
     distance = height / ops.where(facing == 0, 1.0, facing)
-    across = [part[0] for part in pairs.cross(normal, ray)]
-    length = sum(part[0] * part[0] for part in normal)
+    own, given = [part[0] for part in normal], _posed_normals(given, matrices)
+    none = ops.all(given == 0, axis=-1)
+    normal = [ops.where(none, own[i], given[..., i]) for i in range(3)]
+    ray = rays[0]
+    across = [normal[i] * ray[j] - normal[j] * ray[i] for i, j in ((1, 2), (2, 0), (0, 1))]
+    length = sum(part * part for part in normal)
     sine = ops.sqrt(sum(part * part for part in across) / ops.where(length > 0, length, 1.0))
     return ops.where(facing == 0, 0.0, distance), ops.minimum(sine, 1.0)
+
+
+def _posed_normals(normals, matrices):
+    """Normals `(batch, k, 3)`, moved by the inverse transposes of matrices, of any length."""
+    columns = [matrices[:, None, :, i] for i in range(3)]
+    pairs_of = ((1, 2), (2, 0), (0, 1))
+    return sum(
+        normals[..., i, None] * ops.cross(columns[j], columns[k])
+        for i, (j, k) in enumerate(pairs_of)
+    )

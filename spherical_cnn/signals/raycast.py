@@ -25,7 +25,8 @@ class RayCaster:
     normals go by the inverse transpose.
 
     Args:
-        mesh: `Mesh`, checked and normalised (see `spherical_cnn.signals.mesh`).
+        mesh: `Mesh`, checked and normalised (see `spherical_cnn.signals.mesh`). Its `normals`, if
+            it has any, decide the angles, not the distances.
 
     Raises:
         ShapeError: if no face has an area.
@@ -36,6 +37,7 @@ class RayCaster:
         normals = mesh.face_normals()
         normals /= np.sqrt(np.einsum("fi,fi->f", normals, normals))[:, None]
         self._normals = np.ascontiguousarray(normals.T)
+        self._given = None if mesh.normals is None else np.ascontiguousarray(mesh.normals.T)
         self._corners = np.ascontiguousarray(mesh.vertices[mesh.faces].transpose(1, 2, 0))
         self._offsets = np.einsum("if,if->f", self._corners[0], self._normals)
         distance = _norm(mesh.vertices.T)
@@ -88,7 +90,9 @@ class RayCaster:
         faces, distance, cosine = self._farthest(moved, np.asarray(pose.centre, float))
         if not pose.rigid:
             distance /= stretch
-            normals = inverse.T @ self._normals.take(faces, axis=1, mode="wrap")
+        if not pose.rigid or self._given is not None:
+            normals = self._normals if self._given is None else self._given
+            normals = inverse.T @ normals.take(faces, axis=1, mode="wrap")
             cosine = np.einsum("ij,ij->j", rays, normals) / _norm(normals)
         distance[faces < 0] = 0
         return distance, cosine

@@ -196,3 +196,47 @@ def test_pairs_have_twice_the_digits(rng):
     cross = [np.float64(high) + low for high, low in pairs.cross(*split)]
     expected = np.cross(a, b, axis=0)
     assert (np.abs(cross - expected) / np.abs(a * b[::-1]).max()).max() < 1e-12
+
+
+def test_given_normals_decide_the_angle_and_not_the_distance(rng):
+    """Normals of the ball at the faces' centers, under a pose that stretches; half are reversed."""
+    grid, poses = SphericalGrid(8), []
+    points = rng.normal(size=(60, 3))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    flat = normalised(Mesh(points, ConvexHull(points).simplices))
+    normals = flat.vertices[flat.faces].mean(1)
+    normals *= rng.choice([-1, 1], (len(normals), 1)) / np.linalg.norm(normals, axis=1)[:, None]
+    smooth = flat._replace(normals=normals)
+    for scale in (np.ones(3), np.array([0.7, 1, 1.3])):
+        rotation = Rotation.random(random_state=5).as_matrix()
+        poses.append(Pose(rotation, scale, centre=np.array([0.1, 0, -0.2])))
+    posed = (np.float32([getattr(pose, name) for pose in poses]) for name in ("matrix", "centre"))
+    arrays = devicecast.pack([smooth, smooth])
+    signals = np.asarray(devicecast.caster(grid).predict_on_batch([*arrays, *posed]))
+    for pose, signal in zip(poses, signals, strict=True):
+        samples = RayCaster(smooth).signal(grid, pose)
+        np.testing.assert_array_equal(
+            abs(samples) > 0.1, abs(RayCaster(flat).signal(grid, pose)) > 0.1
+        )
+        met = pose.centre + abs(samples)[..., None] * grid.directions @ pose.inverse.T
+        expected = _outward(flat, normals, met) @ pose.inverse
+        cosine = (expected * grid.directions).sum(-1) / np.linalg.norm(expected, axis=-1)
+        edges = near_edges(
+            flat._replace(vertices=pose.apply(flat.vertices)), grid.directions.reshape(-1, 3)
+        )
+        away = ~edges.reshape(cosine.shape)
+        np.testing.assert_allclose(
+            np.abs(np.cos(np.angle(samples)))[away], abs(cosine)[away], atol=1e-5
+        )
+        np.testing.assert_allclose(signal[..., 0], abs(samples), atol=DISTANCE)
+        np.testing.assert_allclose(signal[..., 1][away], np.sin(np.angle(samples))[away], atol=1e-5)
+
+
+def _outward(mesh, normals, points):
+    """The normal of the face of a convex mesh that each point `(..., 3)` lies on."""
+    own = mesh.face_normals()
+    own /= np.linalg.norm(own, axis=1, keepdims=True)
+    middles = mesh.vertices[mesh.faces].mean(1)
+    off = np.abs(np.einsum("...i,fi->...f", points, own) - (own * middles).sum(1))
+    near = np.linalg.norm(points[..., None, :] - middles, axis=-1) > 1.5
+    return normals[(off + near).argmin(-1)]
