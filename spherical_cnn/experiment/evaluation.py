@@ -8,6 +8,7 @@ from keras import ops
 from scipy import special
 
 from spherical_cnn.experiment.config import ConfigError
+from spherical_cnn.experiment.runfolder import RunError
 
 
 @keras.saving.register_keras_serializable(package="spherical_cnn")
@@ -115,6 +116,19 @@ def outputs_for(model, signals, batch_size=16):
     starts = range(0, len(signals), batch_size)
     parts = [model.predict_on_batch(signals[start : start + batch_size]) for start in starts]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def check_finite(values, layer):
+    """Refuses outputs of a layer that are not finite.
+
+    Raises:
+        RunError: naming the layer.
+    """
+    if not np.isfinite(values).all():
+        raise RunError(
+            f"layer {layer}: found outputs that are not finite, expected numbers; the weights of "
+            "the network overflow or are damaged"
+        )
 
 
 def activations(model, batches, layers):

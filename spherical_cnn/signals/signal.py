@@ -11,6 +11,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+# Share of the radius: a plane nearer to the center than this is not told from one through it. Embree
+# (float32) puts flat shapes through the center up to 1.3e-6 off, coordinates of six digits up to
+# 5e-6. Of 270 furniture meshes, 600 voxel grids of ModelNet10 and 250 point clouds of ModelNet40
+# each has as many rays that meet planes farther than 1e-5 as rays that meet anything.
+_RESOLVED = 1e-5
+# Squared cosine of an angle whose sine, in float32, may be 1.
+_EDGE_ON = 1e-6
+# Share of the rays: a signal with fewer that see a surface is nearly blank. The furniture has at
+# least 8 %; of the voxel grids 0.8 % have less than 1 %, tops and seats that are one thin plate.
+LEAST_SEEN = 0.01
+
 
 class ShapeError(ValueError):
     """A shape that cannot become a signal; the message says what was found and expected."""
@@ -80,3 +91,47 @@ def complex_samples(distance, rays, normals):
     np.multiply(distance, np.abs(cosine), out=samples.real)
     np.multiply(distance, np.sqrt(np.einsum("ij,ij->j", across, across)), out=samples.imag)
     return samples
+
+
+def seen_share(samples):
+    """Share of the rays of signals that see a surface.
+
+    A ray sees the surface that it meets if the plane of the surface there, at `distance · cos(angle)`
+    from the center, is farther from it than rays can resolve. Rays meet a flat shape around its own
+    center at any distance, by rounding alone or edge-on, but its plane is always at the center.
+
+    Args:
+        samples: `(..., n, n)` complex, or `(..., n, n, 2)` real: distances, sines of the angles.
+
+    Returns:
+        `(...)` float64, from 0 to 1.
+    """
+    samples = np.asarray(samples)
+    if np.iscomplexobj(samples):
+        height = samples.real
+    else:
+        distance, sine = np.moveaxis(samples, -1, 0)
+        height = distance * np.sqrt(np.maximum(1 - sine * sine - _EDGE_ON, 0))
+    return np.mean(height > _RESOLVED, axis=(-2, -1))
+
+
+def what_is_missing(shares):
+    """What is to be said of a shape of which rays see too little.
+
+    Args:
+        shares: `seen_share` of its signal in one pose or more.
+
+    Returns:
+        a sentence, or `""` if at least `LEAST_SEEN` of the rays see it in each pose.
+    """
+    shares = np.atleast_1d(shares)
+    blank = int((shares < LEAST_SEEN).sum())
+    if not shares.any():
+        return (
+            "no ray from the center meets the surface, as with a flat sheet seen from its own plane "
+            "or small parts far apart; expected a shape that surrounds its center"
+        )
+    if not blank:
+        return ""
+    poses = f" in {blank} of {len(shares)} poses" if len(shares) > 1 else ""
+    return f"nearly blank{poses}: {shares.min():.2%} of the rays meet the surface"

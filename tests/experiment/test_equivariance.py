@@ -68,7 +68,7 @@ def test_errors_are_those_of_the_definition(rng):
 
 def test_shapes_turned_by_a_step_of_the_grid_give_the_turned_signal():
     pytest.importorskip("lie_learn")
-    casters = find_casters("embedded", Recipe(embedded_shapes=(0, 0, 3)), 3)
+    casters = list(find_casters("embedded", Recipe(embedded_shapes=(0, 0, 3)), 3).values())
     angles = np.array([[2 * np.pi / N * 3, 0, 0], ANGLES[0]])
     start = cast_signals(casters, N)
     turned = [cast_signals(casters, N, rotation=matrix) for matrix in euler_to_matrix(angles)]
