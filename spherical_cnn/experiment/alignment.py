@@ -32,7 +32,7 @@ _FLAT = 1e-9  # of a signal's norm, that of what rounding leaves of a constant
 
 
 class UnalignableError(ValueError):
-    """Signals that no rotation aligns; `which` is `"a"` or `"b"`, those of which one is to blame."""
+    """Signals that no rotation aligns; `which`, `"a"` or `"b"`, has the faulty one."""
 
     def __init__(self, message, which):
         super().__init__(message)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
+import os
 
 import numpy as np
 
 from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.data.recipe import Recipe
 from spherical_cnn.experiment.runfolder import RunError
-from spherical_cnn.signals.signal import Pose, ShapeError, seen_share, what_is_missing
+from spherical_cnn.signals.signal import Pose, ShapeError, is_blank, seen_share, what_is_missing
 from spherical_cnn.sphere.grid import SphericalGrid
 
 logger = logging.getLogger("spherical_cnn")
@@ -53,7 +54,7 @@ def check_seen(name, signals):
     """
     shares = seen_share(signals)
     said = what_is_missing(shares)
-    if not shares.any():
+    if is_blank(shares):
         raise ShapeError(f"{name}: {said}")
     if said:
         logger.warning(f"{name}: {said}")
@@ -78,7 +79,7 @@ def find_casters(source, recipe, count):
     # With all that reading shapes needs.
     from spherical_cnn.data.sources import find_shapes, readable, why_left_out
 
-    reasons = []
+    source, reasons = os.fspath(source), []
 
     found = find_shapes(source, embedded_shapes=recipe.embedded_shapes)
     for split in ("test", "train"):

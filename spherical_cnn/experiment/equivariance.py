@@ -18,14 +18,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 import re
 
 import numpy as np
 from keras import ops
 
 from spherical_cnn.data.flags import Options, option
-from spherical_cnn.data.sources import readable
 from spherical_cnn.experiment.casting import cast_signals, check_seen, find_casters
 from spherical_cnn.experiment.evaluation import check_finite, outputs_for, outputs_of
 from spherical_cnn.signals.signal import ShapeError
@@ -84,7 +82,7 @@ def measure_shapes(model, config, source, recipe, probe):
     cast = np.stack([cast_signals(casters, config.input_res, recipe.rings, v) for v in views])
     seen = [_is_seen(name, cast[:, row]) for row, name in enumerate(found)]
     if not any(seen):
-        raise ShapeError(f"{readable(os.fspath(source))}: no ray meets any of {len(seen)} shapes")
+        raise ShapeError(f"{source}: no ray meets any of {len(seen)} shapes")
     signals, *recast = cast[:, seen]
     limited, turned = exact_turns(signals, angles)
     return {

@@ -9,6 +9,7 @@ from scipy import special
 
 from spherical_cnn.experiment.config import ConfigError
 from spherical_cnn.experiment.runfolder import RunError
+from spherical_cnn.signals.signal import seen_share
 
 
 @keras.saving.register_keras_serializable(package="spherical_cnn")
@@ -201,11 +202,14 @@ def describe(model, batches):
         batches: as in `activations`.
 
     Returns:
-        dict of arrays, a row a record: `descriptor`, `predicted` class, `label`, `name`.
+        dict of arrays, a row a record: `descriptor`, `predicted` class, `label`, `name`, and
+        `seen`, the `seen_share` of its signal.
     """
-    parts: dict[str, list] = {key: [] for key in ("descriptor", "predicted", "label", "name")}
-    for part in activations(model, batches, ["descriptor", "logits"]):
+    keys = ("descriptor", "predicted", "label", "name", "seen")
+    parts: dict[str, list] = {key: [] for key in keys}
+    for part in activations(model, batches, ["signal", "descriptor", "logits"]):
         part["predicted"] = np.argmax(part["logits"], axis=-1)
+        part["seen"] = seen_share(part["signal"])
         for key, values in parts.items():
             values.append(part[key])
     return {key: np.concatenate(values) for key, values in parts.items()}

@@ -35,9 +35,9 @@ def align_shapes(first, second, eye, share=0.95):
         ImportError: if lie_learn is not installed.
     """
     shapes = {"a": first, "b": second}
-    maps = eye.maps(eye.signals([first, second]))
+    of_first, of_second = eye.maps(eye.signals([first, second]))
     try:
-        peaks = all_peaks(*maps, share)
+        peaks = all_peaks(of_first, of_second, share)
     except UnalignableError as error:
         raise ShapeError(
             f"{shapes[error.which].path}: looks the same from all sides, as a ball does, so every "

@@ -20,7 +20,7 @@ from spherical_cnn.experiment.report import class_names
 from spherical_cnn.experiment.runfolder import RunError, RunFolder
 from spherical_cnn.experiment.training import restore
 from spherical_cnn.signals.shape import SUFFIXES, caster_of_file, kind_for
-from spherical_cnn.signals.signal import seen_share, what_is_missing
+from spherical_cnn.signals.signal import is_blank, seen_share, what_is_missing
 
 _FILES = 8  # of a task
 
@@ -205,4 +205,4 @@ def _signals(path, recipe, count):
             reason += f" (files are read as {recipe.kind}; --kind auto goes by the suffix)"
         return reason
     shares = seen_share(samples[..., 0])
-    return samples if shares.any() else what_is_missing(shares)
+    return what_is_missing(shares) if is_blank(shares) else samples
