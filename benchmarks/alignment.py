@@ -123,7 +123,7 @@ def _meshes(source, resolution, rings, rotations):
 def _classes(source, resolution, rings, run, layers, pairs):
     from spherical_cnn.experiment.alignment import align
     from spherical_cnn.experiment.casting import cast_signals
-    from spherical_cnn.experiment.posing import Eye
+    from spherical_cnn.experiment.eye import Eye
 
     rng = np.random.default_rng(0)
     eyes = {"signal": Eye(resolution, rings)}

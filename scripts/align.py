@@ -1,7 +1,8 @@
 #!/usr/bin/env python
-"""Finds the rotation that takes one mesh to another, about the centres of both.
+"""Finds the rotation that takes one shape to another, about the centers of both.
 
-Symmetric shapes get all their rotations. --run and --layer compare by a network's feature maps.
+Shapes are meshes, voxels or points. Symmetric shapes get all their rotations. --run and --layer
+compare by a network's feature maps.
 """
 
 import json
@@ -20,37 +21,45 @@ EXAMPLES = (
 def main(argv):
     """Parses the flags, aligns, prints and writes what was asked for."""
     from spherical_cnn.data.flags import Parser
+    from spherical_cnn.data.recipe import add_reading_arguments
 
     parser = Parser(__doc__, EXAMPLES)
-    parser.add_argument("first", metavar="FIRST", help="mesh to be turned")
-    parser.add_argument("second", metavar="SECOND", help="mesh that stays")
+    parser.add_argument("first", metavar="FIRST", help="shape that is rotated")
+    parser.add_argument("second", metavar="SECOND", help="shape that stays")
     parser.add_argument("--resolution", type=int, default=64, metavar="N", help="of signals; 64")
     parser.add_argument("--rings", type=int, default=1, metavar="N", help="as in make_dataset; 1")
     parser.add_argument("--run", metavar="RUN", help="run folder; its data decides the signals")
     parser.add_argument("--layer", metavar="NAME", help="of the run, such as conv1_b0")
+    add_reading_arguments(parser)
     parser.add_argument("--share", type=float, default=0.95, metavar="X", help="as good as best")
-    parser.add_argument("--copy", metavar="FILE", help="write FIRST aligned: .off .obj .ply .stl")
+    parser.add_argument(
+        "--copy", metavar="FILE", help="write mesh FIRST, aligned: .off .obj .ply .stl"
+    )
     parser.add_argument("--picture", metavar="FILE", help="write a PNG, before and after")
     parser.add_argument("--json", action="store_true", help="no text: all digits, as JSON")
     options = parser.parse_args(argv)
 
     from spherical_cnn.data.files import write_bytes
     from spherical_cnn.experiment import posing
+    from spherical_cnn.experiment.eye import Eye
     from spherical_cnn.experiment.plots import png
     from spherical_cnn.experiment.spheres import alignment_figure
 
-    posing.check_outputs(options.copy, options.share)
-    eye = posing.Eye(options.resolution, options.rings, options.run, options.layer)
-    shapes = [posing.read_shape(path, eye.centre) for path in (options.first, options.second)]
-    peaks = posing.align_meshes(*shapes, eye, options.share)
+    paths = (options.first, options.second)
+    signals = options.resolution, options.rings, options.run, options.layer
+    eye = Eye(*signals, options.kind, options.up)
+    posing.check_outputs(options.copy, options.share, paths, eye.reading["kind"])
+    shapes = [eye.read(path) for path in paths]
+    peaks = posing.align_shapes(*shapes, eye, options.share)
     lines = [json.dumps(posing.to_json(peaks), indent=1)] if options.json else posing.lines(peaks)
     print(*lines, sep="\n")
     if options.copy:
         moved = posing.aligned_copy(*shapes, peaks.rotations[0])
         write_bytes(options.copy, posing.mesh_bytes(moved, options.copy))
     if options.picture:
-        casters = [shape.caster for shape in shapes]
-        write_bytes(options.picture, png(alignment_figure(*casters, peaks.rotations[0])))
+        casters, turn = [shape.caster for shape in shapes], shapes[0].upright
+        rotation = turn @ peaks.rotations[0] @ turn.T
+        write_bytes(options.picture, png(alignment_figure(*casters, rotation)))
 
 
 if __name__ == "__main__":

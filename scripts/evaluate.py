@@ -39,9 +39,13 @@ def main(argv):
         return
     for name, reason in results["skipped"][:10]:
         print(f"left out: {name}: {reason}")
+    for name in results["blank"][:10]:
+        print(f"nearly blank: {name}")
     rotation = results["recipe"]["test_rotation"].replace("same", results["recipe"]["rotation"])
     print(f"rotation {rotation}, {results['test_samples']} samples", end=", ")
     print(f"{len(results['skipped'])} shapes left out", end=", ")
+    if results["blank"]:
+        print(f"{len(results['blank'])} nearly blank", end=", ")
     print(f"accuracy {results['test']:.4f}, loss {results['test_loss']:.4f}")
 
 

@@ -42,7 +42,8 @@ def main(argv):
     for reason, count in reasons.most_common(10):
         print(f"left out, {count}: {reason}")
     if manifest["blank"]:
-        print(f"kept, though no ray meets them in some copy: {len(manifest['blank'])}")
+        names = ", ".join(entry["name"] for entry in manifest["blank"][:10])
+        print(f"kept, though nearly blank in some copy, {len(manifest['blank'])}: {names}")
     print(f"Every shard and every shape left out: {request['folder']}/manifest.json")
 
 

@@ -22,6 +22,7 @@ def main(argv):
     """Parses the flags, predicts, prints."""
     from spherical_cnn.data.files import BuildError
     from spherical_cnn.data.flags import ConfigError, Parser
+    from spherical_cnn.data.recipe import add_reading_arguments
     from spherical_cnn.experiment import prediction
     from spherical_cnn.experiment.page import table_lines
     from spherical_cnn.experiment.progress import bar
@@ -31,8 +32,7 @@ def main(argv):
     parser.add_argument("files", nargs="*", metavar="FILE", help="shapes, or folders of shapes")
     parser.add_argument("--rotations", type=int, default=4, metavar="N", help="default 4")
     parser.add_argument("--top", type=int, default=3, metavar="N", help="classes named; default 3")
-    parser.add_argument("--up", metavar="AXIS", help="that is up in the files; default the run's")
-    parser.add_argument("--kind", metavar="KIND", help="mesh, voxels, points; default the run's")
+    add_reading_arguments(parser)
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes; default 1")
     parser.add_argument("--json", action="store_true", help="no table: all digits, as JSON")
     parser.add_argument("--export", metavar="PATH", help="SavedModel, or a file .onnx")

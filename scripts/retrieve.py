@@ -48,6 +48,8 @@ def main(argv):
         found = retrieval.retrieve(*where, options.by_class, options.length_from)
     else:
         parser.error("expected RUN, --shards and --output, or --rankings and --truth")
+    for name in found.get("blank", [])[:10]:
+        print(f"nearly blank: {name}")
     print(*table_lines(*retrieval.score_table(found)), sep="\n")
     if "distance" in found:
         print(f"\nLists end at distance {found['distance']:.3f}.")

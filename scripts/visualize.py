@@ -19,19 +19,21 @@ EXAMPLES = (
 def main(argv):
     """Parses the flags, draws, writes the picture."""
     from spherical_cnn.data.flags import Parser
+    from spherical_cnn.data.recipe import add_reading_arguments
 
     parser = Parser(__doc__, EXAMPLES)
     what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
-    signal = what.add_parser("signal", description="The two channels of a mesh.")
+    signal = what.add_parser("signal", description="The two channels of a shape.")
     filters = what.add_parser("filters", description="Filters of a layer, spectra and profiles.")
-    features = what.add_parser("features", description="Maps of a mesh and of its turned copy.")
-    animation = what.add_parser("animation", description="A mesh, its signal, a map, turning.")
+    features = what.add_parser("features", description="Maps of a shape, and rotated.")
+    animation = what.add_parser("animation", description="A shape that rotates, its signal, a map.")
     mistakes = what.add_parser("mistakes", description="A page of all that is misclassified.")
     for one in (filters, features, mistakes):
         one.add_argument("run", metavar="RUN", help="run folder")
     filters.add_argument("layer", metavar="LAYER", help="such as conv0_b0")
     for one in (signal, features, animation):
-        one.add_argument("mesh", metavar="MESH", help=".off .obj .ply .stl")
+        one.add_argument("mesh", metavar="SHAPE", help="mesh, voxels or points")
+        add_reading_arguments(one)
     for one in (signal, filters, features, animation, mistakes):
         one.add_argument("picture", metavar="OUT", help="file to write: PNG, GIF, a page HTML")
     for one in (signal, animation):

@@ -107,6 +107,15 @@ def add_source_arguments(parser):
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes; default 1")
 
 
+def add_reading_arguments(parser):
+    """Adds how single files are read, to commands whose run decides it otherwise."""
+    choices = ", ".join(("auto", *KINDS))
+    parser.add_argument(
+        "--kind", metavar="KIND", help=f"of the files: {choices}; default the run's"
+    )
+    parser.add_argument("--up", metavar="AXIS", help="that is up in the files; default the run's")
+
+
 def check_reading(source, recipe, workers=1):
     """Refuses options of reading that would do nothing for a source, and no workers.
 

@@ -6,11 +6,13 @@ import dataclasses
 import os
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from spherical_cnn.data.recipe import Recipe, draw_poses
 from spherical_cnn.data.records import FRAME, encode
 from spherical_cnn.data.sources import why_left_out
+from spherical_cnn.signals.signal import LEAST_SEEN, seen_share
 from spherical_cnn.sphere.grid import SphericalGrid
 
 TASK = "task-"  # names of their files begin so
@@ -33,7 +35,8 @@ class Outcome(NamedTuple):
     Args:
         sizes: bytes written, per copy.
         skipped: `(name, reason)` of the shapes left out.
-        blank: names of shapes of which a copy is 0 everywhere, such as a sheet through the centre.
+        blank: names of shapes of which a copy is nearly blank (see `LEAST_SEEN`), such as a sheet
+            through the center.
     """
 
     sizes: list
@@ -82,7 +85,7 @@ def perform(task):
         else:
             for number, signal in enumerate(signals):
                 copies[number].append(encode(signal, label, item.name, number))
-            if not all(signal.any() for signal in signals):
+            if seen_share(np.stack(signals)).min() < LEAST_SEEN:
                 blank.append(item.name)
     try:
         with tf.io.TFRecordWriter(task.path) as writer:

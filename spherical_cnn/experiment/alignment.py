@@ -31,6 +31,14 @@ _DONE = 1e-9  # radians
 _FLAT = 1e-9  # of a signal's norm, that of what rounding leaves of a constant
 
 
+class UnalignableError(ValueError):
+    """Signals that no rotation aligns; `which`, `"a"` or `"b"`, has the faulty one."""
+
+    def __init__(self, message, which):
+        super().__init__(message)
+        self.which = which
+
+
 class Alignment(NamedTuple):
     """Rotations of pairs of signals.
 
@@ -58,7 +66,8 @@ def align(signals_a, signals_b):
 
     Raises:
         ImportError: if lie_learn is not installed.
-        ValueError: if the shapes differ, or a signal is not finite or has no content.
+        ValueError: if the shapes differ.
+        UnalignableError: if a signal is not finite or the same all over the sphere.
     """
     return align_coefficients(*transformed(signals_a, signals_b))
 
@@ -90,19 +99,20 @@ def prepared(coefficients, name):
 
     Args:
         coefficients: of the same shape.
-        name: of the signals, for the error.
+        name: of the signals, `"a"` or `"b"`, for the error.
 
     Raises:
-        ValueError: if nothing is left of a signal, or it is not finite.
+        UnalignableError: if nothing is left of a signal, or it is not finite.
     """
     varying = np.array(coefficients, np.float64)
     varying[:, 0] = 0
     norms = _norms(varying)
     bad = np.flatnonzero(~(norms > _FLAT * _norms(coefficients)))  # also where it is no number
     if len(bad):
-        raise ValueError(
+        raise UnalignableError(
             "signals must be finite and vary over the sphere. "
-            f"Received: pair {bad[0]} of signals_{name} does not"
+            f"Received: pair {bad[0]} of signals_{name} does not",
+            name,
         )
     return varying / norms[:, None, None, None]
 

@@ -17,14 +17,16 @@ at anew; the error of the layer `signal` is that of the sampling, the others' th
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 
 import numpy as np
 from keras import ops
 
 from spherical_cnn.data.flags import Options, option
-from spherical_cnn.experiment.casting import cast_signals, find_casters
-from spherical_cnn.experiment.evaluation import outputs_for, outputs_of
+from spherical_cnn.experiment.casting import cast_signals, check_seen, find_casters
+from spherical_cnn.experiment.evaluation import check_finite, outputs_for, outputs_of
+from spherical_cnn.signals.signal import ShapeError
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import (
     euler_to_matrix,
@@ -47,6 +49,8 @@ class Probe(Options):
     rotations: int = option(8, None, "random rotations of each", least=1)
 
 
+logger = logging.getLogger("spherical_cnn")
+
 _MAPS = re.compile(r"signal|(conv|pool)\d+_b\d")
 _VECTORS = ("descriptor", "logits")
 BATCH = 16
@@ -67,12 +71,19 @@ def measure_shapes(model, config, source, recipe, probe):
 
     Raises:
         ConfigError: if there is no shape.
+        ShapeError: if rays see none of the shapes.
+        RunError: if the network's outputs are not finite.
         ImportError: if lie_learn is not installed.
     """
     angles = random_rotations(probe.rotations, np.random.default_rng(config.seed))
-    casters = find_casters(source, recipe, probe.shapes)
+    found = find_casters(source, recipe, probe.shapes)
+    casters = list(found.values())
     views = (np.eye(3), *euler_to_matrix(angles))
-    signals, *recast = (cast_signals(casters, config.input_res, recipe.rings, v) for v in views)
+    cast = np.stack([cast_signals(casters, config.input_res, recipe.rings, v) for v in views])
+    seen = [_is_seen(name, cast[:, row]) for row, name in enumerate(found)]
+    if not any(seen):
+        raise ShapeError(f"{source}: no ray meets any of {len(seen)} shapes")
+    signals, *recast = cast[:, seen]
     limited, turned = exact_turns(signals, angles)
     return {
         "exact": measure(model, limited, turned, angles),
@@ -135,11 +146,16 @@ def measure(model, signals, turned, angles):
     Returns:
         dict: `layers`, a dict by layer of the relative error of each rotation, over the batch;
         `flips`, the share of predictions that each rotation changes.
+
+    Raises:
+        RunError: if an output is not finite.
     """
     maps = [layer.name for layer in model.layers if _MAPS.fullmatch(layer.name)]
     layers = [*maps, *_VECTORS]
     probe = outputs_of(model, layers)
     start = outputs_for(probe, signals, BATCH)
+    for name, values in start.items():
+        check_finite(values, name)
     targets = {name: _content(values) for name, values in start.items()}
     errors: dict[str, list[float]] = {name: [] for name in layers}
     flips = []
@@ -168,6 +184,16 @@ def error_table(results):
     ]
     flips = [f"{100 * np.mean(results[way]['flips']):.1f}" for way in ways]
     return ["relative error, %", *ways], [*rows, ["predictions changed, %", *flips]]
+
+
+def _is_seen(name, signals):
+    """Whether a shape can be measured; if not, a warning says so."""
+    try:
+        check_seen(name, signals)
+    except ShapeError as error:
+        logger.warning(f"skipped: {error}")
+        return False
+    return True
 
 
 def _content(values):

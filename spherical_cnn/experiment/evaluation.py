@@ -8,6 +8,8 @@ from keras import ops
 from scipy import special
 
 from spherical_cnn.experiment.config import ConfigError
+from spherical_cnn.experiment.runfolder import RunError
+from spherical_cnn.signals.signal import seen_share
 
 
 @keras.saving.register_keras_serializable(package="spherical_cnn")
@@ -117,6 +119,19 @@ def outputs_for(model, signals, batch_size=16):
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
+def check_finite(values, layer):
+    """Refuses outputs of a layer that are not finite.
+
+    Raises:
+        RunError: naming the layer.
+    """
+    if not np.isfinite(values).all():
+        raise RunError(
+            f"layer {layer}: found outputs that are not finite, expected numbers; the weights of "
+            "the network overflow or are damaged"
+        )
+
+
 def activations(model, batches, layers):
     """Outputs of named layers for batches of parsed records, streamed.
 
@@ -187,11 +202,14 @@ def describe(model, batches):
         batches: as in `activations`.
 
     Returns:
-        dict of arrays, a row a record: `descriptor`, `predicted` class, `label`, `name`.
+        dict of arrays, a row a record: `descriptor`, `predicted` class, `label`, `name`, and
+        `seen`, the `seen_share` of its signal.
     """
-    parts: dict[str, list] = {key: [] for key in ("descriptor", "predicted", "label", "name")}
-    for part in activations(model, batches, ["descriptor", "logits"]):
+    keys = ("descriptor", "predicted", "label", "name", "seen")
+    parts: dict[str, list] = {key: [] for key in keys}
+    for part in activations(model, batches, ["signal", "descriptor", "logits"]):
         part["predicted"] = np.argmax(part["logits"], axis=-1)
+        part["seen"] = seen_share(part["signal"])
         for key, values in parts.items():
             values.append(part[key])
     return {key: np.concatenate(values) for key, values in parts.items()}

@@ -19,19 +19,18 @@ from spherical_cnn.data.recipe import (
     draw_poses,
     identity,
 )
-from spherical_cnn.data.sources import SPLITS, find_shapes, why_left_out
-from spherical_cnn.data.workers import worker_pool
+from spherical_cnn.data.sources import SPLITS, find_shapes
+from spherical_cnn.experiment.meshes import read_meshes
 from spherical_cnn.experiment.progress import bar
 from spherical_cnn.experiment.runfolder import RunError
 from spherical_cnn.experiment.training import open_run, train_and_test
 from spherical_cnn.signals.devicecast import caster, pack
-from spherical_cnn.signals.signal import Mesh
+from spherical_cnn.signals.signal import seen_share, what_is_missing
 from spherical_cnn.sphere.grid import SphericalGrid
 
 logger = logging.getLogger("spherical_cnn")
 
 _CAST = 64  # shapes cast at a time
-_READ = 32  # shapes read by a worker at a time
 
 
 def train_on_shapes(source, options, recipe, workers, progress, split_file=None):
@@ -72,25 +71,18 @@ def train_on_shapes(source, options, recipe, workers, progress, split_file=None)
     wanted = [split for split in SPLITS if split != "val" or not config.skip_val]
     for split in wanted:
         if not any(item.split == split for item in items):
-            raise ConfigError(f"no {split} shapes; --skip_val, or --val_fraction to set some apart")
+            raise ConfigError(
+                f"{source}: no {split} shapes; --skip_val, or --val_fraction to set some apart"
+            )
     items = [item for item in items if item.split in wanted]
     labels = {name: label for label, name in enumerate(found.classes)}
     labelled = [(item, labels[item.class_name]) for item in items]
 
     def make_feed(config):
-        return ShapeFeed(config, recipe, made, *_read(labelled, recipe.reading, workers, progress))
+        shapes, skipped = read_meshes(labelled, recipe.reading, workers, progress)
+        return ShapeFeed(config, recipe, made, shapes, skipped)
 
     return train_and_test(run, config, make_feed)
-
-
-@dataclasses.dataclass(frozen=True)
-class Shape:
-    """A shape that could be read: its place in the source, its class and its mesh."""
-
-    split: str
-    name: str
-    label: int
-    mesh: Mesh
 
 
 class ShapeFeed:
@@ -103,7 +95,7 @@ class ShapeFeed:
         config: `Config`.
         recipe: `Recipe`.
         made: dict as of `RunFolder.read_data`.
-        shapes: list of `Shape`.
+        shapes: list of `spherical_cnn.experiment.meshes.Shape`.
         skipped: list of `(name, reason)` of those that could not be read.
 
     Raises:
@@ -121,6 +113,8 @@ class ShapeFeed:
         grid = SphericalGrid.from_resolution(recipe.resolution)
         self._cast = caster(grid, recipe.rings)
         self._sets = {}
+        self._blank = {}  # what rays miss of shapes, by split and name
+        self._said = set()  # of these
         for split in {shape.split for shape in shapes}:
             mine = [shape for shape in shapes if shape.split == split]
             mine.sort(key=lambda shape: len(shape.mesh.faces))  # so that those of a batch are alike
@@ -141,6 +135,7 @@ class ShapeFeed:
         logger.info(f"Casting {self.made['source']} anew in each epoch...")
         for name, reason in self.skipped:
             logger.warning(f"left out: {name}: {reason}")
+        self._warn()
 
     def explained(self):
         """Context of training: nothing is read there that could be faulty."""
@@ -151,6 +146,7 @@ class ShapeFeed:
         labels = self._sets["train"].labels
         rng = np.random.default_rng(identity(self.config.seed, "epoch", epoch))
         signals = self._look("train", draw_changes(self.recipe, "train", len(labels), rng, rng))
+        self._warn()
         order = rng.permutation(len(labels))
         size = self.config.train_bsize
         if self.config.round_batches:
@@ -176,8 +172,14 @@ class ShapeFeed:
         labelled = {name: labels for name in model.output_names}
         return {"x": signals, "y": labelled, "batch_size": self.config.train_bsize}
 
+    def _warn(self):
+        """Logs which shapes have been seen nearly blank, each once."""
+        for split, name in self._blank.keys() - self._said:
+            logger.warning(f"{split}: {name}: {self._blank[split, name]}")
+        self._said |= self._blank.keys()
+
     def _look(self, split, poses):
-        """Signals `(shapes, n, n, 2)` of a split in given poses."""
+        """Signals `(shapes, n, n, 2)` of a split in given poses; notes the nearly blank ones."""
         found = []
         shown = bar(total=len(poses), desc=f"casting {split}", unit=" shapes", leave=False)
         for number, triangles in enumerate(self._sets[split].batches):
@@ -187,6 +189,10 @@ class ShapeFeed:
                 for name in ("matrix", "centre")
             ]
             found.append(np.asarray(self._cast.predict_on_batch([*triangles, *posed])))
+            names = self._sets[split].names[number * _CAST : (number + 1) * _CAST]
+            for name, share in zip(names, seen_share(found[-1]), strict=False):  # padded
+                if said := what_is_missing(share):
+                    self._blank[split, name] = said
             shown.update(len(batch))
         shown.close()
         return np.concatenate(found)[: len(poses)]
@@ -209,39 +215,3 @@ def _packed(shapes):
 def _padded(batch):
     """A list of `_CAST`, the last one repeated."""
     return [*batch, *[batch[-1]] * (_CAST - len(batch))]
-
-
-def _read(labelled, reading, workers, progress):
-    """The shapes of `(Item, label)`s, and `(name, reason)` of those that cannot be read."""
-    tasks = [
-        ([item for item, _ in labelled[i : i + _READ]], reading)
-        for i in range(0, len(labelled), _READ)
-    ]
-    meshes: list = []
-    with worker_pool(workers, "spherical_cnn.data.sources") as perform_all:
-        for _, found in perform_all(_meshes, tasks):
-            meshes += found
-            progress(len(meshes), len(labelled))
-    shapes, skipped = [], []
-    for (item, label), mesh in zip(labelled, meshes, strict=True):
-        if isinstance(mesh, str):
-            skipped.append((item.name, mesh))
-        else:
-            shapes.append(Shape(item.split, item.name, label, mesh))
-    for split in sorted({item.split for item, _ in labelled} - {shape.split for shape in shapes}):
-        raise ConfigError(f"{split}: no shape could be used, the first left out: {skipped[0][1]}")
-    return shapes, skipped
-
-
-def _meshes(task):
-    """Meshes of items, or why there is none."""
-    items, reading = task
-    found: list[Mesh | str] = []
-    for item in items:
-        try:
-            mesh = item.origin.mesh(**reading)
-        except Exception as error:  # whatever one shape does, the others go on
-            found.append(why_left_out(error))
-        else:
-            found.append(Mesh(mesh.vertices.astype("f4"), mesh.faces.astype("i4")))
-    return found

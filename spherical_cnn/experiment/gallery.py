@@ -8,12 +8,16 @@ import numpy as np
 
 from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.experiment import spheres
-from spherical_cnn.experiment.casting import cast_signals
-from spherical_cnn.experiment.evaluation import outputs_for, outputs_of, worst_mistakes
+from spherical_cnn.experiment.evaluation import (
+    check_finite,
+    outputs_for,
+    outputs_of,
+    worst_mistakes,
+)
+from spherical_cnn.experiment.eye import Eye, map_layers
 from spherical_cnn.experiment.network import reading
 from spherical_cnn.experiment.page import Page
 from spherical_cnn.experiment.plots import canvas, image, png
-from spherical_cnn.experiment.posing import Eye, map_layers, read_shape
 from spherical_cnn.experiment.report import class_names
 from spherical_cnn.experiment.runfolder import RunFolder
 from spherical_cnn.experiment.training import restore
@@ -23,9 +27,9 @@ from spherical_cnn.sphere.rotation import euler_to_matrix, rotate_signal
 CHANNELS = ("distance", "sine of the incidence")
 
 
-def signal_of(shape, resolution=64, rings=0):
-    """Figure of the signal of a `spherical_cnn.experiment.posing.Shape`."""
-    return spheres.signal_figure(cast_signals([shape.caster], resolution, rings)[0], CHANNELS)
+def signal_of(eye, shape):
+    """Figure of the signal of a `spherical_cnn.experiment.eye.Shape` as an `Eye` sees it."""
+    return spheres.signal_figure(eye.signals([shape])[0], CHANNELS)
 
 
 def filters_of(run, layer):
@@ -56,6 +60,7 @@ def features_of(eye, shape, angles, layers=None):
 
     Raises:
         ConfigError: if a layer does not exist or makes no maps.
+        RunError: if maps of a layer are not finite.
         ImportError: if lie_learn is not installed.
     """
     known = map_layers(eye.model)
@@ -65,11 +70,11 @@ def features_of(eye, shape, angles, layers=None):
         raise ConfigError(f"no maps of {', '.join(missing)}; there are: {', '.join(known)}")
     probe = outputs_of(eye.model, layers)
     radians = np.radians(angles)
-    turned = cast_signals([shape.caster], eye.resolution, eye.rings, euler_to_matrix(radians))
-    both = eye.signals([shape.caster]), turned
-    start, found = (outputs_for(probe, signals) for signals in both)
+    both = eye.signals([shape, shape], np.stack([np.eye(3), euler_to_matrix(radians)]))
+    start, found = (outputs_for(probe, signals) for signals in (both[:1], both[1:]))
     rows = []
     for name in layers:
+        check_finite(start[name], name)
         channel = int(np.argmax(np.var(start[name][0], axis=(0, 1))))
         maps = start[name][..., channel : channel + 1].astype(np.float64)
         grid = SphericalGrid.from_resolution(maps.shape[1])
@@ -95,7 +100,7 @@ def turning(shape, eye, layer=None, frames=36):
 
     turns = 2 * np.pi * np.arange(frames)[:, None] / frames * [0.6, 0, 0.8]
     matrices = Rotation.from_rotvec(turns).as_matrix()
-    signals = cast_signals([shape.caster] * frames, eye.resolution, eye.rings, matrices)
+    signals = eye.signals([shape] * frames, matrices)
     panels = [("distance", signals[..., 0])]
     if layer:
         maps = eye.maps(signals)
@@ -150,9 +155,9 @@ def draw(what, mesh=None, **options):
 
     Args:
         what: `signal`, `filters`, `features`: PNG; `animation`: GIF; `mistakes`: HTML.
-        mesh: path, but for filters and mistakes.
-        options: arguments of `signal_of`, `filters_of`, `features_of`, `mistakes_page`, or of `Eye`
-            and `turning`.
+        mesh: path of a shape, but for filters and mistakes.
+        options: arguments of `filters_of` or `mistakes_page`; else of `Eye`, and of `features_of`
+            or `turning`.
 
     Raises:
         ConfigError, ShapeError, RunError, OSError: see these.
@@ -162,10 +167,12 @@ def draw(what, mesh=None, **options):
     if what == "filters":
         return png(filters_of(**options))
     if what == "signal":
-        return png(signal_of(read_shape(mesh), **options))
+        eye = Eye(**options)
+        return png(signal_of(eye, eye.read(mesh)))
     if what == "features":
-        eye = Eye(run=options.pop("run"), layer="signal")
-        return png(features_of(eye, read_shape(mesh, eye.centre), **options))
+        angles, layers = options.pop("angles"), options.pop("layers")
+        eye = Eye(layer="signal", **options)
+        return png(features_of(eye, eye.read(mesh), angles, layers))
     frames = options.pop("frames")
     eye = Eye(**options)
-    return spheres.gif(turning(read_shape(mesh, eye.centre), eye, options["layer"], frames))
+    return spheres.gif(turning(eye.read(mesh), eye, options["layer"], frames))

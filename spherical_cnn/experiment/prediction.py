@@ -10,16 +10,17 @@ import numpy as np
 from scipy import special
 
 from spherical_cnn.data.flags import ConfigError
-from spherical_cnn.data.recipe import Recipe, draw_rotations
+from spherical_cnn.data.recipe import draw_rotations
 from spherical_cnn.data.records import split_complex
+from spherical_cnn.data.sources import readable, why_left_out
 from spherical_cnn.data.workers import worker_pool
-from spherical_cnn.experiment.casting import cast_samples
+from spherical_cnn.experiment.casting import cast_samples, recipe_of
 from spherical_cnn.experiment.evaluation import outputs_for
 from spherical_cnn.experiment.report import class_names
 from spherical_cnn.experiment.runfolder import RunError, RunFolder
 from spherical_cnn.experiment.training import restore
-from spherical_cnn.signals.shape import SUFFIXES, caster_of_file
-from spherical_cnn.signals.signal import ShapeError
+from spherical_cnn.signals.shape import SUFFIXES, caster_of_file, kind_for
+from spherical_cnn.signals.signal import is_blank, seen_share, what_is_missing
 
 _FILES = 8  # of a task
 
@@ -34,6 +35,7 @@ class Prediction(NamedTuple):
         agreement: share of the rotations in which the likeliest class is the first.
         spread: standard deviation of its probability over the rotations.
         error: why the file could not be used, else "".
+        note: what to know of the prediction, such as that the shape is nearly blank, else "".
     """
 
     path: str
@@ -42,6 +44,7 @@ class Prediction(NamedTuple):
     agreement: float
     spread: float
     error: str
+    note: str = ""
 
 
 class Predictor:
@@ -72,7 +75,7 @@ class Predictor:
                 f"{folder('data.json')}: signals of resolution {made['resolution']}, expected "
                 f"{config.input_res} as in {folder('config.json')}"
             )
-        self.recipe = Recipe(**{**made, "up": up or made["up"], "kind": kind or made["kind"]})
+        self.recipe = recipe_of(folder, {"up": up, "kind": kind})
         self._names = class_names(data, config.n_classes)
 
     def predict(self, paths, rotations=4, top=3, workers=1):
@@ -105,6 +108,10 @@ class Predictor:
                 yield Prediction(path, [], [], 0.0, 0.0, samples)
                 continue
             probabilities = np.stack([next(rows) for _ in samples])
+            if not np.isfinite(probabilities).all():
+                reason = "the network's outputs are not finite; its weights overflow or are damaged"
+                yield Prediction(path, [], [], 0.0, 0.0, reason)
+                continue
             mean = probabilities.mean(axis=0)
             order = np.argsort(-mean)[:top]
             first = order[0]
@@ -115,6 +122,7 @@ class Predictor:
                 float(np.mean(probabilities.argmax(axis=1) == first)),
                 float(probabilities[:, first].std()),
                 "",
+                what_is_missing(seen_share(samples[..., 0])),
             )
 
 
@@ -140,7 +148,12 @@ def find_files(paths):
 
     Raises:
         ConfigError: if a folder has none.
+        OSError: if a folder cannot be listed.
     """
+
+    def refuse(error):
+        raise error
+
     found = []
     for path in paths:
         if not os.path.isdir(path):
@@ -148,7 +161,7 @@ def find_files(paths):
             continue
         inside = sorted(
             os.path.join(folder, name)
-            for folder, _, names in os.walk(path)
+            for folder, _, names in os.walk(path, onerror=refuse)
             for name in names
             if os.path.splitext(name)[1].lower() in SUFFIXES
         )
@@ -159,18 +172,19 @@ def find_files(paths):
 
 
 def prediction_table(predictions):
-    """`(header, rows)` of a table."""
-    header = ["file", "class", "probability", "agreement", "spread", "next"]
+    """`(header, rows)` of a table; the column of notes is there if one has a note."""
+    header = ["file", "class", "probability", "agreement", "spread", "next", "note"]
     rows = []
     for one in predictions:
         if one.error:
-            rows.append([one.path, f"error: {one.error}", "", "", "", ""])
+            rows.append([readable(one.path), f"error: {one.error}", "", "", "", "", ""])
             continue
         others = zip(one.classes[1:], one.probabilities[1:], strict=True)
         figures = [f"{x:.2f}" for x in (one.probabilities[0], one.agreement, one.spread)]
         after = ", ".join(f"{name} {probability:.2f}" for name, probability in others)
-        rows.append([one.path, one.classes[0], *figures, after])
-    return header, rows
+        rows.append([readable(one.path), one.classes[0], *figures, after, one.note])
+    shown = slice(None if any(one.note for one in predictions) else -1)
+    return header[shown], [row[shown] for row in rows]
 
 
 def _look(task):
@@ -184,8 +198,11 @@ def _signals(path, recipe, count):
     matrices[0] = np.eye(3)
     try:
         caster = caster_of_file(path, **recipe.reading)
-    except ShapeError as error:
-        return str(error)
-    except OSError as error:
-        return error.strerror or str(error)
-    return cast_samples([caster] * count, recipe.resolution, recipe.rings, matrices)
+        samples = cast_samples([caster] * count, recipe.resolution, recipe.rings, matrices)
+    except Exception as error:  # whatever one file does, the others go on
+        reason = why_left_out(error)
+        if kind_for(path, recipe.kind) != recipe.kind:
+            reason += f" (files are read as {recipe.kind}; --kind auto goes by the suffix)"
+        return reason
+    shares = seen_share(samples[..., 0])
+    return what_is_missing(shares) if is_blank(shares) else samples

@@ -5,6 +5,7 @@ A ranking is a row of positions of shapes, best first, ended by -1 where it is s
 
 from __future__ import annotations
 
+import collections
 import csv
 import os
 
@@ -44,20 +45,32 @@ def read_truth(path, split=None):
         three lists of text.
 
     Raises:
-        RankingError: if a column is missing or no line is left.
+        RankingError: if it is no such file, a column is missing, a line is shorter than the header,
+            no line is left or an id has two.
         OSError: if it cannot be read.
     """
-    with open(path, encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        columns = ["id", "synsetId", "subSynsetId", *(["split"] if split else [])]
+    columns = ["id", "synsetId", "subSynsetId", *(["split"] if split else [])]
+    reader = csv.DictReader(_lines(path))
+    rows = []
+    try:
         missing = set(columns) - set(reader.fieldnames or ())
         if missing:
             raise RankingError(f"{path}: no column {', '.join(sorted(missing))}")
-        rows = [row for row in reader if split in (None, row.get("split"))]
+        for row in reader:
+            if None in (row[column] for column in columns):
+                raise RankingError(f"{path}: line {reader.line_num}: shorter than the header")
+            if split in (None, row.get("split")):
+                rows.append([row[column] for column in columns[:3]])
+    except csv.Error as error:
+        raise RankingError(f"{path}: line {reader.line_num}: {error}") from error
     if not rows:
-        raise RankingError(f"{path}: found no line of split {split}, expected one a shape")
-    ids, classes, subclasses = zip(*([row[c] for c in columns[:3]] for row in rows), strict=True)
-    return list(ids), list(classes), list(subclasses)
+        wanted = f" of split {split}" if split else ""
+        raise RankingError(f"{path}: found no line{wanted}, expected one a shape")
+    ids, classes, subclasses = (list(column) for column in zip(*rows, strict=True))
+    if len(set(ids)) < len(ids):
+        twice, _ = collections.Counter(ids).most_common(1)[0]
+        raise RankingError(f"{path}: id {twice} has several lines, expected one a shape")
+    return ids, classes, subclasses
 
 
 def write_rankings(folder, names, positions, distances):
@@ -83,7 +96,7 @@ def read_rankings(folder, names):
         passed over, as the track's evaluator does.
 
     Raises:
-        RankingError: if there is no file, or one is named by no shape.
+        RankingError: if there is no file, one is named by no shape, or one is no text.
         OSError: if the folder cannot be read.
     """
     known = {name: position for position, name in enumerate(names)}
@@ -94,8 +107,7 @@ def read_rankings(folder, names):
         path = os.path.join(folder, file_name)
         if query is None:
             raise RankingError(f"{path}: expected the name of a shape")
-        with open(path, encoding="utf-8") as file:
-            listed = [line.split()[0] for line in file if line.strip()][:CUTOFF]
+        listed = [line.split()[0] for line in _lines(path) if line.strip()][:CUTOFF]
         entries = [known.get(name, known.get(name.zfill(6))) for name in listed]
         queries.append(query)
         lists.append([i for i in dict.fromkeys(entries) if i is not None])
@@ -105,3 +117,16 @@ def read_rankings(folder, names):
     for row, found in enumerate(lists):
         rankings[row, : len(found)] = found
     return np.array(queries), rankings
+
+
+def _lines(path):
+    """Lines of a text file, their ends kept.
+
+    Raises:
+        RankingError: if it is not UTF-8.
+    """
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        try:
+            return file.readlines()
+        except UnicodeDecodeError as error:
+            raise RankingError(f"{path}: expected text in UTF-8, found other bytes") from error

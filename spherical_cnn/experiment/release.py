@@ -30,6 +30,11 @@ def release(path, folder, origin):
         raise RunError(f"{folder}: expected an absent or empty folder")
     run, released = RunFolder(path), RunFolder(os.path.normpath(folder))
     model, config = restore(path)
+    if not os.path.exists(run("metrics.json")):
+        raise RunError(
+            f"{run('metrics.json')}: not found, expected a tested run; "
+            f"train.py --test_only --logdir {path} tests it"
+        )
     state = load_weights(run.checkpoint("final"), model)
     name = os.path.basename(released.path)
     config = dataclasses.replace(config, logdir="", dset_dir="", run_id=name)

@@ -35,33 +35,36 @@ from spherical_cnn.experiment.rankings import (
     write_rankings,
 )
 from spherical_cnn.experiment.training import restore
+from spherical_cnn.signals.signal import LEAST_SEEN
 
 METRICS = ("P@N", "R@N", "F1@N", "mAP", "NDCG")
 _CHUNK = 256  # queries at a time
 
 
-def rank(descriptors, predicted=None, cutoff=CUTOFF):
+def rank(descriptors, predicted=None, cutoff=CUTOFF, names=None):
     """Rankings of all shapes for each, by the cosine of their descriptors.
 
     Args:
         descriptors: `(shapes, features)`.
         predicted: `(shapes,)` predicted classes; if given, shapes of the query's come first.
         cutoff: longest ranking.
+        names: of the shapes, for errors.
 
     Returns:
         `(positions, distances)`: `(shapes, min(shapes, cutoff))`, integers and float32 distances
         `1 - cosine`, plus 2 where the predicted class is another. Ties go by position.
 
     Raises:
-        ValueError: if descriptors are not of that shape, not finite or zero.
+        RankingError: if descriptors are not of that shape, not finite or zero.
     """
     descriptors = np.asarray(descriptors, np.float32)
     if descriptors.ndim != 2 or not len(descriptors):
-        raise ValueError(f"descriptors must be (shapes, features). Received: {descriptors.shape}")
+        raise RankingError(f"descriptors must be (shapes, features). Received: {descriptors.shape}")
     norms = np.linalg.norm(descriptors, axis=1)
     bad = np.flatnonzero(~np.isfinite(norms) | (norms == 0))
     if len(bad):
-        raise ValueError(f"descriptors must be finite and not zero. Received: row {bad[0]} is not")
+        name = f"row {bad[0]}" if names is None else names[bad[0]]
+        raise RankingError(f"descriptors must be finite and not zero. Received: {name} is not")
     rows = descriptors / norms[:, None]
     kept = min(len(rows), cutoff)
     positions = np.empty((len(rows), kept), np.int64)
@@ -157,17 +160,20 @@ def retrieve(path, shards, folder, by_class=False, length_from=None):
             of all shapes, and P@N is but the share of the query's class.
 
     Returns:
-        As `score`, of the labels of the shards, and that `distance`, if any.
+        As `score`, of the labels of the shards; that `distance`, if any; and `blank`, names of the
+        shapes that are ranked though their signals are nearly blank (see `LEAST_SEEN`).
 
     Raises:
         RunError, RecordError, OSError: if run or shards cannot be read.
+        RankingError: naming the shape of which the network's descriptor is zero or not finite.
     """
     model, config = restore(path)
 
     def ranked(paths):
         with reading(config, paths) as batches:
             found = describe(model, batches)
-        return found, *rank(found["descriptor"], found["predicted"] if by_class else None)
+        predicted = found["predicted"] if by_class else None
+        return found, *rank(found["descriptor"], predicted, names=found["name"])
 
     limit = None
     if length_from:
@@ -176,12 +182,13 @@ def retrieve(path, shards, folder, by_class=False, length_from=None):
     found, positions, distances = ranked(shards)
     if limit is not None:
         positions[distances > limit] = -1
+    blank = found.pop("seen") < LEAST_SEEN
     found["id"] = np.array(file_names(found["name"]))
     buffer = io.BytesIO()
     np.savez(buffer, **found)
     write_bytes(os.path.join(folder, "descriptors.npz"), buffer.getvalue())
     write_rankings(os.path.join(folder, "rankings"), found["id"], positions, distances)
-    scores = score(positions, found["label"])
+    scores = {**score(positions, found["label"]), "blank": found["name"][blank].tolist()}
     if limit is not None:
         scores["distance"] = limit
     write_json(os.path.join(folder, "metrics.json"), scores)

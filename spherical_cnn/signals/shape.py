@@ -154,6 +154,17 @@ def _mesh_of_cloud(cloud, centre, up):
     return surface(normalised_points(points @ rotation, centre), normals)
 
 
+def kind_for(path, kind):
+    """`kind`, or `"auto"` where the suffix of the file leaves no choice of that kind."""
+    suffix = os.path.splitext(path)[1].lower()
+    return kind if suffix in _SUFFIXES.get(kind, ()) else "auto"
+
+
+def upright(up):
+    """`(3, 3)`: the rotation that takes the axis `up` of `UP_AXES` to z."""
+    return _UPRIGHT[up]
+
+
 def _caster(shape):
     from spherical_cnn.signals.raycast import RayCaster  # only here, as it needs Embree
 

@@ -12,6 +12,16 @@ from typing import NamedTuple
 import numpy as np
 
 _FLATTEST = 1e-6  # height of a face over its longest edge: under this it has no area
+# Share of the radius, and cosine to the normal: at less of either a ray sees nothing. Coordinates
+# of six digits put flat shapes through the center up to 5e-6 off: then under 1 % of the rays, those
+# that graze them, meet them farther away than this.
+_RESOLVED = 1e-3
+# Shares of the rays: a signal with fewer that see a surface is nearly blank, or blank. With 64 × 64
+# rays in two rotations, 271 furniture meshes have 8 % or more; of 992 voxel grids of ModelNet10 six
+# have less than 1 %, the least 0.3 %; of 250 point clouds of ModelNet40 one has less, namely 0.
+# Flat shapes through the center have up to 0.05 %.
+LEAST_SEEN = 0.01
+_BLANK = 0.001
 
 
 class ShapeError(ValueError):
@@ -130,3 +140,52 @@ def sine_of(cosine):
     squared = cosine * cosine
     squared = np.subtract(1, squared, out=squared).astype(np.float32)
     return np.sqrt(np.maximum(squared, 0, out=squared), out=squared)
+
+
+def seen_share(samples):
+    """Share of the rays of signals that see a surface.
+
+    A ray sees the surface that it meets if that is farther from the center than rounding can put
+    it, and not met edge-on. Rays meet a flat shape around its own center, too, but only so.
+
+    Args:
+        samples: `(..., n, n)` complex, or `(..., n, n, 2)` real: distances, sines of the angles.
+
+    Returns:
+        `(...)` float64, from 0 to 1.
+    """
+    samples = np.asarray(samples)
+    if np.iscomplexobj(samples):
+        distance, face_on = np.abs(samples), samples.real > _RESOLVED * np.abs(samples)
+    else:
+        distance, sine = np.moveaxis(samples, -1, 0)
+        face_on = sine * sine < 1 - _RESOLVED**2
+    return np.mean((distance > _RESOLVED) & face_on, axis=(-2, -1))
+
+
+def is_blank(shares):
+    """Whether rays see next to nothing of a shape in any pose; `shares` as in `what_is_missing`."""
+    return bool(np.max(shares) < _BLANK)
+
+
+def what_is_missing(shares):
+    """What is to be said of a shape of which rays see too little.
+
+    Args:
+        shares: `seen_share` of its signal in one pose or more.
+
+    Returns:
+        a sentence, or `""` if at least `LEAST_SEEN` of the rays see it in each pose.
+    """
+    shares = np.atleast_1d(shares)
+    if is_blank(shares):
+        return (
+            f"blank: at most {shares.max():.2%} of the rays from the center meet the surface, as "
+            "with a flat sheet seen from its own plane or small parts far apart; expected a shape "
+            "that surrounds its center"
+        )
+    few = int((shares < LEAST_SEEN).sum())
+    if not few:
+        return ""
+    poses = f" in {few} of {len(shares)} poses" if len(shares) > 1 else ""
+    return f"nearly blank{poses}: {shares.min():.2%} of the rays meet the surface"

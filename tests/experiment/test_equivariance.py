@@ -1,5 +1,7 @@
 """Errors of layers under rotation: where they must vanish, and against the definition."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -7,10 +9,12 @@ from reference import analyse, band_limited, rotate, synthesise
 
 from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.data.recipe import Recipe
-from spherical_cnn.experiment import equivariance
+from spherical_cnn.experiment import casting, equivariance
 from spherical_cnn.experiment.casting import cast_signals, find_casters
 from spherical_cnn.experiment.page import table_lines
+from spherical_cnn.experiment.runfolder import RunError
 from spherical_cnn.nn import two_branch
+from spherical_cnn.signals.signal import ShapeError
 from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
 
 N = 16
@@ -68,7 +72,7 @@ def test_errors_are_those_of_the_definition(rng):
 
 def test_shapes_turned_by_a_step_of_the_grid_give_the_turned_signal():
     pytest.importorskip("lie_learn")
-    casters = find_casters("embedded", Recipe(embedded_shapes=(0, 0, 3)), 3)
+    casters = list(find_casters("embedded", Recipe(embedded_shapes=(0, 0, 3)), 3).values())
     angles = np.array([[2 * np.pi / N * 3, 0, 0], ANGLES[0]])
     start = cast_signals(casters, N)
     turned = [cast_signals(casters, N, rotation=matrix) for matrix in euler_to_matrix(angles)]
@@ -84,8 +88,35 @@ def test_classes_take_turns_and_train_stands_in_for_a_missing_test_split(tmp_pat
     folder = tmp_path / "chair" / "test"
     folder.mkdir(parents=True)
     (folder / "a.off").write_text("no mesh")
-    with pytest.raises(ConfigError, match="no shape that can be cast, expected one at least"):
+    with pytest.raises(
+        ConfigError, match="no shape that can be cast; the first, chair/test/a.off: "
+    ):
         find_casters(tmp_path, recipe, 3)
+
+
+def test_shapes_that_no_ray_sees_are_skipped(tmp_path, monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr(casting.logger, "warning", said.append)
+    pytest.importorskip("lie_learn")
+    folder = tmp_path / "chair" / "test"
+    folder.mkdir(parents=True)
+    (folder / "a.off").write_text("no mesh")
+    (folder / "b.off").write_text("OFF\n3 1 0\n0 0 0\n1 0 2\n0 1 0\n3 0 1 2\n")
+    config = types.SimpleNamespace(seed=0, input_res=N)
+    probe = equivariance.Probe(shapes=4, rotations=1)
+    with pytest.raises(ShapeError, match="no ray meets any of 1 shapes"):
+        equivariance.measure_shapes(network(), config, tmp_path, Recipe(), probe)
+    assert said[0].startswith("skipped: chair/test/a.off: ")
+    assert said[1].startswith("skipped: chair/test/b.off: blank: at most")
+
+
+def test_outputs_that_are_not_finite_are_refused(rng):
+    model = network()
+    model.get_layer("logits").set_weights(
+        [np.full_like(w, np.nan) for w in model.get_layer("logits").get_weights()]
+    )
+    with pytest.raises(RunError, match="layer logits: found outputs that are not finite"):
+        equivariance.measure(model, signals(rng), [], [])
 
 
 def test_the_table_has_medians_and_changed_predictions():

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import shutil
 
 import numpy as np
@@ -16,6 +17,7 @@ from spherical_cnn.experiment import fresh
 from spherical_cnn.experiment.fresh import train_on_shapes
 from spherical_cnn.experiment.runfolder import RunError, RunFolder
 from spherical_cnn.experiment.training import restore
+from spherical_cnn.sphere.rotation import euler_to_matrix
 
 pytest.importorskip("embreex")
 
@@ -117,14 +119,17 @@ def test_a_run_goes_on_with_its_own_shapes_and_casts_only(trained, tmp_path):
 def test_what_cannot_be_read_is_left_out_and_named(tmp_path):
     points = np.random.default_rng(0).standard_normal((12, 80, 3))
     points[5] = 0
+    points[6:, :, 2] = 0  # flat
+    points[6:] = points[6:] @ euler_to_matrix([0.3, 1.1, 2.0])
     np.savez(tmp_path / "clouds.npz", x=points, y=np.arange(12) % 2)
     recipe = {"test_fraction": 0.3}
     metrics = train(tmp_path / "run", tmp_path / "clouds.npz", recipe, skip_val=True, n_epochs=1)
     assert metrics["test_samples"] in (3, 4)
     log = (tmp_path / "run/logging.log").read_text()
     assert "left out: x/000005: extent is 0, expected a positive finite number" in log
+    assert re.search("x/000006: blank: at most 0.0.% of the rays", log)
     np.savez(tmp_path / "none.npz", x=np.zeros((8, 80, 3)), y=np.arange(8) % 2)
-    with pytest.raises(ConfigError, match="test: no shape could be used.*: extent is 0"):
+    with pytest.raises(ConfigError, match=r"test: no shape could be used; .*x/\d+: extent is 0"):
         train(tmp_path / "other", tmp_path / "none.npz", recipe, skip_val=True)
     assert not (tmp_path / "other").exists()
 
@@ -132,7 +137,11 @@ def test_what_cannot_be_read_is_left_out_and_named(tmp_path):
 @pytest.mark.parametrize(
     ("recipe", "changed", "message"),
     [
-        ({"embedded_shapes": (10, 0, 10)}, {}, "no val shapes; --skip_val, or --val_fraction"),
+        (
+            {"embedded_shapes": (10, 0, 10)},
+            {},
+            "embedded: no val shapes; --skip_val, or --val_fraction",
+        ),
         ({"kind": "mesh"}, {}, "--kind: has no effect on embedded"),
         ({}, {"height": "told"}, "--height told: for upright shapes, expected --rotation z"),
         ({}, {"input_res": 15}, "--input_res"),

@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 from test_scripts import assert_fails, script
 
 from spherical_cnn.experiment import posing, spheres
+from spherical_cnn.experiment.eye import read_shape
 from spherical_cnn.signals.primitives import ellipsoid
 from spherical_cnn.signals.procedural import draw
 from spherical_cnn.signals.shape import caster_of_mesh
@@ -59,7 +60,7 @@ def test_a_ball_is_brightest_where_it_faces_the_eye():
 
 
 def test_a_shape_is_seen_turned_as_its_signal_is(mesh):
-    caster = posing.read_shape(mesh).caster
+    caster = read_shape(mesh).caster
     quarter = Rotation.from_euler("z", 90, degrees=True).as_matrix()
     one = spheres.shape_pixels(caster, quarter, (90.0, 20.0), 60)
     other = spheres.shape_pixels(caster, None, (0.0, 20.0), 60)
@@ -93,6 +94,30 @@ def test_visualize_draws_everything(mesh, finished, tmp_path):
         first = np.asarray(film.convert("L"), float)
         film.seek(2)
         assert np.abs(np.asarray(film.convert("L"), float) - first).mean() > 1
+
+
+def test_points_and_voxels_are_drawn_too(tmp_path, rng):
+    points, out = tmp_path / "points.npy", tmp_path / "out.png"
+    np.save(points, rng.normal(size=(200, 3)))
+    cells = np.zeros((6, 6, 6), np.uint8)
+    cells[1:5, 1:5, 2:4] = 1
+    np.save(tmp_path / "cells.npy", cells)
+    for path, flags in ((points, ["--kind", "points", "--up", "y"]), (tmp_path / "cells.npy", [])):
+        script("visualize")(["signal", str(path), str(out), "--resolution", "8", *flags])
+        assert out.read_bytes().startswith(b"\x89PNG")
+        out.unlink()
+
+
+def test_shapes_that_no_ray_sees_are_not_drawn(finished, tmp_path, capsys):
+    sheet, out = tmp_path / "sheet.off", str(tmp_path / "out.png")
+    sheet.write_text("OFF\n4 2 0\n0 0 0\n1 0 2\n1 1 2\n0 1 0\n3 0 1 2\n3 0 2 3\n")
+    message = ".*sheet.off: blank: at most 0.0.% of the rays.*"
+    for argv in (["signal", sheet, out], ["animation", sheet, out, "--frames", "2"]):
+        assert_fails(capsys, 1, message, script("visualize"), list(map(str, argv)))
+    pytest.importorskip("lie_learn")
+    argv = ["features", str(finished[0]), str(sheet), out]
+    assert_fails(capsys, 1, message, script("visualize"), argv)
+    assert not (tmp_path / "out.png").exists()
 
 
 def test_every_mistake_has_a_section(finished, shards, tmp_path):

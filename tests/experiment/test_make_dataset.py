@@ -53,7 +53,7 @@ def test_it_counts_what_was_left_out_by_reason(tmp_path, capsys):
     assert lines[:2] == ["train: 1 shapes of 1 classes", "test: 2 shapes of 1 classes"]
     assert re.fullmatch("left out, 4: 0 bytes, expected 1 … .*", lines[2])
     assert lines[3].startswith("left out, 2: ") and len(lines) == 6
-    assert lines[4] == "kept, though no ray meets them in some copy: 1"
+    assert lines[4] == "kept, though nearly blank in some copy, 1: bed/test/sheet.off"
     assert len(json.loads((tmp_path / "out/manifest.json").read_text())["skipped"]) == 6
 
 

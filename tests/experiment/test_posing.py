@@ -5,12 +5,14 @@ import re
 
 import numpy as np
 import pytest
+import trimesh
 from scipy.spatial.transform import Rotation
 from test_scripts import assert_fails, script
 
 pytest.importorskip("lie_learn")
 
-from spherical_cnn.experiment import posing  # noqa: E402
+from spherical_cnn.experiment import casting, posing  # noqa: E402
+from spherical_cnn.experiment.eye import Eye  # noqa: E402
 from spherical_cnn.signals import primitives  # noqa: E402
 from spherical_cnn.signals.procedural import draw  # noqa: E402
 
@@ -47,19 +49,18 @@ def test_a_turned_mesh_is_found_and_its_copy_lies_on_it(pair, tmp_path, capsys):
         np.testing.assert_allclose(other.as_matrix(), best["matrix"], atol=1e-9)
     printed = capsys.readouterr().out
     assert f"correlation {best['correlation']:.4f}" in re.sub(" +", " ", printed)
-    moved, second = posing.read_shape(copy), posing.read_shape(pair[1])
-    np.testing.assert_allclose(moved.centre, second.centre, atol=1e-5)
-    assert moved.radius == pytest.approx(second.radius)
-    distances = np.linalg.norm(moved.mesh.vertices[:, None] - second.mesh.vertices, axis=-1)
-    assert distances.min(axis=1).max() < 0.02 * second.radius
+    moved, second = (trimesh.load_mesh(path, process=False).vertices for path in (copy, pair[1]))
+    distances = np.linalg.norm(moved[:, None] - second, axis=-1)
+    assert distances.min(axis=1).max() < 0.02 * np.linalg.norm(np.ptp(second, axis=0))
     assert outputs["both.png"].read_bytes().startswith(b"\x89PNG")
 
 
 def test_symmetric_shapes_say_so(tmp_path):
     path = tmp_path / "box.off"
     path.write_bytes(posing.mesh_bytes(primitives.box([0, 0, 0], [1.0, 0.6, 0.3]), path))
-    shape = posing.read_shape(str(path))
-    peaks = posing.align_meshes(shape, shape, posing.Eye(32))
+    eye = Eye(32)
+    shape = eye.read(str(path))
+    peaks = posing.align_shapes(shape, shape, eye)
     assert len(peaks.rotations) == 4 and peaks.axis is None
     assert "symmetric: 3 more do as well, ZYZ angles in degrees" in posing.lines(peaks)
 
@@ -94,10 +95,86 @@ def test_bad_files_are_named(pair, tmp_path, capsys):
     broken = tmp_path / "broken.off"
     broken.write_text("OFF\n1 2 3\n")
     cloud = tmp_path / "cloud.xyz"
-    cloud.write_text("1 2 3\n")
+    cloud.write_text("1 2 3\n4 5 6\n")
     for path, message in (
         (broken, ".*broken.off: not a readable .off file: 1 vertices, 2 faces announced, .*"),
-        (cloud, ".*cloud.xyz: found suffix '.xyz', expected a mesh: .off .obj .ply .stl"),
+        (cloud, ".*cloud.xyz: a point cloud needs 64 distinct points. Received: 2"),
+        (tmp_path / "notes.md", ".*notes.md: found suffix '.md', expected .*.off.*"),
         (tmp_path / "absent.off", ".*No such file.*absent.off.*"),
     ):
         assert_fails(capsys, 1, message, script("align"), [pair[0], str(path)])
+
+
+def write_off(path, vertices, faces):
+    path.write_bytes(posing.mesh_bytes(trimesh.Trimesh(vertices, faces, process=False), path))
+    return str(path)
+
+
+def sheet():
+    """Flat, its center in its plane but for rounding."""
+    corners = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]])
+    return TURN.apply(corners) + 7, np.array([[0, 1, 2], [0, 2, 3]])
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_of_two_shapes_the_one_to_blame_is_named(pair, tmp_path, capsys, monkeypatch, place):
+    argv = pair[:1]
+    argv.insert(place, write_off(tmp_path / "odd.off", *sheet()))
+    message = ".*odd.off: blank: at most 0.0.% of the rays.*"
+    assert_fails(capsys, 1, message, script("align"), [*argv, "--resolution=16"])
+
+    def maps(self, signals):
+        signals[place] = 1
+        return signals
+
+    monkeypatch.setattr(Eye, "maps", maps)
+    message = f".*{('first.off', 'second.ply')[place]}: looks the same from all sides.*"
+    assert_fails(capsys, 1, message, script("align"), [*pair, "--resolution=16"])
+
+
+def test_a_nearly_blank_shape_is_aligned_with_a_warning(pair, tmp_path, monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr(casting.logger, "warning", said.append)
+    box = primitives.box([0, 0, 0], [0.06, 0.06, 0.06])
+    parts = np.concatenate([box.vertices + [0.3, 0.7, 0.2], box.vertices - [0.3, 0.7, 0.2]])
+    faces = np.concatenate([box.faces, box.faces + len(box.vertices)])
+    path = write_off(tmp_path / "parts.off", parts, faces)
+    script("align")([pair[0], path, "--resolution=32"])
+    (line,) = said
+    assert re.match(r".*parts.off: nearly blank: 0.\d\d% of the rays", line)
+
+
+def test_points_and_voxels_are_aligned(tmp_path, capsys, rng):
+    points = rng.normal(size=(400, 3)) * [1, 0.6, 0.3] + rng.normal(size=3)
+    points[:100] += [1, 0.3, 0]
+    trimesh.PointCloud(points).export(tmp_path / "cloud.ply")
+    np.save(tmp_path / "moved.npy", 3 * TURN.apply(points))
+    argv = [str(tmp_path / name) for name in ("cloud.ply", "moved.npy")]
+    message = ".*cloud.ply: no faces; .*kind points"
+    assert_fails(capsys, 1, message, script("align"), argv)
+    for up in ("z", "y"):
+        script("align")([*argv, "--kind=points", f"--up={up}", "--resolution=32", "--json"])
+        matrix = json.loads(capsys.readouterr().out)["rotations"][0]["matrix"]
+        assert np.degrees((Rotation.from_matrix(matrix) * TURN.inv()).magnitude()) < 3
+    message = "--copy: only meshes have copies, .* Received: .*cloud.ply; .*"
+    argv += ["--kind=points", f"--copy={tmp_path / 'copy.off'}"]
+    assert_fails(capsys, 2, message, script("align"), argv)
+    cells = np.zeros((8, 8, 8), np.uint8)
+    cells[:6, 1:4, 3:5] = cells[4:6, 1:7, 3:4] = 1
+    for name, turned in (("a.npy", cells), ("b.npy", np.rot90(cells))):
+        np.save(tmp_path / name, turned)
+    script("align")([str(tmp_path / "a.npy"), str(tmp_path / "b.npy"), "--resolution=32", "--json"])
+    matrix = json.loads(capsys.readouterr().out)["rotations"][0]["matrix"]
+    np.testing.assert_allclose(matrix, [[0, -1, 0], [1, 0, 0], [0, 0, 1]], atol=0.02)
+
+
+def test_maps_that_are_not_finite_are_refused(pair, copied, capsys):
+    path = copied[0] / "checkpoints/final.npz"
+    with np.load(path) as stored:
+        arrays = {
+            key: np.full_like(v, np.nan) if v.dtype.kind == "f" else v for key, v in stored.items()
+        }
+    np.savez(path, **arrays)
+    argv = [*pair, "--run", str(copied[0]), "--layer", "conv0_b0"]
+    message = "layer conv0_b0: found outputs that are not finite.*"
+    assert_fails(capsys, 1, message, script("align"), argv)

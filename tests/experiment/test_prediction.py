@@ -1,6 +1,7 @@
 """scripts/predict.py: files to classes, with doubt; what it refuses; what it exports."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,13 +13,14 @@ from test_scripts import assert_fails, script
 
 from spherical_cnn.data.recipe import Recipe
 from spherical_cnn.data.records import split_complex
-from spherical_cnn.experiment import posing
+from spherical_cnn.experiment import posing, prediction
 from spherical_cnn.experiment.cli import exit_code
 from spherical_cnn.experiment.prediction import Prediction, Predictor, prediction_table
 from spherical_cnn.experiment.training import restore
+from spherical_cnn.signals.primitives import box as box_mesh
 from spherical_cnn.signals.procedural import FAMILIES, draw, name_of
 from spherical_cnn.signals.shape import caster_of_file
-from spherical_cnn.signals.signal import Pose
+from spherical_cnn.signals.signal import Mesh, Pose
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
 
@@ -85,6 +87,43 @@ def test_a_bad_file_is_named_and_the_others_are_predicted(run, shapes, tmp_path,
     assert out.count("\n") == 2 + 12
 
 
+def test_shapes_that_rays_miss_are_named(run, tmp_path, capsys):
+    corners = euler_to_matrix([0.3, 1.1, 2.0]) @ [[-1, 1, 1, -1], [-1, -1, 1, 1], [0] * 4]
+    box = box_mesh([0, 0, 0], [0.02] * 3)
+    parts = np.concatenate([box.vertices + [0, 0, 1], box.vertices - [0, 0, 1]])
+    for name, mesh in (
+        ("sheet", Mesh(corners.T + 3, np.array([[0, 1, 2], [0, 2, 3]]))),
+        ("parts", Mesh(parts, np.concatenate([box.faces, box.faces + len(box.vertices)]))),
+        ("box", box),
+    ):
+        path = tmp_path / f"{name}.off"
+        path.write_bytes(posing.mesh_bytes(mesh, path))
+    files = [str(tmp_path / f"{name}.off") for name in ("sheet", "parts", "box")]
+    assert exit_code(script("predict"), [str(run), *files, "--json"]) == 1
+    out, error = capsys.readouterr()
+    sheet, parts, box = json.loads(out)
+    assert sheet["error"].startswith("blank: at most 0.0")
+    assert error == "error: 1 of 3 files could not be used\n"
+    assert parts["note"].startswith("nearly blank in 3 of 4 poses: 0.") and parts["classes"]
+    assert box["note"] == box["error"] == ""
+    exit_code(script("predict"), [str(run), *files[1:]])
+    assert "| spread | next | note |" in capsys.readouterr().out
+
+
+def test_outputs_that_are_not_finite_are_no_prediction(run, shapes, monkeypatch):
+    predictor = Predictor(run)
+    nothing = {"logits": np.full((2, len(FAMILIES)), np.nan)}
+    monkeypatch.setattr(prediction, "outputs_for", lambda *_: nothing)
+    (one,) = predictor.predict([str(next(shapes.glob("*.off")))], rotations=2)
+    assert one.error.startswith("the network's outputs are not finite") and not one.classes
+
+
+def test_a_file_of_another_kind_says_which_flag_reads_it(run, shapes):
+    path = str(next(shapes.glob("*.off")))
+    (one,) = Predictor(run, kind="points").predict([path], rotations=1)
+    assert re.fullmatch("found suffix '.off', .*read as points; --kind auto .*", one.error)
+
+
 def test_what_is_refused(run, shapes, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     mesh = str(next(shapes.glob("*.off")))
@@ -103,6 +142,10 @@ def test_what_is_refused(run, shapes, tmp_path, capsys):
     data["options"]["resolution"] = 32
     (run / "data.json").write_text(json.dumps(data))
     message = ".*data.json: signals of resolution 32, expected 16 as in .*config.json"
+    assert_fails(capsys, 1, message, script("predict"), [str(run), mesh])
+    data["options"] = {**data["options"], "resolution": 16, "colour": 1}
+    (run / "data.json").write_text(json.dumps(data))
+    message = ".*data.json: unknown options: colour"
     assert_fails(capsys, 1, message, script("predict"), [str(run), mesh])
     (run / "data.json").unlink()
     message = ".*data.json: not found, so it is not known how the signals.*"

@@ -85,3 +85,11 @@ def test_the_command(finished, tmp_path, capsys):
     assert capsys.readouterr().out == f"Model card: {folder}/README.md\n"
     message = "the following arguments are required: --origin"
     assert_fails(capsys, 2, message, script("release"), [str(finished[0]), str(folder)])
+
+
+def test_a_run_that_was_not_tested_is_refused(copied, tmp_path, capsys):
+    (copied[0] / "metrics.json").unlink()
+    argv = [str(copied[0]), str(tmp_path / "out"), "--origin=ours"]
+    message = ".*metrics.json: not found, expected a tested run; train.py --test_only --logdir .*"
+    assert_fails(capsys, 1, message, script("release"), argv)
+    assert not (tmp_path / "out").exists()

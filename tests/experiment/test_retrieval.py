@@ -5,8 +5,10 @@ import math
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from test_scripts import assert_fails, script
 
+from spherical_cnn.data.records import encode
 from spherical_cnn.experiment import rankings as files
 from spherical_cnn.experiment import retrieval
 from spherical_cnn.experiment.cli import exit_code
@@ -160,8 +162,13 @@ def test_lists_of_others_may_lack_zeros_and_name_what_is_not_there(tmp_path):
     ],
 )
 def test_bad_descriptors_are_refused(descriptors, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(RankingError, match=message):
         retrieval.rank(descriptors)
+
+
+def test_the_shape_of_a_bad_descriptor_is_named():
+    with pytest.raises(RankingError, match="Received: chair is not"):
+        retrieval.rank([[1, 0], [0, 0]], names=["bed", "chair"])
 
 
 def test_bad_rankings_are_refused(tmp_path):
@@ -182,7 +189,8 @@ def test_a_run_retrieves_the_shapes_of_its_shards(finished, shards, tmp_path, ca
     assert arrays["descriptor"].shape == (9, 64) and arrays["name"][1] == arrays["id"][1]
     positions, distances = retrieval.rank(arrays["descriptor"])
     expected = retrieval.score(positions, arrays["label"])
-    assert json.loads((tmp_path / "metrics.json").read_text()) == expected
+    stored = json.loads((tmp_path / "metrics.json").read_text())
+    assert stored == {**expected, "blank": []}
     printed = capsys.readouterr().out
     assert f"| micro | {expected['micro']['P@N']:.3f} |" in printed
 
@@ -213,6 +221,43 @@ def test_a_run_retrieves_the_shapes_of_its_shards(finished, shards, tmp_path, ca
     ended = np.where(distances > scores["distance"], -1, positions)
     assert scores["micro"] == retrieval.score(ended, arrays["label"])["micro"]
     assert f"Lists end at distance {scores['distance']:.3f}." in capsys.readouterr().out
+
+
+def test_shapes_that_rays_miss_are_named(finished, tmp_path, capsys):
+    samples = np.random.default_rng(0).random((3, 16, 16)).astype(np.complex64)
+    samples[1] *= 1e-7  # a sheet through the center, by rounding
+    path = tmp_path / "test0.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for number, signal in enumerate(samples):
+            writer.write(encode(signal, number, f"shape{number}"))
+    found = retrieval.retrieve(str(finished[0]), [str(path)], str(tmp_path / "out"))
+    assert found["blank"] == ["shape1"]
+    argv = [str(finished[0]), "--shards", str(path), "--output", str(tmp_path / "out")]
+    script("retrieve")(argv)
+    assert "nearly blank: shape1\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"id,synsetId,subSynsetId\na,1,1\na,2,2\n", "id a has several lines"),
+        (b"id,synsetId,subSynsetId\na,1\n", "line 2: shorter than the header"),
+        (b"id,synsetId,subSynsetId\n", "found no line, expected one a shape"),
+        (b"id,synsetId,subSynsetId\n\xff,1,1\n", "expected text in UTF-8"),
+        (b"id\na\n", "no column subSynsetId, synsetId"),
+    ],
+)
+def test_bad_truth_is_refused(tmp_path, data, message):
+    path = tmp_path / "truth.csv"
+    path.write_bytes(data)
+    with pytest.raises(RankingError, match=f"truth.csv: {message}"):
+        files.read_truth(path)
+
+
+def test_rankings_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "a").write_bytes(b"\xff\xfe\n")
+    with pytest.raises(RankingError, match="a: expected text in UTF-8"):
+        files.read_rankings(tmp_path, ["a"])
 
 
 def test_names_that_are_no_file_names_become_numbers():

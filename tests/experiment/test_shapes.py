@@ -65,6 +65,20 @@ def test_bad_sources_are_named(finished, tmp_path, capsys):
     assert_fails(capsys, 1, ".*not found.*", script("evaluate"), [absent, "embedded"])
 
 
+def test_nearly_blank_shapes_count_and_are_named(finished, tmp_path, capsys):
+    folder = tmp_path / "shapes/bed/test"
+    folder.mkdir(parents=True)
+    (folder / "sheet.off").write_text("OFF\n3 1 0\n0 0 0\n1 0 2\n0 1 0\n3 0 1 2\n")
+    (folder / "solid.off").write_text(
+        "OFF\n4 4 0\n0 0 0\n1 0 0\n0 2 0\n0 0 3\n3 0 2 1\n3 0 1 3\n3 0 3 2\n3 1 2 3\n"
+    )
+    results = evaluate_shapes(str(finished[0]), folder.parents[1], {})
+    assert results["blank"] == ["bed/test/sheet.off"] and results["test_samples"] == 2
+    script("evaluate")([str(finished[0]), str(folder.parents[1])])
+    out = capsys.readouterr().out
+    assert "nearly blank: bed/test/sheet.off" in out and ", 1 nearly blank, accuracy" in out
+
+
 def test_labels_go_by_the_names_of_the_run_and_by_number_without_names():
     def source(classes, used):
         return types.SimpleNamespace(
@@ -75,7 +89,7 @@ def test_labels_go_by_the_names_of_the_run_and_by_number_without_names():
     assert _labels(source(["chair", "desk"], ["desk"]), run, 3)["desk"] == 2
     assert _labels(source(["class_0", "class_1"], ["class_1"]), run, 3)["class_1"] == 1
     assert _labels(source(["a", "b"], ["b"]), [], 3)["b"] == 1
-    with pytest.raises(ConfigError, match="found classes sofa; expected some of the run's 3"):
+    with pytest.raises(ConfigError, match="sofa; expected some of the run's 3: bed, chair, desk"):
         _labels(source(["chair", "sofa"], ["chair", "sofa"]), run, 3)
     with pytest.raises(ConfigError, match="expected some of the run's 2"):
         _labels(source(["a", "b", "c"], ["a"]), [], 2)
