@@ -11,12 +11,17 @@ from spherical_cnn.data import archives
 from spherical_cnn.data.flags import ConfigError, either
 from spherical_cnn.signals import procedural
 from spherical_cnn.signals.files import read_bytes
-from spherical_cnn.signals.shape import SUFFIXES, mesh_of_array, mesh_of_file, mesh_of_mesh
+from spherical_cnn.signals.shape import (
+    OWN_SUFFIXES,
+    SUFFIXES,
+    mesh_of_array,
+    mesh_of_file,
+    mesh_of_mesh,
+)
 from spherical_cnn.signals.signal import ShapeError
 
 SPLITS = ("train", "val", "test")
 EMBEDDED = "embedded"
-_OWN_SUFFIXES = frozenset(SUFFIXES) - {".csv", ".txt"}  # these may hold remarks and annotations
 
 
 class Item(NamedTuple):
@@ -156,7 +161,7 @@ def _folder(folder, splits):
     items, ignored, sizes = [], [], []
     unused = set(splits or ())
     files = list(_files(folder))
-    beside = {os.path.dirname(path) for *_, path in files if _suffix(path) in _OWN_SUFFIXES}
+    beside = {os.path.dirname(path) for *_, path in files if _suffix(path) in OWN_SUFFIXES}
     for split, class_name, path in files:
         name, suffix = os.path.relpath(path, folder), _suffix(path)
         if splits is not None:
@@ -170,7 +175,7 @@ def _folder(folder, splits):
             ignored.append((readable(name), "a folder; expected files here"))
         elif suffix not in SUFFIXES:
             ignored.append((readable(name), f"not a shape: suffix none of {' '.join(SUFFIXES)}"))
-        elif splits is None and suffix not in _OWN_SUFFIXES and os.path.dirname(path) in beside:
+        elif splits is None and suffix not in OWN_SUFFIXES and os.path.dirname(path) in beside:
             ignored.append((readable(name), "not a shape: text beside shapes of other suffixes"))
         else:
             items.append(Item(split, readable(class_name), readable(name), FileOrigin(path)))

@@ -19,7 +19,7 @@ from spherical_cnn.experiment.evaluation import outputs_for
 from spherical_cnn.experiment.report import class_names
 from spherical_cnn.experiment.runfolder import RunError, RunFolder
 from spherical_cnn.experiment.training import restore
-from spherical_cnn.signals.shape import SUFFIXES, caster_of_file, kind_for
+from spherical_cnn.signals.shape import OWN_SUFFIXES, SUFFIXES, caster_of_file, kind_for
 from spherical_cnn.signals.signal import is_blank, seen_share, what_is_missing
 
 _FILES = 8  # of a task
@@ -144,7 +144,7 @@ def export(model, path):
 
 
 def find_files(paths):
-    """Files, and those of known suffixes in folders, sorted.
+    """Files, and the shapes in folders, sorted: text only in folders of nothing else.
 
     Raises:
         ConfigError: if a folder has none.
@@ -159,16 +159,20 @@ def find_files(paths):
         if not os.path.isdir(path):
             found.append(path)
             continue
-        inside = sorted(
-            os.path.join(folder, name)
-            for folder, _, names in os.walk(path, onerror=refuse)
-            for name in names
-            if os.path.splitext(name)[1].lower() in SUFFIXES
-        )
+        inside: list[str] = []
+        for folder, _, names in os.walk(path, onerror=refuse):
+            shapes = [name for name in names if _suffix(name) in SUFFIXES]
+            own = [name for name in shapes if _suffix(name) in OWN_SUFFIXES]
+            inside += (os.path.join(folder, name) for name in own or shapes)
+        inside.sort()
         if not inside:
             raise ConfigError(f"{path}: found no shapes, expected files {' '.join(SUFFIXES)}")
         found += inside
     return found
+
+
+def _suffix(path):
+    return os.path.splitext(path)[1].lower()
 
 
 def prediction_table(predictions):

@@ -23,6 +23,8 @@ _SUFFIXES = {
     "points": (*cloudtext.SUFFIXES, ".ply", *_ARRAYS),
 }
 SUFFIXES = tuple(sorted({suffix for known in _SUFFIXES.values() for suffix in known}))
+# Of these, files of text may hold remarks and annotations of the shapes beside them.
+OWN_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in (".csv", ".txt"))
 
 # Rotations that turn the axis that is up in a file to z: cyclic, so the axes stay right-handed.
 _UPRIGHT = {

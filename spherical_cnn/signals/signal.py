@@ -106,10 +106,7 @@ def without_slivers(mesh):
     finest = 4 * np.finfo(np.float32).eps * np.abs(mesh.vertices).max()
     proper = twice_area > longest * np.maximum(_FLATTEST * longest, finest)
     if not proper.any():
-        raise ShapeError(
-            f"none of {len(proper)} faces has an area: the corners of each are on a line. Expected "
-            "a surface"
-        )
+        raise ShapeError(f"zero area: all {len(proper)} faces are lines or points")
     if proper.all():
         return mesh
     return Mesh(
