@@ -90,12 +90,14 @@ class Casting(keras.layers.Layer):
         farthest = _farthest(_planes(posed, faces), count, rays[0])
 
         def measure(*_):
-            rows = ops.broadcast_to(farthest[..., None], (*ops.shape(farthest), 3))
-            met, given = (
-                ops.take_along_axis(of_faces, ops.maximum(rows, 0), axis=1)
-                for of_faces in (faces, normals)
+            batch, count = ops.shape(faces)[:2]
+            first = ops.arange(batch, dtype="int32")[:, None] * count
+            table = ops.concatenate(
+                [ops.reshape(_corners(vertices, faces), (batch, -1, 9)), normals], -1
             )
-            return _measured(_corners(vertices, met), given, matrices, centres, rays)
+            met = ops.take(ops.reshape(table, (-1, 12)), ops.maximum(farthest, 0) + first, axis=0)
+            corners = ops.reshape(met[..., :9], (batch, -1, 3, 3))
+            return _measured(corners, met[..., 9:], matrices, centres, rays)
 
         # A loop of one step: XLA fuses nothing across it, and would compute what it fuses with the
         # mean below many times over.
