@@ -35,6 +35,19 @@ class Cones:
         self._length = np.sqrt(np.einsum("fi,fi->f", normal, normal))
         self._nearest = nearest
 
+    def met(self, directions):
+        """Whether each ray meets the triangle of its own index.
+
+        Args:
+            directions: `(3, f)` float64 unit vectors.
+
+        Returns:
+            `(met, cosine)`, `(f,)` each: bool, and the cosine of the angle with the normal.
+        """
+        shares = np.einsum("sfi,if->sf", self._sides, directions)
+        cosine = shares.sum(0) / self._length
+        return self._distance(shares, self._volume, self._length) > self._nearest, cosine
+
     def farthest(self, directions):
         """Index of the farthest triangle that each ray meets, -1 where it meets none.
 
@@ -49,10 +62,11 @@ class Cones:
         return np.concatenate([self._farthest(part) for part in parts])
 
     def _farthest(self, directions):
-        shares = self._sides @ directions  # (3, f, k)
+        volume, length = self._volume[:, None], self._length[:, None]
+        distance = self._distance(self._sides @ directions, volume, length)
+        return np.where(distance.max(0) > self._nearest, distance.argmax(0), -1)
+
+    def _distance(self, shares, volume, length):
         total = shares.sum(0)
-        met = (shares.min(0) >= -_EDGE * total) & (total > EDGE_ON * self._length[:, None])
-        distance = np.zeros(total.shape)
-        np.divide(self._volume[:, None], total, out=distance, where=met)
-        farthest = distance.argmax(0)
-        return np.where(distance.max(0) > self._nearest, farthest, -1)
+        met = (shares.min(0) >= -_EDGE * total) & (total > EDGE_ON * length)
+        return np.divide(volume, total, out=np.zeros(total.shape), where=met)

@@ -12,6 +12,7 @@ from spherical_cnn.signals.signal import complex_samples, sine_of, without_slive
 
 _MARGIN = 1e-2  # share of the mesh's radius: rays start this far outside it
 _GRAZING = 2e-3  # cosine between ray and normal under which Embree's triangle is not trusted
+_BESIDE = 1e-4  # share of the mesh's radius: rays this near to an edge may meet either side of it
 
 
 class RayCaster:
@@ -116,10 +117,37 @@ class RayCaster:
         grazing &= faces >= 0
         if grazing.any():
             rays = directions[:, grazing]
-            cones = Cones(self._corners - centre[:, None], NEAREST * self._radius)
-            faces[grazing] = found = cones.farthest(rays)
+            faces[grazing] = found = self._resolved(faces[grazing], rays, centre, away)
             distance[grazing], cosine[grazing] = self._plane(found, rays, away)
         return faces, np.minimum(distance, reach, out=distance), cosine
+
+    def _resolved(self, faces, directions, centre, away):
+        """The farthest triangles along rays that Embree says to graze `faces`, -1 if none."""
+        met, cosine = self._cones(faces, centre).met(directions)
+        sides = self._corners[:, :, faces] - self._corners[[1, 2, 0]][:, :, faces]
+        longest = np.sqrt(np.einsum("eif,eif->ef", sides, sides).max(0))
+        # A ray that meets a small triangle so passes beside one of its edges.
+        small = met & (longest * cosine < _BESIDE * self._radius)
+        found = np.where(small, faces, -1)
+        large = np.flatnonzero(~small)
+        rays, mine = directions[:, large], faces[large]
+        # Away from edges, rays on both sides of a large one meet the triangle that it may hide.
+        aside = _BESIDE * self._normals[:, mine]
+        behind, other = (self._first(rays + side, away) for side in (aside, -aside))
+        seen, cosine = self._cones(behind, centre).met(rays)
+        clear = (behind == other) & ((behind < 0) | seen & (cosine >= _GRAZING))
+        lengths = [self._plane(one, rays, away)[0] for one in (mine, behind)]
+        nearer = ~met[large] | ((behind >= 0) & (lengths[0] < lengths[1]))
+        found[large] = np.where(nearer, behind, mine)
+        unclear = large[~clear]
+        if len(unclear):
+            every = np.arange(self._corners.shape[2])
+            found[unclear] = self._cones(every, centre).farthest(directions[:, unclear])
+        return found
+
+    def _cones(self, faces, centre):
+        corners = self._corners[:, :, faces] - centre[:, None]
+        return Cones(corners, NEAREST * self._radius)
 
     def _plane(self, faces, directions, away):
         """Distance of the planes of faces along rays, and cosine between ray and normal."""
