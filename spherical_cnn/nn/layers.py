@@ -281,7 +281,17 @@ class SphericalBlock(keras.layers.Layer):
             **{name: conv[name] for name in shared},
             "normalization": self.normalization,
             "nonlinearity": self.nonlinearity,
+            "frozen": [x.name for x in self._flatten_layers(include_self=False) if not x.trainable],
         }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        frozen = config.pop("frozen", ())
+        block = super().from_config(config)
+        for layer in block._flatten_layers(include_self=False):
+            layer.trainable = layer.trainable and layer.name not in frozen
+        return block
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -298,8 +308,10 @@ class PReLU(keras.layers.PReLU):
 
     def call(self, inputs):
         # Spread over the innermost axes but one first: the slopes' gradient is then summed along
-        # long rows, not channel by channel.
-        slope = self.alpha + ops.zeros_like(inputs[(0,) * (len(inputs.shape) - 2)])
+        # long rows, not channel by channel. In this order: on TensorFlow, Keras takes a variable
+        # plus an empty tensor for a bias and refuses it.
+        slope = ops.zeros_like(inputs[(slice(1),) * (len(inputs.shape) - 2)])
+        slope = slope + ops.convert_to_tensor(self.alpha)
         return inputs * ops.where(inputs > 0, ops.ones_like(inputs), slope)
 
 

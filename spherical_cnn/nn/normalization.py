@@ -67,7 +67,7 @@ class BatchNormalization(_Normalization, keras.layers.BatchNormalization):
             training: whether to use these and to move the averages, or to use the averages. A
                 frozen layer always uses the averages.
         """
-        mean, variance = self.moving_mean, self.moving_variance
+        mean, variance = _value(self.moving_mean), _value(self.moving_variance)
         if training and self.trainable:
             mean, variance, count = moments()
             if self.synchronized:
@@ -143,14 +143,14 @@ class BatchRenormalization(_Normalization):
         """`(scale, offset)` as `BatchNormalization.affine` gives them."""
         beta = ops.cast(self.beta, self.moving_mean.dtype)
         if not (training and self.trainable):
-            scale = ops.rsqrt(self.moving_variance + self.epsilon)
-            return scale, beta - self.moving_mean * scale
+            scale = ops.rsqrt(_value(self.moving_variance) + self.epsilon)
+            return scale, beta - _value(self.moving_mean) * scale
         mean, variance, count = moments()
         stddev = ops.sqrt(variance + self.epsilon)
         # The averages as if they had been initialised with this batch.
-        missing = 1.0 - self.renorm_weight
-        renorm_mean = self.renorm_mean + missing * mean
-        renorm_stddev = self.renorm_stddev + missing * stddev
+        missing = 1.0 - _value(self.renorm_weight)
+        renorm_mean = _value(self.renorm_mean) + missing * mean
+        renorm_stddev = _value(self.renorm_stddev) + missing * stddev
         r = ops.stop_gradient(stddev / renorm_stddev)
         d = ops.stop_gradient((mean - renorm_mean) / renorm_stddev)
         self._update(mean, stddev, _unless_empty(self.momentum, count))
@@ -213,5 +213,10 @@ def _move(average, value, momentum):
     value = ops.stop_gradient(ops.convert_to_tensor(value, dtype=average.dtype))
     if not isinstance(momentum, float | int):
         momentum = ops.cast(momentum, average.dtype)
-    average.assign(average * momentum + value * (1.0 - momentum))
-    return ops.convert_to_tensor(average)
+    average.assign(_value(average) * momentum + value * (1.0 - momentum))
+    return _value(average)
+
+
+def _value(variable):
+    """A variable's tensor: on torch, those of Keras round the numbers they meet to float32."""
+    return ops.convert_to_tensor(variable)

@@ -165,7 +165,7 @@ def _along_longitude(maps, resolved, kept, inverse=False):
         table = constant(maps, _fourier, resolved, kept, inverse)
         if BACKEND == "torch":  # as Keras's `tensordot` there, which would round float64
             rows = matmul(table, ops.reshape(maps, (maps.shape[0], -1)))
-            return ops.reshape(rows, (-1, *maps.shape[1:])), gradient
+            return ops.reshape(rows, (table.shape[0], *maps.shape[1:])), gradient
         return ops.tensordot(table, maps, 1), gradient
 
     return _with_gradient(product, maps)
