@@ -27,6 +27,16 @@ def keras_seed():
     keras.utils.set_random_seed(2018)
 
 
+@pytest.fixture
+def keras_config():
+    """Keras's global settings, restored after the test."""
+    config, names = keras.config, ("floatx", "image_data_format", "epsilon", "dtype_policy")
+    before = {name: getattr(config, name)() for name in names}
+    yield config
+    for name, value in before.items():
+        getattr(config, f"set_{name}")(value)
+
+
 @pytest.fixture(autouse=True)
 def readable(request):
     """Has NumPy read results of layers on torch, as it does on the other backends."""

@@ -48,11 +48,9 @@ def original():
 
 
 @pytest.fixture
-def policy():
+def policy(keras_config):
     """Sets the global dtype policy, for one test."""
-    before = keras.config.dtype_policy()
-    yield keras.config.set_dtype_policy
-    keras.config.set_dtype_policy(before)
+    return keras_config.set_dtype_policy
 
 
 def test_original_network_has_492752_trainable_parameters(original):
