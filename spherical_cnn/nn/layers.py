@@ -354,4 +354,5 @@ def filter_stddev(bandwidth, channels):
     Coefficients of variance 1 become signals of variance about 4, whatever the bandwidth and the
     number of channels. Source: the original program.
     """
-    return 2 / (2 * np.pi * np.sqrt(bandwidth * channels))
+    # Not NumPy's float64, which JAX with `jax_enable_x64` would make that of the kernel.
+    return float(2 / (2 * np.pi * np.sqrt(bandwidth * channels)))

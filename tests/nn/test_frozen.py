@@ -31,6 +31,7 @@ def reloaded(layer):
     return keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
 
 
+@pytest.mark.filterwarnings("ignore:Some donated buffers")  # of JAX with float64
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize("copied", [False, True])
 @pytest.mark.parametrize("freeze", [freeze_block, freeze_normalization])

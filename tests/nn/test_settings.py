@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from backends import needs_float64, numpy
+from keras import ops
 from reference import assert_close
 from test_serialization import LAYERS, SHAPE
 
@@ -31,8 +32,8 @@ MODELS = {
     "spectral": lambda: network(spectral_pooling=True, extra_logits=True),
 }
 SETTINGS = [
-    ("image_data_format", "channels_first", 0),
-    ("epsilon", 0.1, 0),
+    ("image_data_format", "channels_first", 1e-6),
+    ("epsilon", 0.1, 1e-6),
     pytest.param("floatx", "float64", 1e-5, marks=needs_float64),
     ("floatx", "float16", 0.02),
     ("dtype_policy", "mixed_float16", 0.02),
@@ -63,6 +64,23 @@ def test_layers_compute_the_same(keras_config, rng, name, setting, value, tolera
     model.set_weights(weights)
     for actual, values in zip(outputs_of(model, signal), expected, strict=True):
         assert_close(actual, values, tolerance)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "policy", ["float32", "mixed_bfloat16", pytest.param("float64", marks=needs_float64)]
+)
+def test_weights_and_outputs_have_the_dtypes_of_the_policy(keras_config, rng, name, policy):
+    keras_config.set_dtype_policy(policy)
+    model, signal = MODELS[name](), rng.normal(size=(2, 8, 8, 2))
+    outputs = keras.tree.flatten(model(signal, training=True))
+    network = isinstance(model, keras.Model)  # whose outputs are those of a loss
+    expected = model.variable_dtype if network else model.compute_dtype
+    assert {keras.backend.standardize_dtype(x.dtype) for x in outputs} == {expected}
+    for weight in model.weights:
+        held = keras.backend.standardize_dtype(ops.convert_to_tensor(weight.value).dtype)
+        assert held == weight.dtype
+        assert weight.dtype in (model.variable_dtype, "uint32", "int64"), weight.path
 
 
 @pytest.mark.parametrize(("setting", "value", "tolerance"), SETTINGS)
