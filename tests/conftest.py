@@ -9,6 +9,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from backends import HAS_FLOAT64
 
 collect_ignore_glob = ["*/conftest.py"]  # several of one name, and no doctests in them
 ROOT = pathlib.Path(__file__).parents[1]
@@ -26,8 +27,32 @@ def keras_seed():
     keras.utils.set_random_seed(2018)
 
 
+@pytest.fixture
+def keras_config():
+    """Keras's global settings, restored after the test."""
+    config, names = keras.config, ("floatx", "image_data_format", "epsilon", "dtype_policy")
+    before = {name: getattr(config, name)() for name in names}
+    yield config
+    for name, value in before.items():
+        getattr(config, f"set_{name}")(value)
+
+
+@pytest.fixture(autouse=True)
+def readable(request):
+    """Has NumPy read results of layers on torch, as it does on the other backends."""
+    if keras.backend.backend() == "torch" and request.path.parent.name in ("nn", "sphere"):
+        import torch
+
+        with torch.no_grad():  # `backends.gradients` and `backends.recorded` lift it
+            yield
+    else:
+        yield
+
+
 @pytest.fixture(params=list(TOLERANCE))
 def dtype(request):
+    if request.param == "float64" and not HAS_FLOAT64:
+        pytest.skip("JAX without jax_enable_x64")
     return request.param
 
 

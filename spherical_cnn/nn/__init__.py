@@ -1,4 +1,7 @@
-"""Layers, losses and the two-branch network, on `keras.ops`: any Keras backend."""
+"""Layers, losses and the two-branch network, on `keras.ops`: any Keras backend.
+
+Signals have their channels last, whatever `keras.config.image_data_format()` is.
+"""
 
 from spherical_cnn.nn.height import Height
 from spherical_cnn.nn.layers import SphericalBlock, SphericalConv

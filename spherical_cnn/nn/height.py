@@ -7,6 +7,8 @@ import numpy as np
 from keras import ops
 
 from spherical_cnn.nn.pooling import PACKAGE, OnGrid
+from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.operations import constant
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -47,8 +49,7 @@ class Height(OnGrid):
         maps = ops.zeros_like(inputs[..., :1])
         if not self.told:
             return maps
-        height = np.cos(self.grid.colatitude)[:, None, None]
-        maps = maps + ops.convert_to_tensor(height, inputs.dtype)
+        maps = maps + constant(maps, _heights, self.grid.bandwidth)
         if training and self.withheld:
             shape = (ops.shape(inputs)[0], 1, 1, 1)
             drawn = keras.random.uniform(shape, dtype="float32", seed=self._choice)
@@ -61,3 +62,7 @@ class Height(OnGrid):
     def get_config(self):
         own = {"told": self.told, "withheld": self.withheld, "seed": self.seed}
         return {**super().get_config(), **own}
+
+
+def _heights(bandwidth):
+    return np.cos(SphericalGrid(bandwidth).colatitude)[:, None, None]

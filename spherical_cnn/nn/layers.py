@@ -9,6 +9,7 @@ from keras import ops
 from spherical_cnn.nn.normalization import BatchNormalization, BatchRenormalization
 from spherical_cnn.nn.pooling import PACKAGE, grid_of
 from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.operations import constant, matmul
 from spherical_cnn.sphere.sht import check_signal
 from spherical_cnn.sphere.spectral import (
     METHODS,
@@ -106,8 +107,7 @@ class SphericalConv(keras.layers.Layer):
         bandwidth = min(self.degrees or bandwidth, bandwidth)
         self.out_grid = SphericalGrid.from_resolution(self.compute_output_shape(input_shape)[1])
         anchors = min(self.num_anchors or bandwidth, bandwidth)
-        kept = self.out_grid.bandwidth
-        self._interpolation = interpolation_matrix(anchors, bandwidth)[:kept]
+        self._degrees = (bandwidth, min(bandwidth, self.out_grid.bandwidth))
         self.kernel = self.add_weight(
             name="kernel",
             shape=(channels, anchors, self.filters),
@@ -125,8 +125,8 @@ class SphericalConv(keras.layers.Layer):
         """Filter spectra at every degree that the layer uses, `(degrees, channels, filters)`."""
         channels, anchors, filters = self.kernel.shape
         kernel = ops.reshape(ops.swapaxes(self.kernel, 0, 1), (anchors, channels * filters))
-        table = ops.convert_to_tensor(self._interpolation, dtype=kernel.dtype)
-        return ops.reshape(ops.matmul(table, kernel), (-1, channels, filters))
+        table = constant(kernel, interpolation_matrix, anchors, *self._degrees)
+        return ops.reshape(matmul(table, kernel), (-1, channels, filters))
 
     def call(self, inputs):
         orders = self.coefficients(inputs)
@@ -136,7 +136,7 @@ class SphericalConv(keras.layers.Layer):
 
     def coefficients(self, inputs):
         """Coefficients `(m, l, b, filters)` of the output before the bias, as in `spectral`."""
-        kept = len(self._interpolation)
+        kept = self._degrees[1]
         signals = inputs if isinstance(inputs, list | tuple) else [inputs]
         signals = [check_signal(x, self.grid) for x in signals]
         if sum(x.shape[-1] for x in signals) != self.kernel.shape[0]:
@@ -223,6 +223,7 @@ class SphericalBlock(keras.layers.Layer):
             )
         self.normalization = normalization
         self.nonlinearity = nonlinearity
+        options = {"dtype": self.dtype_policy, "trainable": self.trainable}
         self.conv = SphericalConv(
             filters,
             num_anchors,
@@ -232,14 +233,14 @@ class SphericalBlock(keras.layers.Layer):
             method=method,
             kernel_initializer=kernel_initializer,
             kernel_regularizer=kernel_regularizer,
-            dtype=self.dtype_policy,
             name="conv",
+            **options,
         )
         self.norm = None
         if normalization is not None:
-            self.norm = normalization_layer(normalization, dtype=self.dtype_policy, name="norm")
+            self.norm = normalization_layer(normalization, name="norm", **options)
         self.activation = nonlinearity_layer(
-            nonlinearity, shared_axes=(1, 2), dtype=self.dtype_policy, name="activation"
+            nonlinearity, shared_axes=(1, 2), name="activation", **options
         )
 
     def build(self, input_shape):
@@ -280,7 +281,17 @@ class SphericalBlock(keras.layers.Layer):
             **{name: conv[name] for name in shared},
             "normalization": self.normalization,
             "nonlinearity": self.nonlinearity,
+            "frozen": [x.name for x in self._flatten_layers(include_self=False) if not x.trainable],
         }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        frozen = config.pop("frozen", ())
+        block = super().from_config(config)
+        for layer in block._flatten_layers(include_self=False):
+            layer.trainable = layer.trainable and layer.name not in frozen
+        return block
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -297,8 +308,10 @@ class PReLU(keras.layers.PReLU):
 
     def call(self, inputs):
         # Spread over the innermost axes but one first: the slopes' gradient is then summed along
-        # long rows, not channel by channel.
-        slope = self.alpha + ops.zeros_like(inputs[(0,) * (len(inputs.shape) - 2)])
+        # long rows, not channel by channel. In this order: on TensorFlow, Keras takes a variable
+        # plus an empty tensor for a bias and refuses it.
+        slope = ops.zeros_like(inputs[(slice(1),) * (len(inputs.shape) - 2)])
+        slope = slope + ops.convert_to_tensor(self.alpha)
         return inputs * ops.where(inputs > 0, ops.ones_like(inputs), slope)
 
 
@@ -323,15 +336,16 @@ def nonlinearity_layer(nonlinearity, shared_axes=None, **kwargs):
     return keras.layers.Activation(nonlinearity, **kwargs)
 
 
-def interpolation_matrix(anchors, bandwidth):
-    """`(bandwidth, anchors)` float64: linear interpolation of evenly spread anchors at each degree.
+def interpolation_matrix(anchors, bandwidth, kept):
+    """`(kept, anchors)` float64: linear interpolation of evenly spread anchors at each degree.
 
     Row `l` has the weights of the anchors around `l / (bandwidth-1)` on `linspace(0, 1, anchors)`;
-    a single anchor is the spectrum's constant.
+    a single anchor is the spectrum's constant. The rows are those of the `kept` lowest degrees.
     """
     degrees = np.linspace(0, 1, bandwidth)
     positions = np.linspace(0, 1, anchors)
-    return np.stack([np.interp(degrees, positions, row) for row in np.eye(anchors)], axis=1)
+    rows = [np.interp(degrees[:kept], positions, row) for row in np.eye(anchors)]
+    return np.stack(rows, axis=1)
 
 
 def filter_stddev(bandwidth, channels):
@@ -340,4 +354,5 @@ def filter_stddev(bandwidth, channels):
     Coefficients of variance 1 become signals of variance about 4, whatever the bandwidth and the
     number of channels. Source: the original program.
     """
-    return 2 / (2 * np.pi * np.sqrt(bandwidth * channels))
+    # Not NumPy's float64, which JAX with `jax_enable_x64` would make that of the kernel.
+    return float(2 / (2 * np.pi * np.sqrt(bandwidth * channels)))

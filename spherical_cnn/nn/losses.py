@@ -5,6 +5,11 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from spherical_cnn.sphere.operations import at_least_float32, matmul
+
+_SHORTEST = 1e-12  # length of descriptors that have a direction
+_BEYOND = 9.0  # more than any squared distance between vectors of length 1
+
 
 @keras.saving.register_keras_serializable(package="spherical_cnn")
 class TripletSemiHardLoss(keras.losses.Loss):
@@ -19,9 +24,13 @@ class TripletSemiHardLoss(keras.losses.Loss):
     one of another class; `D[a, n]` is 0 in a batch of a single class. A batch without such pairs
     contributes exactly 0 to value and gradient.
 
+    A descriptor of length 1e-12 or less, such as that of a blank signal, has no direction: no
+    gradient reaches it.
+
     Args:
         margin: of the hinge.
         name: of the loss.
+        dtype: of labels, descriptors and loss; `None` for Keras's float type, float32 at least.
 
     Call arguments:
         y_true: `(batch,)` or `(batch, 1)` integer labels.
@@ -30,11 +39,16 @@ class TripletSemiHardLoss(keras.losses.Loss):
     Reference: Schroff et al. 2015 (FaceNet), section 3.2.
     """
 
-    def __init__(self, margin=1.0, name="triplet_semi_hard", **kwargs):
-        super().__init__(name=name, **kwargs)
+    def __init__(self, margin=1.0, name="triplet_semi_hard", dtype=None, **kwargs):
+        # Labels are of this dtype too: float16 would take 2048 and 2049 for one class.
+        dtype = dtype or at_least_float32(keras.config.floatx())
+        super().__init__(name=name, dtype=dtype, **kwargs)
         self.margin = margin
 
     def call(self, y_true, y_pred):
+        y_pred = ops.cast(y_pred, at_least_float32(y_pred.dtype))
+        if y_pred.shape[0] == 0:  # of which there is no nearest and no farthest
+            return ops.sum(y_pred)
         labels = ops.reshape(y_true, (-1, 1))
         same = ops.equal(labels, ops.transpose(labels))
         distances = squared_distances(y_pred)
@@ -43,8 +57,7 @@ class TripletSemiHardLoss(keras.losses.Loss):
         to_other = ops.expand_dims(distances, 1)
         negative = ops.expand_dims(ops.logical_not(same), 1)
         harder = ops.logical_and(negative, to_other > to_positive)
-        bound = 2 * ops.max(distances) + 1
-        nearest = ops.min(ops.where(harder, to_other, bound), axis=2)
+        nearest = ops.min(ops.where(harder, to_other, _BEYOND), axis=2)
         farthest = ops.max(ops.where(negative, to_other, 0.0 * to_other), axis=2)
         to_negative = ops.where(ops.any(harder, axis=2), nearest, farthest)
         hinge = ops.relu(self.margin + distances - to_negative)
@@ -57,9 +70,16 @@ class TripletSemiHardLoss(keras.losses.Loss):
 
 
 def squared_distances(descriptors):
-    """Squared distances between L2-normalised rows of `(batch, features)`: `(batch, batch)`."""
-    rows = ops.normalize(descriptors, axis=-1, epsilon=1e-12)
-    products = ops.matmul(rows, ops.transpose(rows))
+    """Squared distances between L2-normalised rows of `(batch, features)`: `(batch, batch)`.
+
+    Rows shorter than `_SHORTEST` are divided by it, and no gradient reaches them.
+    """
+    squares = ops.sum(ops.square(descriptors), axis=-1, keepdims=True)
+    long = squares > _SHORTEST**2
+    # Each branch is finite, gradients included, where the other one is chosen.
+    scale = ops.where(long, ops.rsqrt(ops.where(long, squares, 1.0)), 1 / _SHORTEST)
+    rows = ops.where(long, descriptors, ops.stop_gradient(descriptors)) * scale
+    products = matmul(rows, ops.transpose(rows))
     squares = ops.sum(ops.square(rows), axis=-1)
     distances = ops.relu(squares[:, None] - 2.0 * products + squares[None])
     return distances * (1.0 - ops.eye(ops.shape(distances)[0], dtype=distances.dtype))

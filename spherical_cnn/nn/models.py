@@ -156,6 +156,7 @@ def two_branch(
 def _planar_block(width, normalization, nonlinearity, kernel_regularizer, name):
     """`SphericalBlock` with a convolution of 3 × 3 samples: a function of a signal or a list."""
     options = {"padding": "same", "kernel_regularizer": kernel_regularizer, "name": f"{name}_conv"}
+    options["data_format"] = "channels_last"  # whatever Keras's default is
     conv = keras.layers.Conv2D(width, 3, use_bias=normalization is None, **options)
 
     def apply(inputs):
@@ -177,7 +178,7 @@ def _final_pool(maps, final_pool, area_weighted, quadrature):
     if area_weighted and not quadrature and final_pool != "gap":
         weighted = AreaWeighting(name="area_weighting")(maps)
     if final_pool in ("max", "all"):
-        vectors.append(keras.layers.GlobalMaxPooling2D(name="max")(weighted))
+        vectors.append(keras.layers.GlobalMaxPooling2D("channels_last", name="max")(weighted))
     if final_pool in ("magnitudes", "all"):
         vectors.append(DegreePower(name="magnitudes")(weighted))
     return vectors[0] if len(vectors) == 1 else keras.layers.Concatenate(name="all")(vectors)

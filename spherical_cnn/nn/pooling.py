@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.operations import constant, mean
 from spherical_cnn.sphere.sht import sht
 from spherical_cnn.sphere.spectral import resampled, turned
 
@@ -83,13 +84,13 @@ class SphericalPooling(OnGrid):
         k, n, channels = self.pool_size, self._coarse.resolution, inputs.shape[3]
         windows = ops.reshape(turned(inputs), (n, k, n, k, -1))
         if self.pool == "max":
-            maps = ops.max(windows, axis=(1, 3))
+            # Keras on torch refuses the maximum over windows of an empty batch.
+            maps = (ops.sum if windows.shape[-1] == 0 else ops.max)(windows, axis=(1, 3))
         elif self.pool == "avg":
-            maps = ops.mean(windows, axis=(1, 3))
+            maps = mean(windows, axis=(1, 3))
         else:
-            rows = self.grid.cell_weights.reshape(n, k) / self._coarse.cell_weights[:, None]
-            weights = ops.convert_to_tensor(rows[:, :, None] / k**2, dtype=inputs.dtype)
-            maps = ops.sum(windows * weights, axis=(1, 3))
+            weights = constant(inputs, _window_weights, n // 2, k)
+            maps = ops.sum(windows * weights[:, :, None], axis=(1, 3))
         return turned(ops.reshape(maps, (n, n, -1, channels)))
 
     def compute_output_shape(self, input_shape):
@@ -154,8 +155,7 @@ class AreaWeighting(OnGrid):
     """
 
     def call(self, inputs):
-        weights = self.grid.cell_weights[:, None, None]
-        return inputs * ops.convert_to_tensor(weights, dtype=inputs.dtype)
+        return inputs * constant(inputs, _area_weights, self.grid.bandwidth)[:, None, None]
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -194,14 +194,11 @@ class SphericalAveragePooling(OnGrid):
         self.quadrature = quadrature
 
     def call(self, inputs):
-        rows = ops.mean(inputs, axis=2)
+        rows = mean(inputs, axis=2)
         if not (self.area_weighted or self.quadrature):
-            return ops.mean(rows, axis=1)
-        n = self.grid.resolution
-        weights = self.grid.cell_weights / n
-        if self.quadrature:
-            weights = self.grid.quadrature_weights * n / (4 * np.pi)
-        return ops.sum(rows * ops.convert_to_tensor(weights[:, None], dtype=inputs.dtype), axis=1)
+            return mean(rows, axis=1)
+        weights = constant(inputs, _row_weights, self.grid.bandwidth, self.quadrature)
+        return ops.sum(rows * weights[:, None], axis=1)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], input_shape[3])
@@ -233,3 +230,21 @@ class DegreePower(OnGrid):
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], input_shape[1] // 2 * input_shape[3])
+
+
+def _area_weights(bandwidth):
+    return SphericalGrid(bandwidth).cell_weights
+
+
+def _row_weights(bandwidth, quadrature):
+    """Weight of the mean of each row, `(2L,)`, in the average over the sphere."""
+    grid = SphericalGrid(bandwidth)
+    if quadrature:
+        return grid.quadrature_weights * grid.resolution / (4 * np.pi)
+    return grid.cell_weights / grid.resolution
+
+
+def _window_weights(bandwidth, size):
+    """Weight of each row in the windows of `"wap"` on the grid of `bandwidth`, `(2L, size)`."""
+    fine = SphericalGrid(bandwidth * size).cell_weights.reshape(-1, size)
+    return fine / SphericalGrid(bandwidth).cell_weights[:, None] / size**2

@@ -1,4 +1,8 @@
-"""Spherical harmonic transform, its inverse, and convolution with zonal filters, on `keras.ops`."""
+"""Spherical harmonic transform, its inverse, and convolution with zonal filters, on `keras.ops`.
+
+All results have the dtype of the input on every backend. JAX holds float64 only if
+`jax_enable_x64` is set; without it, results are float32.
+"""
 
 from __future__ import annotations
 

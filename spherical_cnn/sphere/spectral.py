@@ -12,9 +12,17 @@ and out by `turned`, its own inverse: between two layers the compiler drops both
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 from keras import ops
+
+from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.operations import (
+    BACKEND,
+    at_least_float32,
+    constant,
+    divided,
+    matmul,
+)
 
 METHODS = ("sep", "naive")
 
@@ -28,11 +36,11 @@ def analyse(maps, grid, bandwidth, method="sep"):
     """Coefficients `(m, l, b, c)` of the degrees below `bandwidth` of maps `(p, t, b, c)`."""
     n, channels = grid.resolution, maps.shape[-1]
     if method == "naive":
-        weighted = _kept(grid.harmonics, grid, bandwidth) * grid.quadrature_weights[:, None]
-        return ops.einsum("lmtp,ptbc->mlbc", constant(weighted, maps), maps)
-    rows = _along_longitude(_fourier(grid, bandwidth), maps)
-    legendre = constant(_by_order(grid.analysis[:bandwidth, :bandwidth]), maps)
-    orders = ops.matmul(legendre, ops.reshape(rows, (2 * bandwidth - 1, n, -1)))
+        table = constant(maps, _weighted_harmonics, grid.bandwidth, bandwidth)
+        return ops.einsum("lmtp,ptbc->mlbc", table, maps)
+    rows = _along_longitude(maps, grid.bandwidth, bandwidth)
+    table = constant(maps, _analysis, grid.bandwidth, bandwidth)
+    orders = matmul(table, ops.reshape(rows, (2 * bandwidth - 1, n, -1)))
     return ops.reshape(orders, (2 * bandwidth - 1, bandwidth, -1, channels))
 
 
@@ -40,13 +48,12 @@ def synthesise(orders, grid, method="sep"):
     """Maps `(p, t, b, c)` on `grid` of coefficients `(m, l, b, c)` of its bandwidth or less."""
     n, bandwidth, channels = grid.resolution, orders.shape[1], orders.shape[-1]
     if method == "naive":
-        table = constant(_kept(grid.harmonics, grid, bandwidth), orders)
+        table = constant(orders, _harmonics, grid.bandwidth, bandwidth)
         return ops.einsum("lmtp,mlbc->ptbc", table, orders)
-    legendre = grid.legendre[:bandwidth, :bandwidth].transpose(0, 2, 1)
     rows = ops.reshape(orders, (2 * bandwidth - 1, bandwidth, -1))
-    rows = ops.matmul(constant(_by_order(legendre), orders), rows)
+    rows = matmul(constant(orders, _synthesis, grid.bandwidth, bandwidth), rows)
     rows = ops.reshape(rows, (2 * bandwidth - 1, n, -1, channels))
-    return _along_longitude(_fourier(grid, bandwidth).T, rows)
+    return _along_longitude(rows, grid.bandwidth, bandwidth, True)
 
 
 def resampled(maps, grid, other):
@@ -68,13 +75,13 @@ def mix(orders, spectrum):
     degrees, _, filters = spectrum.shape
     # Degrees in front: mixing channels is then one matrix product per degree.
     rows = [ops.swapaxes(x, 0, 1) for x in orders]
-    if keras.backend.backend() == "jax":
+    if BACKEND == "jax":
         rows = rows[0] if len(rows) == 1 else ops.concatenate(rows, axis=-1)
         rows = ops.einsum("lmbc,lcd->lmbd", rows, scaled(spectrum, rows))
     else:  # 5 % of a training step faster, and nothing that shares out a batch within a program
         rows = [ops.reshape(x, (degrees, -1, x.shape[-1])) for x in rows]
         rows = rows[0] if len(rows) == 1 else ops.concatenate(rows, axis=-1)
-        rows = ops.matmul(rows, scaled(spectrum, rows))
+        rows = matmul(rows, scaled(spectrum, rows))
         rows = ops.reshape(rows, (degrees, 2 * degrees - 1, -1, filters))
     return ops.swapaxes(rows, 0, 1)
 
@@ -96,25 +103,25 @@ def moments(orders, grid):
         grid: of their bandwidth or more.
 
     Returns:
-        `(c,)` and `(c,)`, in float32 at least.
+        Mean and variance, `(c,)` each, in float32 at least, both 0 for an empty batch; and the
+        number of signals in the batch.
     """
-    orders = ops.cast(orders, keras.backend.result_type(orders.dtype, "float32"))
-    bandwidth = orders.shape[1]
-    weights = grid.legendre_mean[:bandwidth, None, None]
-    means = ops.sum(constant(weights, orders) * orders[bandwidth - 1], axis=0)
-    covariance = grid.legendre_covariance[:bandwidth, :bandwidth, :bandwidth]
-    covariance = constant(_by_order(covariance), orders)
-    image = ops.matmul(covariance, ops.reshape(orders, (*covariance.shape[:2], -1)))
+    orders = ops.cast(orders, at_least_float32(orders.dtype))
+    bandwidth, batch = orders.shape[1], ops.shape(orders)[2]
+    weights = constant(orders, _legendre_mean, grid.bandwidth, bandwidth)
+    means = ops.sum(weights * orders[bandwidth - 1], axis=0)
+    covariance = constant(orders, _legendre_covariance, grid.bandwidth, bandwidth)
+    image = matmul(covariance, ops.reshape(orders, (2 * bandwidth - 1, bandwidth, -1)))
     image = ops.stop_gradient(ops.reshape(image, ops.shape(orders)))
     # The form is symmetric, its gradient 2 V a: with the image held fixed, twice the coefficients
     # less once themselves, held fixed too, have the right value and gradient. Said before the
     # sum and not after: XLA sums fast where nothing is done to the sum.
     squares = (2 * orders - ops.stop_gradient(orders)) * image
     within = ops.sum(squares, axis=(0, 1))
-    mean = ops.mean(means, axis=0)
+    mean = divided(ops.sum(means, axis=0), batch)
     # Squares around the mean do not change with it to first order: it is held fixed.
     between = ops.square(means - ops.stop_gradient(mean))
-    return mean, ops.mean(within + between, axis=0)
+    return mean, divided(ops.sum(within + between, axis=0), batch), batch
 
 
 def affine(orders, scale, offset):
@@ -124,55 +131,103 @@ def affine(orders, scale, offset):
     return _shifted(orders, ops.cast(offset, orders.dtype))
 
 
-@ops.custom_gradient
 def _shifted(orders, offset):
     """`affine` with a scale of 1, and a gradient that reads one coefficient and not all."""
     bandwidth = orders.shape[1]
-    one = float(np.sqrt(4 * np.pi))  # the coefficient of the constant 1
-    unit = np.zeros((2 * bandwidth - 1, bandwidth, 1, 1))
-    unit[bandwidth - 1, 0] = one
 
-    def gradient(*args, upstream=None):
-        upstream = args[0] if upstream is None else upstream
-        return upstream, one * ops.sum(upstream[bandwidth - 1, 0], axis=0)
+    def shift(orders, offset):
+        def gradient(*args, upstream=None):
+            upstream = args[0] if upstream is None else upstream
+            return upstream, _ONE * ops.sum(upstream[bandwidth - 1, 0], axis=0)
 
-    return orders + constant(unit, orders) * offset, gradient
+        return orders + constant(orders, _unit, bandwidth) * offset, gradient
+
+    return _with_gradient(shift, orders, offset)
 
 
 def scaled(spectrum, like):
     """`2π √(4π / (2l+1))` times the spectrum `(l, c, d)`, in the dtype of `like`."""
-    degree = np.arange(spectrum.shape[0])
-    factor = 2 * np.pi * np.sqrt(4 * np.pi / (2 * degree + 1))
-    return ops.cast(spectrum, like.dtype) * constant(factor[:, None, None], like)
+    return ops.cast(spectrum, like.dtype) * constant(like, _zonal_factor, spectrum.shape[0])
 
 
-def _along_longitude(table, maps):
-    """`table` `(i, j)` times the first axis of `(j, t, b, c)`.
+def _along_longitude(maps, resolved, kept, inverse=False):
+    """The Fourier table of `kept` degrees on the grid of bandwidth `resolved` times `(j, t, b, c)`.
 
     Its gradient is said to be a product of the same form: left to itself, JAX puts the axes of the
     gradient in another order and moves it in memory.
     """
 
-    @ops.custom_gradient
     def product(maps):
         def gradient(*args, upstream=None):
-            return _along_longitude(table.T, args[0] if upstream is None else upstream)
+            upstream = args[0] if upstream is None else upstream
+            return _along_longitude(upstream, resolved, kept, not inverse)
 
-        return ops.tensordot(constant(table, maps), maps, 1), gradient
+        table = constant(maps, _fourier, resolved, kept, inverse)
+        if BACKEND == "torch":  # as Keras's `tensordot` there, which would round float64
+            rows = matmul(table, ops.reshape(maps, (maps.shape[0], -1)))
+            return ops.reshape(rows, (table.shape[0], *maps.shape[1:])), gradient
+        return ops.tensordot(table, maps, 1), gradient
 
-    return product(maps)
-
-
-def _kept(harmonics, grid, bandwidth):
-    """The harmonics of degrees and orders below `bandwidth`."""
-    dropped = grid.bandwidth - bandwidth
-    return harmonics[:bandwidth, dropped : 2 * grid.bandwidth - 1 - dropped]
+    return _with_gradient(product, maps)
 
 
-def _fourier(grid, bandwidth):
-    """`grid.fourier` of the orders `1-bandwidth … bandwidth-1`, `(m, p)`: sines, then cosines."""
-    cosine, sine = grid.fourier[:bandwidth].transpose(1, 0, 2)
-    return np.concatenate([sine[:0:-1], cosine])
+def _with_gradient(function, *arguments):
+    """`ops.custom_gradient`, but on torch, whose compiler cannot trace it, torch's own gradient."""
+    if BACKEND == "torch":
+        return function(*arguments)[0]
+    return ops.custom_gradient(function)(*arguments)
+
+
+# Tables, by the bandwidth of the grid and the number of degrees that are kept.
+
+_ONE = float(np.sqrt(4 * np.pi))  # the coefficient of the constant 1
+
+
+def _unit(bandwidth):
+    """Coefficients `(m, l, 1, 1)` of the constant 1."""
+    unit = np.zeros((2 * bandwidth - 1, bandwidth, 1, 1))
+    unit[bandwidth - 1, 0] = _ONE
+    return unit
+
+
+def _zonal_factor(degrees):
+    factor = 2 * np.pi * np.sqrt(4 * np.pi / (2 * np.arange(degrees) + 1))
+    return factor[:, None, None]
+
+
+def _harmonics(bandwidth, kept):
+    """The harmonics of degrees and orders below `kept`."""
+    dropped = bandwidth - kept
+    orders = slice(dropped, 2 * bandwidth - 1 - dropped)
+    return SphericalGrid(bandwidth).harmonics[:kept, orders]
+
+
+def _weighted_harmonics(bandwidth, kept):
+    weights = SphericalGrid(bandwidth).quadrature_weights
+    return _harmonics(bandwidth, kept) * weights[:, None]
+
+
+def _fourier(bandwidth, kept, inverse):
+    """`grid.fourier` of the orders `1-kept … kept-1`: sines, then cosines; `(m, p)` or `(p, m)`."""
+    cosine, sine = SphericalGrid(bandwidth).fourier[:kept].transpose(1, 0, 2)
+    table = np.concatenate([sine[:0:-1], cosine])
+    return table.T if inverse else table
+
+
+def _analysis(bandwidth, kept):
+    return _by_order(SphericalGrid(bandwidth).analysis[:kept, :kept])
+
+
+def _synthesis(bandwidth, kept):
+    return _by_order(SphericalGrid(bandwidth).legendre[:kept, :kept].transpose(0, 2, 1))
+
+
+def _legendre_mean(bandwidth, kept):
+    return SphericalGrid(bandwidth).legendre_mean[:kept, None, None]
+
+
+def _legendre_covariance(bandwidth, kept):
+    return _by_order(SphericalGrid(bandwidth).legendre_covariance[:kept, :kept, :kept])
 
 
 def _by_order(table):
@@ -182,8 +237,3 @@ def _by_order(table):
     copies of the data a product.
     """
     return np.concatenate([table[:0:-1], table])
-
-
-def constant(table, like):
-    """A NumPy table as a tensor in the dtype of `like`."""
-    return ops.convert_to_tensor(table, dtype=like.dtype)

@@ -10,6 +10,16 @@ from test_serialization import saved_models
 
 BACKENDS = ("jax", "torch")
 MODELS = ("layers", "network")
+ROOT = pathlib.Path(__file__).parents[2]
+PROMISES = (
+    "nn/test_compiled.py",
+    "nn/test_empty_batches.py",
+    "nn/test_frozen.py",
+    "nn/test_losses.py",
+    "nn/test_settings.py",
+    "sphere/test_precision.py",
+    "sphere/test_spectral.py",
+)
 
 
 def numbers_of(models, folder):
@@ -59,6 +69,16 @@ def test_backend_gives_the_numbers_of_tensorflow(elsewhere, backend):
         for name, values in expected.items():
             atol = 1e-5 * max(0.1, np.abs(values).max())
             np.testing.assert_allclose(actual[name], values, rtol=0, atol=atol, err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_layers_keep_their_promises_on_every_backend(start_python, backend):
+    if backend == keras.backend.backend() or not importlib.util.find_spec(backend):
+        pytest.skip(f"{backend} is not installed, or what runs these tests")
+    files = [ROOT / "tests" / name for name in PROMISES]
+    environment = {"KERAS_BACKEND": backend, "JAX_ENABLE_X64": "1"}
+    start_python("-m", "pytest", "-q", "-p", "no:cacheprovider", *files, **environment).result()
 
 
 if __name__ == "__main__":

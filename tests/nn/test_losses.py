@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-import tensorflow as tf
+from backends import gradients, needs_float64, numpy
+from keras import ops
 from reference import assert_close
 
 from spherical_cnn.nn import TripletSemiHardLoss
@@ -24,10 +25,8 @@ def triple_loop(labels, descriptors, margin):
 
 def value_and_gradient(labels, descriptors, **options):
     loss = TripletSemiHardLoss(dtype="float64", **options)
-    with tf.GradientTape() as tape:
-        variable = tf.Variable(descriptors)
-        value = loss(np.asarray(labels), variable)
-    return float(value), np.asarray(tape.gradient(value, variable))
+    (gradient,) = gradients(lambda x: loss(np.asarray(labels), x), descriptors)
+    return float(loss(np.asarray(labels), ops.convert_to_tensor(descriptors))), gradient
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -80,12 +79,59 @@ def test_batch_of_one_class_pulls_its_members_together(rng):
     np.testing.assert_allclose(value, 1 + distance.sum() / 30, rtol=1e-10)
 
 
-def test_gradient_is_finite_for_zero_and_equal_descriptors(rng):
-    descriptors = rng.normal(size=(6, 4))
-    descriptors[0], descriptors[2] = 0, descriptors[1]
-    value, gradient = value_and_gradient([0, 0, 0, 1, 1, 1], descriptors)
-    assert np.isfinite(value)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize(
+    "blank", [[0], [0, 3], [0, 1, 2], range(6)], ids=["one", "two classes", "a class", "all"]
+)
+def test_no_gradient_reaches_descriptors_of_zeros(rng, blank, dtype):
+    descriptors = rng.normal(size=(6, 4)).astype(dtype)
+    descriptors[list(blank)] = 0
+    loss, labels = TripletSemiHardLoss(), np.array([0, 0, 0, 1, 1, 1])
+    (gradient,) = gradients(lambda x: loss(labels, x), descriptors)
+    assert np.isfinite(numpy(loss(labels, descriptors)))
     assert np.all(np.isfinite(gradient))
+    np.testing.assert_array_equal(gradient[list(blank)], 0)
+    assert np.any(gradient) == (len(blank) < 6)
+
+
+@needs_float64
+def test_gradient_of_the_other_descriptors_is_that_of_finite_differences(rng):
+    labels, descriptors, step = [0, 0, 0, 1, 1, 1], rng.normal(size=(6, 3)), 1e-6
+    descriptors[1] = 0
+    value, gradient = value_and_gradient(labels, descriptors)
+    for index in np.ndindex(descriptors.shape):
+        shift = np.zeros_like(descriptors)
+        shift[index] = step if index[0] != 1 else 0
+        ahead, _ = value_and_gradient(labels, descriptors + shift)
+        behind, _ = value_and_gradient(labels, descriptors - shift)
+        np.testing.assert_allclose(gradient[index], (ahead - behind) / (2 * step), atol=1e-7)
+
+
+@pytest.mark.parametrize("size", [1e-10, 1e-3, 1e10])
+def test_short_and_long_descriptors_have_the_value_of_any_others(rng, size):
+    labels, descriptors = [0, 0, 0, 1, 1, 1], rng.normal(size=(6, 4)).astype("float32")
+    loss = TripletSemiHardLoss()
+    expected = float(loss(np.array(labels), descriptors))
+    actual = float(loss(np.array(labels), descriptors * np.float32(size)))
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
+    (gradient,) = gradients(lambda x: loss(np.array(labels), x), descriptors * np.float32(size))
+    assert np.all(np.isfinite(gradient))
+
+
+def test_equal_descriptors_attract_and_repel_nothing(rng):
+    descriptors = np.repeat(rng.normal(size=(1, 4)), 6, axis=0).astype("float32")
+    loss, labels = TripletSemiHardLoss(), np.array([0, 0, 0, 1, 1, 1])
+    np.testing.assert_allclose(float(loss(labels, descriptors)), 1, rtol=1e-6)
+    (gradient,) = gradients(lambda x: loss(labels, x), descriptors)
+    np.testing.assert_allclose(gradient, 0, atol=1e-6)
+
+
+def test_loss_of_an_empty_batch_is_zero():
+    loss = TripletSemiHardLoss()
+    empty = np.zeros((0, 4), "float32")
+    assert float(loss(np.zeros(0, "int32"), empty)) == 0
+    (gradient,) = gradients(lambda x: loss(np.zeros(0, "int32"), x), empty)
+    assert gradient.shape == (0, 4)
 
 
 def test_float32_agrees_with_float64(rng):

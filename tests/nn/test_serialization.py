@@ -159,12 +159,9 @@ def saved_models(folder, rng):
     return models, outputs
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory, start_python):
-    """Models saved in a folder, their outputs, and fresh interpreters that run them again.
-
-    Those start before the first test here and are waited for by the last.
-    """
+    """Models saved in a folder, their outputs, and fresh interpreters that run them again."""
     folder = tmp_path_factory.mktemp("models")
     models, outputs = saved_models(folder, np.random.default_rng(2018))
     for name, model in models.items():
@@ -173,6 +170,7 @@ def elsewhere(tmp_path_factory, start_python):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a SavedModel")
 @pytest.mark.parametrize(("how", "printed"), [("loaded", "0.3"), ("served", "False")])
 def test_saved_models_do_the_same_in_a_fresh_interpreter(elsewhere, how, printed):
     folder, outputs, interpreters = elsewhere

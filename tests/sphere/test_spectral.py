@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
+from backends import gradients, numpy
+from keras import ops
 from reference import assert_close
 
 from spherical_cnn.sphere import SphericalGrid
@@ -16,51 +17,54 @@ def drawn(rng, dtype="float64", batch=3, channels=4):
     """Coefficients `(m, l, b, c)`, zero where there is no harmonic."""
     orders = rng.normal(size=(2 * L - 1, L, batch, channels))
     orders *= (abs(np.arange(1 - L, L))[:, None] <= np.arange(L))[:, :, None, None]
-    return orders.astype(dtype)
+    return ops.convert_to_tensor(orders.astype(dtype))
 
 
 @pytest.mark.parametrize("offset", [0.0, 30.0])
 def test_moments_are_those_of_the_maps(rng, offset, dtype, tolerance):
-    orders = affine(drawn(rng, dtype), None, np.array([offset, 0, 1, 2], dtype))
-    maps = synthesise(tf.cast(orders, "float64"), GRID).numpy()
-    mean, variance = moments(orders, GRID)
+    orders = affine(
+        drawn(rng, dtype), None, ops.convert_to_tensor(np.array([offset, 0, 1, 2], dtype))
+    )
+    maps = numpy(synthesise(ops.cast(orders, "float64"), GRID))
+    mean, variance, _ = moments(orders, GRID)
     assert_close(mean, maps.mean(axis=(0, 1, 2)), tolerance)
     assert_close(variance, maps.var(axis=(0, 1, 2)), tolerance)
 
 
 def test_a_large_mean_does_not_drown_the_variance(rng):
-    shifted = affine(drawn(rng, "float32"), None, np.full(4, 1000, "float32"))
-    _, variance = moments(shifted, GRID)
-    _, expected = moments(drawn(np.random.default_rng(2018)), GRID)
+    shifted = affine(drawn(rng, "float32"), None, ops.full((4,), 1000.0))
+    _, variance, _ = moments(shifted, GRID)
+    _, expected, _ = moments(drawn(np.random.default_rng(2018)), GRID)
     # The shift itself rounds the coefficient of the constant to 1e-4.
     np.testing.assert_allclose(variance, expected, rtol=1e-3)
 
 
 def test_moments_have_the_gradients_of_those_of_the_maps(rng):
-    orders = tf.constant(drawn(rng))
-    weights = rng.normal(size=(2, 4))
-    gradients = []
-    for of in (
-        lambda: moments(orders, GRID),
-        lambda: tf.nn.moments(synthesise(orders, GRID), axes=(0, 1, 2)),
-    ):
-        with tf.GradientTape() as tape:
-            tape.watch(orders)
-            total = tf.reduce_sum(tf.stack(of()) * weights)
-        gradients.append(tape.gradient(total, orders))
-    assert_close(gradients[0], gradients[1], 1e-12)
+    orders, weights = numpy(drawn(rng)), ops.convert_to_tensor(rng.normal(size=(2, 4)))
+    actual, expected = (
+        gradients(lambda x, of=of: ops.sum(ops.stack(of(x)) * weights), orders)[0]
+        for of in (
+            lambda x: moments(x, GRID)[:2],
+            lambda x: ops.moments(synthesise(x, GRID), axes=(0, 1, 2)),
+        )
+    )
+    assert_close(actual, expected, 1e-12)
 
 
 def test_moments_are_taken_in_float32_at_least(rng):
-    halves = tf.cast(drawn(rng), "bfloat16")
+    halves = ops.cast(drawn(rng), "bfloat16")
     for actual, expected in zip(
-        moments(halves, GRID), moments(tf.cast(halves, "float32"), GRID), strict=True
+        moments(halves, GRID)[:2], moments(ops.cast(halves, "float32"), GRID)[:2], strict=True
     ):
-        assert actual.dtype == "float32"
-        np.testing.assert_array_equal(actual, expected)
+        assert numpy(actual).dtype == "float32"
+        np.testing.assert_array_equal(numpy(actual), numpy(expected))
 
 
 def test_affine_acts_on_the_maps(rng, dtype, tolerance):
     orders, scale, offset = drawn(rng, dtype), rng.normal(size=4), rng.normal(size=4)
-    expected = synthesise(tf.constant(orders), GRID) * scale.astype(dtype) + offset.astype(dtype)
-    assert_close(synthesise(affine(orders, scale, offset), GRID), expected, tolerance)
+    expected = numpy(synthesise(orders, GRID)) * scale + offset
+    assert_close(
+        synthesise(affine(orders, *map(ops.convert_to_tensor, (scale, offset))), GRID),
+        expected,
+        tolerance,
+    )

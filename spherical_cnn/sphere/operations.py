@@ -1,0 +1,73 @@
+"""Operations that compute the same on every Keras backend.
+
+Keras's promotion rules round float64 to float32 in `matmul`, `tensordot`, `mean` and `result_type`
+on torch, and in the latter two on JAX. JAX has no float64 at all unless `jax_enable_x64` is set:
+there all results are float32, as everywhere in JAX.
+"""
+
+from __future__ import annotations
+
+import math
+
+import keras
+from keras import ops
+
+BACKEND = keras.backend.backend()
+
+
+def _in_tuple(dtype, function, arguments):
+    return (ops.convert_to_tensor(function(*arguments), dtype=dtype),)
+
+
+if BACKEND == "torch":
+    import torch
+
+    # `torch.compile` calls it once, where it would trace the NumPy code of the table. It mixes up
+    # the tensors that such a function returns in several places, but not tuples of them.
+    _in_tuple = torch.compiler.assume_constant_result(_in_tuple)
+
+
+def constant(like, function, *arguments):
+    """The table `function(*arguments)`, a NumPy array, as a tensor in the dtype of `like`.
+
+    The function is a parameter, not its result: `torch.compile` must not trace it.
+
+    Args:
+        like: tensor.
+        function: of a module, from `arguments` to a NumPy array.
+        *arguments: integers, booleans or strings.
+    """
+    (table,) = _in_tuple(like.dtype, function, arguments)
+    # `torch.compile` knows the type of results, not that of what it took as given.
+    return table.detach() if BACKEND == "torch" else table
+
+
+def matmul(x, y):
+    """`ops.matmul` of two tensors of one float dtype, in that dtype."""
+    return x @ y if _rounded(x) else ops.matmul(x, y)
+
+
+def mean(x, axis):
+    """`ops.mean` over axes of static length, in the dtype of `x`."""
+    if not _rounded(x):
+        return ops.mean(x, axis=axis)
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return ops.sum(x, axis=axis) / math.prod(x.shape[a] for a in axes)
+
+
+def at_least_float32(dtype):
+    """The dtype to sum in: float32 for float16 and bfloat16, else `dtype` itself."""
+    dtype = keras.backend.standardize_dtype(dtype)
+    return "float32" if dtype in ("float16", "bfloat16") else dtype
+
+
+def divided(total, count):
+    """`total / count`, and 0 for a `count` of 0, an integer or an integer tensor."""
+    if isinstance(count, int):
+        return total / max(count, 1)
+    return total / ops.cast(ops.maximum(count, 1), total.dtype)
+
+
+def _rounded(x):
+    """Whether Keras rounds `x` to float32 before it computes."""
+    return BACKEND != "tensorflow" and keras.backend.standardize_dtype(x.dtype) == "float64"
