@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from spherical_cnn.data.files import readable
 from spherical_cnn.data.flags import ConfigError, either
 from spherical_cnn.signals import procedural
 from spherical_cnn.signals.files import read_arrays, read_bytes
@@ -326,14 +327,6 @@ def _check_unused(unused, source):
 
 def _asreadable(value):
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
-
-
-def readable(name):
-    """A name as text that can be written anywhere, whatever bytes it has."""
-    try:
-        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # surrogates that no file system makes
-        return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _size(path):

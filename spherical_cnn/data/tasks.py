@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from spherical_cnn.data.frames import FRAME
 from spherical_cnn.data.recipe import Recipe, draw_poses
-from spherical_cnn.data.records import FRAME, encode
+from spherical_cnn.data.records import encode
 from spherical_cnn.data.sources import why_left_out
 from spherical_cnn.sphere.grid import SphericalGrid
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import math
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from spherical_cnn.experiment import plots
 from spherical_cnn.experiment.checkpoints import save_checkpoint
 from spherical_cnn.experiment.progress import bar
+from spherical_cnn.experiment.runfolder import RunError
 
 logger = logging.getLogger("spherical_cnn")
 
@@ -118,6 +120,46 @@ def losses(logs):
             rest = total - sum(parts.values())
             found |= {f"{prefix}loss": total, **parts, f"{prefix}regularization_loss": rest}
     return found
+
+
+class StopWhenNotFinite(keras.callbacks.Callback):
+    """Ends training at the first step whose loss is NaN or infinite.
+
+    Args:
+        config: `Config`.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Keeps the number of the epoch."""
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Raises `RunError`; the mean of the epoch's losses so far is finite until one is not."""
+        if not math.isfinite(logs["loss"]):
+            raise broken(self.config, self.epoch, f"step {batch + 1}", "loss", logs["loss"])
+
+
+def broken(config, epoch, when, what, value):
+    """`RunError` of training that does not go on, as a loss or a weight is not finite.
+
+    Args:
+        config: `Config`.
+        epoch: from 0.
+        when: in the epoch.
+        what: is not finite.
+        value: found.
+    """
+    kept = f"after epoch {epoch}" if epoch else "from the start"
+    return RunError(
+        f"epoch {epoch + 1}, {when}: {what} is {value} at a learning rate of "
+        f"{config.rate(epoch):g}, expected a finite number. Checkpoints of earlier epochs are "
+        f"kept; the same command with a lower --learning_rate resumes {kept}. If that does not "
+        "help, look at the data: signals are expected to be of the order of 1"
+    )
 
 
 class Progress(keras.callbacks.Callback):
