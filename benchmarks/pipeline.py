@@ -36,7 +36,7 @@ class Reader:
     """
 
     def __init__(self, folder, dset_dir, records, flags=None):
-        from spherical_cnn.data.datasets import find_shards
+        from spherical_cnn.data.shardnames import find_shards
 
         self.config = configuration(**(flags or {}))
         self.source = pathlib.Path(folder, "source.tfrecord")

@@ -17,10 +17,10 @@ import shutil
 from concurrent import futures
 
 from spherical_cnn.data.files import UNFINISHED as WRITING
-from spherical_cnn.data.files import BuildError, write_json
+from spherical_cnn.data.files import BuildError, readable, write_json
 from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.data.recipe import add_source_arguments, check_reading, divided
-from spherical_cnn.data.sources import SPLITS, find_shapes, readable
+from spherical_cnn.data.sources import SPLITS, find_shapes
 from spherical_cnn.data.target import (
     JOURNAL,
     MANIFEST,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 
 import numpy as np
 import tensorflow as tf
 
-from spherical_cnn.data.records import count_records, parse, read_shard
+from spherical_cnn.data.files import readable
+from spherical_cnn.data.frames import count_records, serialized_records
+from spherical_cnn.data.records import parse, read_shard
 from spherical_cnn.data.schema import RecordError, RecordFormat
+from spherical_cnn.data.shardnames import shard_of_epoch
 
 # Records, about 33 MB per thousand at 64 × 64: a whole ModelNet40 shard is shuffled uniformly,
 # a larger one within a window of this many records.
@@ -18,32 +20,6 @@ SHUFFLE_BUFFER = 10_000
 
 # Batches parsed at a time, and kept ready.
 _AHEAD = min(os.cpu_count() or 1, 8)
-
-
-def find_shards(folder, split):
-    """Paths of `{split}*.tfrecord` in `folder`, in natural order (train2 before train10).
-
-    Args:
-        folder: to look in; `~` is expanded.
-        split: `"train"`, `"val"` or `"test"`.
-
-    Raises:
-        RecordError: if there is none, or the folder cannot be read.
-    """
-    folder = os.path.expanduser(os.fspath(folder))
-    try:
-        names = os.listdir(folder)
-    except OSError as error:
-        raise RecordError(
-            f"{folder}: {error.strerror}; expected a folder with {split}*.tfrecord"
-        ) from error
-    shards = [name for name in names if name.startswith(split) and name.endswith(".tfrecord")]
-    if not shards:
-        raise RecordError(
-            f"{folder}: expected shards named {split}*.tfrecord, "
-            f"found {len(names)} other files: {', '.join(sorted(names)[:5]) or 'none'}"
-        )
-    return [os.path.join(folder, name) for name in sorted(shards, key=_natural)]
 
 
 def load_records(
@@ -80,10 +56,14 @@ def load_records(
 
     Raises:
         RecordError: if a shard is truncated or its first record is of another format. A later
-            bad record raises `tf.errors.OpError` in iteration; `explain_errors` names it.
+            bad record raises `tf.errors.OpError` in iteration; `explain_errors` names it. If its
+            label is outside the classes or its samples are not finite, that error names it, too.
         OSError: if a shard cannot be read.
+        ValueError: if there are no shards.
     """
     shards = [shards] if isinstance(shards, str | os.PathLike) else list(shards)
+    if not shards:
+        raise ValueError("shards: expected at least one path. Received none")
     record_format = RecordFormat(resolution, dtype, channels, num_classes)
     check_shards(shards, record_format)
     batches = _batches(
@@ -97,11 +77,6 @@ def load_records(
     return batches.map(lambda record: (record["signal"], record["label"]))
 
 
-def shard_of_epoch(shards, epoch):
-    """The shard that `epoch` (from 0) trains on: one an epoch, cycling."""
-    return shards[epoch % len(shards)]
-
-
 def training_batches(
     shards,
     record_format,
@@ -112,7 +87,7 @@ def training_batches(
     first_n=None,
     share=(0, 1),
 ):
-    """Batches of one shard, that of `epoch`, cycling; shuffled by `(seed, epoch)`.
+    """Batches of one shard, see `shard_of_epoch`; shuffled by `(seed, epoch)`.
 
     Args:
         shards: paths, in order.
@@ -130,7 +105,7 @@ def training_batches(
     # 31 bits, all that TensorFlow keeps of a seed; not 0, which it takes for none.
     order = int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0]) % (2**31 - 2) + 1
     shard = shard_of_epoch(shards, epoch)
-    return _batches([shard], record_format, batch_size, drop_remainder, first_n, order, share=share)
+    return _batches(shard, record_format, batch_size, drop_remainder, first_n, order, share=share)
 
 
 def evaluation_batches(shards, record_format, batch_size, first_n=None):
@@ -147,7 +122,10 @@ def check_shards(shards, record_format):
     """
     for path in shards:
         if next(read_shard(path, record_format), None) is None:
-            raise RecordError(f"{os.fspath(path)}: found no records, expected at least one")
+            raise RecordError(
+                f"{os.fspath(path)}: found no records, expected at least one; "
+                "build the shard again, or remove it"
+            )
 
 
 @contextlib.contextmanager
@@ -159,11 +137,22 @@ def explain_errors(shards, record_format):
     """
     try:
         yield
-    except tf.errors.OpError:
+    except tf.errors.OpError as error:
+        fault = _fault(shards, record_format)
+        if fault:
+            raise fault from error
+        raise
+
+
+def _fault(shards, record_format):
+    """`RecordError` that names the first bad record of shards, `None` if there is none."""
+    try:
         for path in shards:
             for _ in read_shard(path, record_format):
                 pass
-        raise
+    except RecordError as error:
+        return error
+    return None
 
 
 def _batches(
@@ -176,7 +165,7 @@ def _batches(
     reshuffle=False,
     share=(0, 1),
 ):
-    records = tf.data.TFRecordDataset([os.fspath(path) for path in shards])
+    records = serialized_records(shards)
     if order is not None:
         records = records.shuffle(SHUFFLE_BUFFER, order, reshuffle_each_iteration=reshuffle)
     batches = records.batch(batch_size, drop_remainder=drop_remainder)
@@ -188,7 +177,9 @@ def _batches(
     part = batch_size // share[1]
     mine = slice(share[0] * part, (share[0] + 1) * part) if share[1] > 1 else slice(None)
     batches = batches.map(
-        lambda serialized: parse(serialized[mine], record_format),
+        lambda serialized: parse(
+            serialized[mine], record_format, lambda: readable(str(_fault(shards, record_format)))
+        ),
         num_parallel_calls=_AHEAD,
     )
     # Without tuning: at the end of an epoch its thread may sleep on for up to a minute, and `fit`
@@ -197,7 +188,3 @@ def _batches(
     options.autotune.enabled = False
     batches = batches.apply(tf.data.experimental.assert_cardinality(count))
     return batches.prefetch(_AHEAD).with_options(options)
-
-
-def _natural(name):
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

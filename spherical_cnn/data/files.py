@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and names that can be written to them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ UNFINISHED = ".writing-"  # begins the name of a file that is being written
 
 class BuildError(RuntimeError):
     """A data set that cannot be built; the message says what is in the way."""
+
+
+def readable(name):
+    """A name as text that can be written anywhere, whatever bytes it has."""
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # surrogates that no file system makes
+        return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def write_bytes(path, data, sync=True):
@@ -36,6 +44,15 @@ def write_bytes(path, data, sync=True):
         raise
 
 
+def write_text(path, text, sync=True):
+    r"""Writes UTF-8 text atomically; see `write_bytes`.
+
+    Bytes of file names that are not UTF-8, which Python keeps as lone surrogates, become escapes
+    such as `\udce9`: `json` reads them back as they were.
+    """
+    write_bytes(path, text.encode(errors="backslashreplace"), sync)
+
+
 def write_json(path, values, sync=True):
-    """Writes JSON atomically; see `write_bytes`."""
-    write_bytes(path, (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode(), sync)
+    """Writes JSON atomically; see `write_text`."""
+    write_text(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n", sync)

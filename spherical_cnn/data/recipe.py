@@ -8,8 +8,9 @@ import hashlib
 
 import numpy as np
 
+from spherical_cnn.data.files import readable
 from spherical_cnn.data.flags import ConfigError, Options, option
-from spherical_cnn.data.sources import EMBEDDED, is_archive, readable
+from spherical_cnn.data.sources import EMBEDDED, is_archive
 from spherical_cnn.signals.normalise import CENTRES
 from spherical_cnn.signals.shape import KINDS, UP_AXES
 from spherical_cnn.signals.signal import Pose

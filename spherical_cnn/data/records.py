@@ -15,14 +15,13 @@ the ray length as magnitude and the angle between ray and surface normal as phas
 """
 
 import os
-import struct
 
 import numpy as np
 import tensorflow as tf
 
+from spherical_cnn.data.files import readable
+from spherical_cnn.data.frames import read_frames
 from spherical_cnn.data.schema import DTYPES, Record, RecordError
-
-FRAME = 16  # bytes around a record in a shard: its length, then two checksums
 
 
 def encode(signal, label, name=None, rotation=None, angle=None):
@@ -56,26 +55,28 @@ def encode(signal, label, name=None, rotation=None, angle=None):
             raise ValueError(f"angle must be {signal.shape[:2]}. Received: shape={angle.shape}")
         features["a"].bytes_list.value.append(_raw(angle))
     if name is not None:
-        features["fname"].bytes_list.value.append(name.encode())
+        features["fname"].bytes_list.value.append(readable(name).encode())
     if rotation is not None:
         features["idrot"].int64_list.value.append(rotation)
     return example.SerializeToString(deterministic=True)  # features are a map, in no order
 
 
-def parse(serialized, record_format):
+def parse(serialized, record_format, explain=None):
     """Parses a batch of serialised records, in a TensorFlow graph.
 
     Args:
         serialized: `(batch,)` string tensor.
         record_format: `RecordFormat`.
+        explain: function that says which record it is if a label lies outside the classes or a
+            sample is not finite; called only then.
 
     Returns:
         dict of `signal` `(batch, n, n, signal_channels)` float32 (see `split_complex`), `label`
         `(batch,)` int64, `name` `(batch,)` string and `rotation` `(batch,)` int64 (-1 if absent).
 
     Raises:
-        tf.errors.InvalidArgumentError: when run on records of another format; `read_shard` then
-            tells which record and why.
+        tf.errors.InvalidArgumentError: when run on records of another format, or with samples that
+            are not finite; `read_shard` then names the record and the reason.
     """
     n, dtype = record_format.resolution, tf.as_dtype(record_format.dtype)
     parsed = tf.io.parse_example(
@@ -96,17 +97,36 @@ def parse(serialized, record_format):
     samples = tf.concat(parts, axis=-1)
     samples = tf.ensure_shape(samples, (None, n, n, record_format.channels))
     samples = tf.transpose(samples, (0, 2, 1, 3))
-    label = parsed["y"]
-    if record_format.num_classes is not None:
-        inside = (label >= 0) & (label < record_format.num_classes)
-        tf.debugging.Assert(tf.reduce_all(inside), ["label outside the classes", label])
     signal = split_complex(samples) if dtype.is_complex else tf.cast(samples, tf.float32)
+    valid = _all_finite(signal)
+    if record_format.num_classes is not None:
+        inside = (parsed["y"] >= 0) & (parsed["y"] < record_format.num_classes)
+        valid &= tf.reduce_all(inside)
+    with tf.control_dependencies([tf.cond(valid, lambda: True, lambda: _refuse(explain))]):
+        signal = tf.identity(signal)
     return {
         "signal": signal,
-        "label": label,
+        "label": parsed["y"],
         "name": parsed["fname"],
         "rotation": parsed["idrot"],
     }
+
+
+def _all_finite(signal):
+    """Whether all samples are finite, mostly by one sum, as NaN and infinity stay in it."""
+    return tf.cond(
+        tf.math.is_finite(tf.reduce_sum(signal)),
+        lambda: True,
+        lambda: tf.reduce_all(tf.math.is_finite(signal)),  # else the sum itself is too large
+    )
+
+
+def _refuse(explain):
+    reason = tf.constant("a label is outside the classes, or a sample is not finite")
+    if explain:
+        reason = tf.py_function(explain, [], tf.string)
+    tf.debugging.Assert(False, [reason])
+    return True
 
 
 def split_complex(samples):
@@ -134,55 +154,23 @@ def read_shard(path, record_format):
         OSError: if the file cannot be read.
     """
     path = os.fspath(path)
-    count_records(path)
-    records = iter(tf.data.TFRecordDataset(path))
-    number = 0
-    while True:
-        try:
-            serialized = next(records, None)
-        except tf.errors.DataLossError as error:
-            raise RecordError(
-                f"{path}: record {number} (from 0) is corrupt: its checksum does not match"
-            ) from error
-        if serialized is None:
-            return
-        yield _strict(serialized.numpy(), record_format, f"{path}: record {number} (from 0)")
-        number += 1
-
-
-def count_records(path):
-    """Number of records in a shard, by its frames alone; contents are not read.
-
-    Raises:
-        RecordError: if the file ends inside a record.
-        OSError: if the file cannot be read.
-    """
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        position = count = 0
-        while position < size:
-            header = file.read(12)  # length of the data, its checksum; then data, its checksum
-            length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else 0
-            end = position + FRAME + length
-            if len(header) < 12 or end > size:
-                raise RecordError(
-                    f"{os.fspath(path)}: record {count} (from 0) is truncated: "
-                    f"the file ends at byte {size}, expected {end} at least"
-                )
-            file.seek(length + 4, os.SEEK_CUR)
-            position = end
-            count += 1
-    return count
+    for number, serialized in enumerate(read_frames(path)):
+        yield _strict(serialized, record_format, f"{path}: record {number} (from 0)")
 
 
 def _strict(serialized, record_format, where):
     try:
         features = tf.train.Example.FromString(serialized).features.feature
     except Exception as error:  # protobuf's DecodeError has no public name
-        raise RecordError(f"{where}: found no tf.train.Example") from error
+        raise RecordError(
+            f"{where}: found no tf.train.Example, expected one with features x and y"
+        ) from error
     for key, kind in (("x", "bytes_list"), ("y", "int64_list")):
         if len(getattr(features[key], kind).value) != 1:
-            raise RecordError(f"{where}: expected one value in feature {key!r} ({kind})")
+            found = len(getattr(features[key], kind).value)
+            raise RecordError(
+                f"{where}: found {found} values in feature {key!r}, expected one value ({kind})"
+            )
     samples = [features[key].bytes_list.value[0] for key in ("x", "a") if _has(features, key)]
     label = features["y"].int64_list.value[0]
     n, dtype = record_format.resolution, np.dtype(record_format.dtype)
@@ -193,12 +181,28 @@ def _strict(serialized, record_format, where):
         raise RecordError(f"{where}: {record_format.expected(sum(map(len, samples)))}")
     classes = record_format.num_classes
     if classes is not None and not 0 <= label < classes:
-        raise RecordError(f"{where}: found label {label}, expected 0 … {classes - 1}")
+        raise RecordError(
+            f"{where}: found label {label}, expected 0 … {classes - 1}; see --n_classes"
+        )
     arrays = [np.frombuffer(raw, dtype.newbyteorder("<")).reshape(n, n, -1) for raw in samples]
     signal = np.concatenate(arrays, axis=-1).swapaxes(0, 1).astype(dtype)
     name = features["fname"].bytes_list.value[0] if _has(features, "fname") else b""
+    name = name.decode(errors="replace")
+    broken = _count_not_finite(signal)
+    if broken:
+        raise RecordError(
+            f"{where}, shape {name!r}: found {broken} of {signal.size} samples that are NaN, "
+            "infinite or too large for float32, expected finite samples; rebuild the shard "
+            "without this shape"
+        )
     rotation = features["idrot"].int64_list.value[0] if _has(features, "idrot") else -1
-    return Record(signal, label, name.decode(errors="replace"), rotation)
+    return Record(signal, label, name, rotation)
+
+
+def _count_not_finite(signal):
+    """Number of samples that `parse` makes no finite float32 of."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.count_nonzero(~np.isfinite(np.abs(signal).astype(np.float32)))
 
 
 def _has(features, key):

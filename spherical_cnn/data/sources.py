@@ -8,6 +8,7 @@ import os
 from typing import Any, NamedTuple
 
 from spherical_cnn.data import archives
+from spherical_cnn.data.files import readable
 from spherical_cnn.data.flags import ConfigError, either
 from spherical_cnn.signals import procedural
 from spherical_cnn.signals.files import read_bytes
@@ -275,14 +276,6 @@ def _check_unused(unused, source):
             f"{readable(source)}: of the names in the split file, {len(unused)} are not there, "
             f"such as {readable(min(unused))}"
         )
-
-
-def readable(name):
-    """A name as text that can be written anywhere, whatever bytes it has."""
-    try:
-        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # surrogates that no file system makes
-        return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _size(path):

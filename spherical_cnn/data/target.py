@@ -69,7 +69,7 @@ def locked(folder):
     path = os.path.join(folder, UNFINISHED)
     try:
         os.makedirs(path, exist_ok=True)
-        lock = open(os.path.join(path, "lock"), "w")
+        lock = open(os.path.join(path, "lock"), "wb")
     except OSError as error:
         raise BuildError(f"{folder}: {error.strerror}") from error
     with lock:

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from spherical_cnn.data.frames import FRAME
 from spherical_cnn.data.recipe import Recipe, draw_poses
-from spherical_cnn.data.records import FRAME, encode
+from spherical_cnn.data.records import encode
 from spherical_cnn.data.sources import why_left_out
 from spherical_cnn.signals.signal import LEAST_SEEN, seen_share
 from spherical_cnn.sphere.grid import SphericalGrid

@@ -77,7 +77,8 @@ def find_casters(source, recipe, count):
         ConfigError: if there is no shape.
     """
     # With all that reading shapes needs.
-    from spherical_cnn.data.sources import find_shapes, readable, why_left_out
+    from spherical_cnn.data.files import readable
+    from spherical_cnn.data.sources import find_shapes, why_left_out
 
     source, reasons = os.fspath(source), []
 

@@ -15,6 +15,10 @@ _STATE = "state"
 _WEIGHTS = "weights/"  # keys of the model's weights start so
 
 
+class NotFiniteError(Exception):
+    """A variable that is about to be saved is not finite; the message is its key."""
+
+
 def save_checkpoint(run, name, model, state):
     """Writes checkpoint `name`: weights, random states, optimiser, and `state`.
 
@@ -23,8 +27,14 @@ def save_checkpoint(run, name, model, state):
         name: `"latest"`, `"best"` or `"final"`.
         model: compiled Keras model.
         state: JSON values: epochs done, history, best score.
+
+    Raises:
+        NotFiniteError: if a variable is not finite; nothing is written.
     """
     arrays = {key: ops.convert_to_numpy(v.value) for key, v in _variables(model).items()}
+    broken = _first_not_finite(arrays)
+    if broken:
+        raise NotFiniteError(broken)
     _write(run, name, arrays, state)
 
 
@@ -38,13 +48,17 @@ def save_weights(run, name, model, state):
         state: likewise.
 
     Raises:
-        RunError: if a weight is too large for half precision.
+        RunError: if a weight is not finite, or too large for half precision.
     """
     arrays = {}
     for key, variable in _weights(model).items():
         values = ops.convert_to_numpy(variable.value)
-        if np.max(np.abs(values), initial=0) > np.finfo(np.float16).max:
-            raise RunError(f"{key}: larger than half precision holds, {np.max(np.abs(values)):g}")
+        most, limit = np.max(np.abs(values), initial=0), np.finfo(np.float16).max
+        if not most <= limit:
+            raise RunError(
+                f"{key}: found {most:g}, expected at most {limit:g}, as much as half precision "
+                "holds; release another run"
+            )
         arrays[key] = values.astype(np.float16)
     _write(run, name, arrays, state)
 
@@ -57,7 +71,8 @@ def load_checkpoint(path, model):
         model: compiled Keras model of the same architecture; untouched if this fails.
 
     Raises:
-        RunError: if the file is corrupt, of another architecture, or has the weights alone.
+        RunError: if the file is corrupt, of another architecture, has the weights alone, or
+            holds a number that is not finite.
         OSError: if it cannot be read.
     """
     return _load(path, _variables(model))
@@ -91,9 +106,20 @@ def _load(path, variables, prefix=""):
                 f"{path}: checkpoint of another architecture: for {key} found {found}, "
                 f"expected {expected}"
             )
+    broken = _first_not_finite(arrays)
+    if broken:
+        raise RunError(
+            f"{path}: found {broken} that is not finite, expected numbers: its training broke. "
+            "Train again with --from_scratch and a lower --learning_rate"
+        )
     for key, variable in variables.items():
         variable.assign(arrays[key])
     return state
+
+
+def _first_not_finite(arrays):
+    """Key of the first array with NaN or infinity, `None` if all are finite."""
+    return next((key for key, values in arrays.items() if not np.isfinite(values).all()), None)
 
 
 def copy_variables(source, target):

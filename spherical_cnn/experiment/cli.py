@@ -6,6 +6,8 @@ import os
 import shlex
 import sys
 
+from spherical_cnn.experiment import streams
+
 
 def run(main, resumes=False):
     """Runs a script's `main` on the command line and ends the process with its exit code.
@@ -14,8 +16,13 @@ def run(main, resumes=False):
         main: function of the arguments.
         resumes: whether the same command goes on where it was interrupted.
     """
+    streams.protect()
     resume = f"resume with: {shlex.join(['python', *sys.argv])}" if resumes else ""
     code = exit_code(main, sys.argv[1:], resume)
+    lost = streams.lost_output()
+    if lost:
+        _say(f"error: {lost}; files are written, what was to be printed is lost")
+        code = code or 1
     jax = sys.modules.get("jax")
     if code and jax and jax.distributed.is_initialized():
         # Of a job of several processes: leaving as usual would wait for those that are gone.
@@ -61,6 +68,15 @@ def exit_code(main, argv, resume=""):
             raise
         _say(f"error: {error}")
         return 2 if isinstance(error, ConfigError) else 1
+    except UnicodeEncodeError as error:
+        if debug:
+            raise
+        name = error.object[max(0, error.start - 40) : error.end + 40]
+        _say(
+            f"error: found {name!r}, expected a name that {error.encoding} can express; rename it, "
+            "or set PYTHONUTF8=1 in the environment"
+        )
+        return 1
     except KeyboardInterrupt:
         if debug:
             raise
@@ -71,5 +87,7 @@ def exit_code(main, argv, resume=""):
 
 def _say(message):
     """A line to standard error, red on a terminal unless `NO_COLOR` says no."""
-    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    print(f"\033[31m{message}\033[0m" if coloured else message, file=sys.stderr)
+    from tqdm import tqdm  # only here, as it takes a while to import
+
+    colored = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    tqdm.write(f"\033[31m{message}\033[0m" if colored else message, file=sys.stderr)

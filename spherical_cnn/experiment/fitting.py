@@ -10,7 +10,12 @@ import time
 import keras
 
 from spherical_cnn.experiment import callbacks
-from spherical_cnn.experiment.checkpoints import copy_variables, save_checkpoint
+from spherical_cnn.experiment.checkpoints import (
+    NotFiniteError,
+    copy_variables,
+    save_checkpoint,
+)
+from spherical_cnn.experiment.divergence import StopWhenNotFinite, broken, check_epoch
 from spherical_cnn.experiment.evaluation import confusion_counts
 from spherical_cnn.experiment.network import compiled_model
 
@@ -30,6 +35,8 @@ def fit(run, config, devices, model, feed, state):
 
     Raises:
         RecordError: naming the faulty shard and record.
+        RunError: if a loss, a weight or an output is not finite; checkpoints and history are those
+            of the epoch before.
     """
     if state["epoch"] >= config.n_epochs and os.path.exists(run.checkpoint("final")):
         logger.info(f"Already trained for {state['epoch']} epochs")
@@ -60,8 +67,13 @@ def _fit_epochs(run, config, devices, model, feed, state):
                 copy_variables(trained, model)
             if devices.chief:
                 logs |= _validate(model, config, feed)
+                check_epoch(model, config, epoch, logs)
                 seconds = time.monotonic() - started
-                callbacks.record(run, state, model, epoch, logs, seconds)
+                try:
+                    callbacks.record(run, state, model, epoch, logs, seconds)
+                except NotFiniteError as error:
+                    found = f"{error} is not finite"
+                    raise broken(config, epoch, "after its last step", found) from error
                 counts = confusion_counts(trained if config.skip_val else model)
                 rate = float(model.optimizer.learning_rate)
                 tensorboard.write(epoch, logs, rate, counts)
@@ -97,6 +109,7 @@ def _train(model, config, devices, feed, epoch):
             verbose=0,
             callbacks=[
                 keras.callbacks.LearningRateScheduler(lambda index, _: config.rate(index)),
+                StopWhenNotFinite(config),
                 callbacks.Progress(samples, config.train_bsize, config.n_epochs),
             ],
         ).history

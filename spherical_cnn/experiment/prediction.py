@@ -9,10 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
+from spherical_cnn.data.files import readable
 from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.data.recipe import draw_rotations
 from spherical_cnn.data.records import split_complex
-from spherical_cnn.data.sources import readable, why_left_out
+from spherical_cnn.data.sources import why_left_out
 from spherical_cnn.data.workers import worker_pool
 from spherical_cnn.experiment.casting import cast_samples, recipe_of
 from spherical_cnn.experiment.evaluation import outputs_for

@@ -13,7 +13,7 @@ import sys
 from tqdm import tqdm
 
 import spherical_cnn
-from spherical_cnn.data.files import UNFINISHED, write_bytes, write_json
+from spherical_cnn.data.files import UNFINISHED, write_bytes, write_json, write_text
 from spherical_cnn.data.target import MANIFEST
 from spherical_cnn.experiment.config import Config, ConfigError
 from spherical_cnn.experiment.progress import is_quiet
@@ -201,7 +201,7 @@ class RunFolder:
 
     def write_text(self, name, text):
         """Writes UTF-8 text atomically."""
-        self.write(name, text.encode())
+        write_text(self(name), text)
 
     def write_json(self, name, values):
         """Writes JSON atomically."""
@@ -242,7 +242,8 @@ def start_logging(run):
         logger.removeHandler(handler)
         handler.close()
     os.makedirs(run.path, exist_ok=True)
-    for handler in (_AboveBars(), logging.FileHandler(run("logging.log"), encoding="utf-8")):
+    file = logging.FileHandler(run("logging.log"), encoding="utf-8", errors="backslashreplace")
+    for handler in (_AboveBars(), file):
         handler.setFormatter(logging.Formatter("[%(asctime)s:%(levelname)s] %(message)s"))
         logger.addHandler(handler)
     logger.setLevel(logging.INFO)

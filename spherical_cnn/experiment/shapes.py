@@ -8,8 +8,9 @@ import os
 import re
 import tempfile
 
+from spherical_cnn.data.files import readable
 from spherical_cnn.data.flags import ConfigError
-from spherical_cnn.data.sources import find_shapes, readable
+from spherical_cnn.data.sources import find_shapes
 from spherical_cnn.data.tasks import perform, tasks_of
 from spherical_cnn.data.workers import worker_pool
 from spherical_cnn.experiment.casting import recipe_of

@@ -8,11 +8,10 @@ import os
 from spherical_cnn.data.datasets import (
     check_shards,
     explain_errors,
-    find_shards,
-    shard_of_epoch,
     training_batches,
 )
-from spherical_cnn.data.records import count_records
+from spherical_cnn.data.frames import count_records
+from spherical_cnn.data.shardnames import find_shards, shard_of_epoch
 from spherical_cnn.experiment.config import ConfigError
 from spherical_cnn.experiment.network import (
     evaluation_data,
@@ -45,11 +44,13 @@ class ShardFeed:
         self.shards = {split: find_shards(config.dset_dir, split) for split in splits}
         for paths in self.shards.values():
             check_shards(paths, record_format(config))
-        for path in self.shards.get("train", []):
-            if config.round_batches and count_records(path) < config.train_bsize:
+        train = self.shards.get("train", [])
+        for epoch in range(len(train) if config.round_batches else 0):
+            records = self._records_of(epoch)
+            if records < config.train_bsize:
                 raise ConfigError(
-                    f"--round_batches: {path} has fewer records than "
-                    f"--train_bsize {config.train_bsize}"
+                    f"--round_batches: {shard_of_epoch(train, epoch)[0]} has fewer records than "
+                    f"--train_bsize {config.train_bsize}, {records}; expected a full batch"
                 )
 
     def begin(self, run):
@@ -82,9 +83,12 @@ class ShardFeed:
             config.first_n,
             share,
         )
-        records = count_records(shard_of_epoch(shards, epoch))
-        samples = min(records, int(batches.cardinality()) * config.train_bsize)
+        samples = min(self._records_of(epoch), int(batches.cardinality()) * config.train_bsize)
         return {"x": with_labels(batches, model)}, samples
+
+    def _records_of(self, epoch):
+        """Number of records in the shard of an epoch."""
+        return sum(map(count_records, shard_of_epoch(self.shards["train"], epoch)))
 
     def evaluation(self, model, split, limit=None):
         """Arguments of `evaluate` for a split, or its first batches, in a context."""

@@ -7,6 +7,7 @@ import dataclasses
 import importlib.util
 import json
 import logging
+import math
 import os
 import platform
 
@@ -135,9 +136,18 @@ def evaluate(model, data):
     Returns:
         dict of JSON values: `test`, `test_loss`, `test_samples`, `confusion` (counts, true class
         by predicted class).
+
+    Raises:
+        RunError: if the loss is not finite.
     """
     with data as given:
         results = model.evaluate(**given, return_dict=True, verbose=0)
+    if not math.isfinite(results["loss"]):
+        raise RunError(
+            f"the loss on the test samples is {results['loss']}, expected a finite number: "
+            "activations overflow. Train again with a lower --learning_rate, or look at the "
+            "samples: values of the order of 1 are expected"
+        )
     confusion = confusion_counts(model)
     return {
         "test": float(results["logits_accuracy"]),

@@ -7,11 +7,11 @@ from spherical_cnn.data.datasets import (
     check_shards,
     evaluation_batches,
     explain_errors,
-    find_shards,
     training_batches,
 )
 from spherical_cnn.data.records import encode
 from spherical_cnn.data.schema import RecordError, RecordFormat
+from spherical_cnn.data.shardnames import find_shards
 
 FORMAT = RecordFormat(8, num_classes=50)
 SIZES = {"train0": 12, "train2": 9, "train10": 10, "val0": 3, "val1": 4}

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from spherical_cnn.data.datasets import evaluation_batches, find_shards
+from spherical_cnn.data.datasets import evaluation_batches
+from spherical_cnn.data.shardnames import find_shards
 from spherical_cnn.experiment import callbacks, network, training
 from spherical_cnn.experiment.config import Config, ConfigError, argument_parser
 from spherical_cnn.experiment.evaluation import (

@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 from parity.comparison import RECORD, swap
 
-from spherical_cnn.data.records import count_records, encode, parse, read_shard, split_complex
+from spherical_cnn.data.frames import count_records
+from spherical_cnn.data.records import encode, parse, read_shard, split_complex
 from spherical_cnn.data.schema import RecordFormat
 from spherical_cnn.experiment.config import Config, ConfigError
 from spherical_cnn.experiment.network import build_model
