@@ -84,22 +84,22 @@ def _parsed(name):
 
 def _check_whole(folder, names):
     """Refuses sharded files of which parts are missing, and shards that are there twice."""
-    first: dict[tuple, str] = {}
-    sets: dict[str, dict[int, str]] = collections.defaultdict(dict)
+    sets: dict[str, dict[int | None, str]] = collections.defaultdict(dict)
     for name in names:
         shard = _parsed(name)
-        twin = first.setdefault((shard.stem, shard.part), name)
-        if twin == name and (shard.stem, None) in first:
-            twin = first[shard.stem, None]
-        if twin != name:
+        found = sets[shard.stem]
+        # A whole file excludes all others of its name, a part excludes itself and a whole file.
+        others = found.values() if shard.part is None else (found.get(shard.part), found.get(None))
+        twin = next(filter(None, others), None)
+        if twin:
             raise RecordError(
                 f"{folder}: found {twin} and {name}, expected one of them, as they seem to hold "
                 "the same records; move the other one elsewhere"
             )
-        if shard.part is not None:
-            sets[shard.stem][shard.part] = name
+        found[shard.part] = name
     for found in sets.values():
-        _check_parts(folder, found)
+        if None not in found:
+            _check_parts(folder, found)
 
 
 def _check_parts(folder, found):

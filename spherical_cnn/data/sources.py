@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from spherical_cnn.data import archives
 from spherical_cnn.data.files import readable
 from spherical_cnn.data.flags import ConfigError, either
+from spherical_cnn.data.folders import LAYOUTS, SPLITS, files_of, hint, is_folder
 from spherical_cnn.signals import procedural
 from spherical_cnn.signals.files import read_bytes
 from spherical_cnn.signals.shape import (
@@ -21,7 +22,6 @@ from spherical_cnn.signals.shape import (
 )
 from spherical_cnn.signals.signal import ShapeError
 
-SPLITS = ("train", "val", "test")
 EMBEDDED = "embedded"
 
 
@@ -101,7 +101,8 @@ def find_shapes(source, split_file=None, embedded_shapes=(1000, 100, 300), seed=
     """Lists the shapes of a source.
 
     Args:
-        source: a folder `class/train/file` (or `val`, `test`; or `class/file`, all of it train);
+        source: a folder `class/train/file` or `train/class/file` (or `val`, `test`; or
+            `class/file`, all of it train);
             an `.npz` with `x_train`, `y_train`, `x_test`, `y_test` or `x`, `y`, optionally
             `normals`, `classes` and `name`, see `archives`; or `"embedded"`.
         split_file: CSV with the columns `name`, `split`: paths within the folder, or names in the
@@ -161,7 +162,7 @@ def _embedded(counts, seed):
 def _folder(folder, splits):
     items, ignored, sizes = [], [], []
     unused = set(splits or ())
-    files = list(_files(folder))
+    files = list(files_of(folder))
     beside = {os.path.dirname(path) for *_, path in files if _suffix(path) in OWN_SUFFIXES}
     for split, class_name, path in files:
         name, suffix = os.path.relpath(path, folder), _suffix(path)
@@ -172,7 +173,7 @@ def _folder(folder, splits):
             ignored.append((readable(name), "not a folder of a class"))
         elif split is None:
             ignored.append((readable(name), "not in the split file"))
-        elif _is_folder(path) and suffix not in SUFFIXES:
+        elif is_folder(path) and suffix not in SUFFIXES:
             ignored.append((readable(name), "a folder; expected files here"))
         elif suffix not in SUFFIXES:
             ignored.append((readable(name), f"not a shape: suffix none of {' '.join(SUFFIXES)}"))
@@ -183,43 +184,15 @@ def _folder(folder, splits):
             sizes.append((split, readable(name), _size(path)))
     _check_unused(unused, folder)
     if not items:
-        raise ConfigError(
-            f"{readable(folder)}: found no shapes, expected CLASS/train/FILE and CLASS/test/FILE, "
-            f"or CLASS/FILE, with suffixes {' '.join(SUFFIXES)}"
-        )
+        raise ConfigError(f"{readable(folder)}: found no shapes, {LAYOUTS}{hint(files)}")
     classes = sorted({item.class_name for item in items})
     if set(classes) <= set(SPLITS):
-        raise ConfigError(
-            f"{readable(folder)}: found {', '.join(classes)} as classes, expected CLASS/train/FILE"
-        )
+        raise ConfigError(f"{readable(folder)}: found {', '.join(classes)} as classes, {LAYOUTS}")
     return Source(items, classes, ignored, _digest(json.dumps(sizes).encode()))
-
-
-def _files(folder):
-    """`(split, class, path)` of what lies at class/entry and class/split/entry, in order.
-
-    The class is `None` of what lies beside the classes.
-    """
-    for class_name in sorted(os.listdir(folder)):
-        class_path = os.path.join(folder, class_name)
-        if not _is_folder(class_path):
-            yield "train", None, class_path
-            continue
-        for name in sorted(os.listdir(class_path)):
-            path = os.path.join(class_path, name)
-            if name in SPLITS and _is_folder(path):
-                for file in sorted(os.listdir(path)):
-                    yield name, class_name, os.path.join(path, file)
-            else:
-                yield "train", class_name, path
 
 
 def _suffix(path):
     return os.path.splitext(path)[1].lower()
-
-
-def _is_folder(path):
-    return os.path.isdir(path)  # false, too, where links go round in a circle
 
 
 def _npz(path, splits):

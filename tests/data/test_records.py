@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from spherical_cnn.data.datasets import load_records
 from spherical_cnn.data.frames import count_records
 from spherical_cnn.data.records import encode, parse, read_shard, split_complex
 from spherical_cnn.data.schema import RecordError, RecordFormat
@@ -137,3 +138,64 @@ def test_wrong_arguments():
         RecordFormat(8, "int8")
     with pytest.raises(ValueError, match="must be positive"):
         RecordFormat(0)
+
+
+BROKEN = {
+    "nan": (np.nan, "complex64"),
+    "infinite": (np.inf, "complex64"),
+    "nan phase": (complex(1, np.nan), "complex64"),
+    "too large for float32": (1e300, "complex128"),
+    "nan float": (np.nan, "float32"),
+    "minus infinity": (-np.inf, "float64"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+@pytest.mark.parametrize("feature", ["x", "a"])
+def test_samples_that_are_not_finite_are_named(case, feature, tmp_path):
+    value, dtype = BROKEN[case]
+    records = []
+    for i in range(5):
+        signal, angle = np.full((2, 8, 8), 0.5, dtype)
+        (signal if feature == "x" else angle)[2, 3:5] = value if i == 3 else 0
+        records.append(encode(signal, 0, f"shape{i}", angle=angle))
+    path, wanted = write(tmp_path / "train0.tfrecord", *records), RecordFormat(8, dtype, 2)
+    message = "train0.tfrecord: record 3 .from 0., shape .*shape3.*: found 2 of 128 samples that"
+    with pytest.raises(RecordError, match=message):
+        list(read_shard(path, wanted))
+    batches = load_records(path, 8, dtype=dtype, channels=2, batch_size=2)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        list(batches)
+
+
+def test_finite_samples_whose_sum_is_not_are_read(tmp_path):
+    path = write(tmp_path / "train0.tfrecord", encode(np.full((8, 8), 3e38, np.float32), 0))
+    ((signal, _),) = load_records(path, 8, dtype="float32")
+    np.testing.assert_array_equal(signal, np.float32(3e38))
+
+
+@pytest.mark.parametrize("kind", ["GZIP", "ZLIB"])
+def test_compressed_shards_are_read(kind, shard, tmp_path):
+    options = tf.io.TFRecordOptions(compression_type=kind)
+    path = tmp_path / "train1.tfrecord"
+    with tf.io.TFRecordWriter(str(path), options) as writer:
+        for record in tf.data.TFRecordDataset(str(shard)).as_numpy_iterator():
+            writer.write(record)
+    assert count_records(path) == count_records(shard) == 4
+    for found, expected in zip(read_shard(path, FORMAT), read_shard(shard, FORMAT), strict=True):
+        np.testing.assert_array_equal(found.signal, expected.signal)
+        assert found[1:] == expected[1:]
+    both = load_records([shard, path], 8, batch_size=4)
+    (first, _), (second, _) = both
+    np.testing.assert_array_equal(first, second)
+    cut = path.with_name("train2.tfrecord")
+    cut.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(RecordError, match=f"train2.tfrecord: record .* the {kind} data are"):
+        count_records(cut)
+
+
+def test_a_file_of_something_else_is_no_truncated_shard(tmp_path):
+    path = tmp_path / "train0.tfrecord"
+    path.write_bytes(b"PK\x03\x04 an archive, not a shard of records")
+    with pytest.raises(RecordError, match="found a file that begins with b'PK.*expected TFRecords"):
+        count_records(path)

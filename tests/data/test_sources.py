@@ -8,6 +8,7 @@ from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.data.recipe import Recipe
 from spherical_cnn.data.records import read_shard
 from spherical_cnn.data.schema import RecordFormat
+from spherical_cnn.data.sources import find_shapes
 from spherical_cnn.signals.procedural import FAMILIES
 
 FORMAT = RecordFormat(8)
@@ -68,10 +69,36 @@ def test_a_link_back_to_the_source_is_not_followed_round(source, out):
 
 
 @pytest.mark.parametrize(
+    ("train", "test"), [("train", "test"), ("Train", "TEST"), ("training", "testing")]
+)
+@pytest.mark.parametrize("by_split", [True, False])
+def test_splits_come_before_or_after_classes_in_any_letter_case(
+    tmp_path, add, by_split, train, test
+):
+    places = [(split, name) for split in (train, test, "validation") for name in ("bed", "chair")]
+    folders = ["/".join(place if by_split else place[::-1]) for place in places]
+    found = find_shapes(add(tmp_path, *(f"{folder}/0.off" for folder in folders)))
+    assert found.classes == ["bed", "chair"] and not found.ignored
+    seen = {(item.split, item.class_name, item.name) for item in found.items}
+    splits = {train: "train", test: "test", "validation": "val"}
+    assert seen == {
+        (splits[split], name, f"{folder}/0.off")
+        for (split, name), folder in zip(places, folders, strict=True)
+    }
+
+
+@pytest.mark.parametrize(
     ("files", "message"),
     [
-        (("train/bed/0.off", "test/bed/0.off"), "found no shapes, expected CLASS/train/FILE and"),
-        (("train/0.off", "test/0.off"), "found test, train as classes, expected CLASS/train/FILE"),
+        (
+            ("train/bed/0.off", "test/bed/0.off", "chair/0.off"),
+            "found folders of splits, such as test, and others, such as chair; expected CLASS",
+        ),
+        (("bed/train0.tfrecord",), "found no shapes, .*These are shards of records: train with"),
+        (
+            ("train/0.off", "test/0.off"),
+            "found test, train as classes, expected CLASS/train/FILE and .* train/CLASS/FILE",
+        ),
         (("0.off", "1.off"), "found no shapes, expected CLASS/train/FILE .* or CLASS/FILE, with"),
         (("bed/train/0.jpg", "bed/test/0.jpg"), "found no shapes, .* suffixes .asc .* .xyzn$"),
         (("bed/test/0.off", "chair/train/0.off"), "classes without train shapes: bed"),

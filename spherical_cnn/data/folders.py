@@ -1,0 +1,85 @@
+"""Folders of shapes: by class, or by split and class."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from spherical_cnn.data.files import readable
+from spherical_cnn.data.flags import ConfigError
+from spherical_cnn.signals.shape import SUFFIXES
+
+SPLITS = ("train", "val", "test")
+_SPLIT_NAMES = {
+    **{name: "train" for name in ("train", "training")},
+    **{name: "val" for name in ("val", "valid", "validation")},
+    **{name: "test" for name in ("test", "testing")},
+}
+LAYOUTS = (
+    "expected CLASS/train/FILE and CLASS/test/FILE, train/CLASS/FILE and test/CLASS/FILE, or "
+    f"CLASS/FILE, with suffixes {' '.join(SUFFIXES)}"
+)
+
+
+def hint(files):
+    """What else the files of a folder may be, as the end of a sentence."""
+    if any(re.search(r"\.tfrec(ord)?s?\b", os.path.basename(path)) for *_, path in files):
+        return ". These are shards of records: train with train.py --dset_dir"
+    return ""
+
+
+def files_of(folder):
+    """`(split, class, path)` of what lies in the folders of classes, in order.
+
+    The class is `None` of what lies beside these.
+
+    Raises:
+        ConfigError: if some folders are of splits and others of classes.
+    """
+    for split, class_name, path in _class_folders(folder):
+        if not is_folder(path):
+            yield split, None, path
+            continue
+        for name in sorted(os.listdir(path)):
+            inner, inner_split = os.path.join(path, name), split or split_of(name)
+            if not split and inner_split and is_folder(inner):
+                for file in sorted(os.listdir(inner)):
+                    yield inner_split, class_name, os.path.join(inner, file)
+            else:
+                yield split or "train", class_name, inner
+
+
+def _class_folders(folder):
+    """`(split, class, path)` of the folders of classes; the split is `None` if it lies within."""
+    names = sorted(os.listdir(folder))
+    by_split = {name for name in names if _is_split_folder(os.path.join(folder, name))}
+    for name in names:
+        path = os.path.join(folder, name)
+        if name in by_split:
+            for class_name in sorted(os.listdir(path)):
+                yield split_of(name), class_name, os.path.join(path, class_name)
+        else:
+            if by_split and is_folder(path):
+                raise ConfigError(
+                    f"{readable(folder)}: found folders of splits, such as {min(by_split)}, and "
+                    f"others, such as {readable(name)}; {LAYOUTS}"
+                )
+            yield None, name, path
+
+
+def _is_split_folder(path):
+    """Whether a folder is named as a split and holds folders, which are not."""
+    if not split_of(os.path.basename(path)) or not is_folder(path):
+        return False
+    inner = [name for name in os.listdir(path) if is_folder(os.path.join(path, name))]
+    return bool(inner) and not any(map(split_of, inner))
+
+
+def split_of(name):
+    """The split of which a folder has the name, in any letter case; `None` if of none."""
+    return _SPLIT_NAMES.get(name.casefold())
+
+
+def is_folder(path):
+    """Whether a path is a folder, or a link to one."""
+    return os.path.isdir(path)  # false, too, where links go round in a circle
