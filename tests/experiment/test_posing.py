@@ -172,7 +172,7 @@ def test_maps_that_are_not_finite_are_refused(pair, copied, capsys):
     path = copied[0] / "checkpoints/final.npz"
     with np.load(path) as stored:
         arrays = {
-            key: np.full_like(v, np.nan) if v.dtype.kind == "f" else v for key, v in stored.items()
+            key: np.full_like(v, 3e38) if key.endswith("kernel") else v for key, v in stored.items()
         }
     np.savez(path, **arrays)
     argv = [*pair, "--run", str(copied[0]), "--layer", "conv0_b0"]
