@@ -34,11 +34,11 @@ setup(
             "scikit-image>=0.25",
             "tqdm>=4.60",
         ],
-        "rotation": ["lie_learn>=0.0.2,<0.1", "numpy<2"],
         "onnx": ["tf2onnx>=1.17,<2"],
         "dev": [
             "pytest>=8.2",
             "hypothesis>=6.100",
+            "lie_learn>=0.0.2,<0.1",  # an oracle of the tests; it needs numpy < 2
             "jax[cpu]>=0.4.34,<0.8",
             "tf2onnx>=1.17,<2",
             "onnxruntime>=1.20,<2",

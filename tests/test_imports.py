@@ -15,7 +15,7 @@ SOURCES = {
     for room in ROOMS
     for path in sorted((PACKAGE / room).rglob("*.py"))
 }
-OPTIONAL = ("embreex", "lie_learn", "mapbox_earcut", "matplotlib", "skimage", "tqdm", "trimesh")
+OPTIONAL = ("embreex", "mapbox_earcut", "matplotlib", "skimage", "tqdm", "trimesh")
 IMPORT_WITHOUT = """
 import json, sys
 sys.modules.update(dict.fromkeys(sys.argv[1:]))  # None: importing them fails
@@ -72,10 +72,7 @@ def test_tensorflow_stays_in_the_rooms_of_input_output_and_training():
 
 def test_heavy_packages_are_imported_where_they_are_used():
     def at_the_top(_, parts, node):
-        return (
-            parts[0] in ("lie_learn", "mapbox_earcut", "matplotlib", "skimage")
-            and node.col_offset == 0
-        )
+        return parts[0] in ("mapbox_earcut", "matplotlib", "skimage") and node.col_offset == 0
 
     assert offences(at_the_top) == []
 

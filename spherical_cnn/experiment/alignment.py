@@ -6,8 +6,7 @@ With `a`, `b` the coefficients of two signals of several channels, the correlati
 
 is computed on a ZYZ grid of `(2L)³` rotations by an inverse SO(3) transform, per degree of the
 outer product of the coefficients; its highest point is then refined by Newton steps on the
-expression itself. Wigner matrices are made of the tables of lie_learn; its SO(3) transform, which
-takes one function at a time, is not used.
+expression itself.
 
 Source: Kostelec & Rockmore 2008 (the transform), Pinchon & Hoggan 2007 (Wigner matrices by J).
 """
@@ -22,7 +21,13 @@ from scipy import fft
 from scipy.spatial.transform import Rotation
 
 from spherical_cnn.sphere.grid import SphericalGrid
-from spherical_cnn.sphere.rotation import euler_to_matrix, generators, rotate_each, wigner_d
+from spherical_cnn.sphere.rotation import (
+    euler_to_matrix,
+    generators,
+    matrix_to_euler,
+    rotate_coefficients,
+    wigner_d,
+)
 from spherical_cnn.sphere.sht import sht, to_complex
 
 _CHUNK = 16  # pairs at a time
@@ -65,7 +70,6 @@ def align(signals_a, signals_b):
         `Alignment`.
 
     Raises:
-        ImportError: if lie_learn is not installed.
         ValueError: if the shapes differ.
         UnalignableError: if a signal is not finite or the same all over the sphere.
     """
@@ -178,13 +182,13 @@ def refine(a, b, rotations):
 
 def height(a, b, rotations):
     """Correlation `(pairs,)` of coefficients at a rotation each; arguments as of `refine`."""
-    return _dot(b, rotate_each(a, rotations))
+    return _dot(b, rotate_coefficients(a, matrix_to_euler(rotations)))
 
 
 def derivatives(a, b, rotations):
     """Gradient `(pairs, 3)` and Hessian `(pairs, 3, 3)` of the correlation; see `refine`."""
     axes = generators(a.shape[1])
-    turned = rotate_each(a, rotations)
+    turned = rotate_coefficients(a, matrix_to_euler(rotations))
     moved_a, moved_b = ([x @ part for x in axes] for part in (turned, b))
     gradient = np.stack([_dot(b, moved) for moved in moved_a], axis=-1)
     cross = np.stack(
@@ -264,7 +268,7 @@ def _wigner_table(bandwidth):
         inside = slice(bandwidth - 1 - l, bandwidth + l)
         basis = change[inside, inside]
         for j, beta in enumerate(grid_angles(bandwidth)[0]):
-            matrix = basis @ wigner_d.__wrapped__(l, 0.0, float(beta), 0.0) @ basis.conj().T
+            matrix = basis @ wigner_d(l, 0, beta, 0) @ basis.conj().T
             table[bandwidth - 1 + orders, : l + 1, j, l] = matrix.real[:, l:]
     return table
 

@@ -73,7 +73,6 @@ def measure_shapes(model, config, source, recipe, probe):
         ConfigError: if there is no shape.
         ShapeError: if rays see none of the shapes.
         RunError: if the network's outputs are not finite.
-        ImportError: if lie_learn is not installed.
     """
     angles = random_rotations(probe.rotations, np.random.default_rng(config.seed))
     found = find_casters(source, recipe, probe.shapes)
@@ -101,9 +100,6 @@ def measure_records(model, config, batches):
 
     Returns:
         As `measure_shapes`, of one way of turning.
-
-    Raises:
-        ImportError: if lie_learn is not installed.
     """
     angles = random_rotations(4, np.random.default_rng(config.seed))
     first: list[np.ndarray] = []
@@ -124,9 +120,6 @@ def exact_turns(signals, angles):
 
     Returns:
         `(batch, n, n, channels)` and `(rotations, batch, n, n, channels)`, float32.
-
-    Raises:
-        ImportError: if lie_learn is not installed.
     """
     grid = SphericalGrid.from_resolution(np.shape(signals)[1])
     signals = ops.convert_to_numpy(isht(sht(np.asarray(signals, np.float64), grid), grid))

@@ -61,7 +61,6 @@ def features_of(eye, shape, angles, layers=None):
     Raises:
         ConfigError: if a layer does not exist or makes no maps.
         RunError: if maps of a layer are not finite.
-        ImportError: if lie_learn is not installed.
     """
     known = map_layers(eye.model)
     layers = layers or ["signal", *(name for name in known if name.endswith("_b0"))]

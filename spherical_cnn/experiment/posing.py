@@ -33,7 +33,6 @@ def align_shapes(first, second, eye, share=0.95):
         ShapeError: naming the file of which no ray sees the shape, or whose shape looks the same
             from all sides.
         RunError: if maps of a layer are not finite.
-        ImportError: if lie_learn is not installed.
     """
     shapes = {"a": first, "b": second}
     of_first, of_second = eye.maps(eye.signals([first, second]))

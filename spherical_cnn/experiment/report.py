@@ -37,7 +37,7 @@ def write_report(run, config, state, metrics, errors, mistakes):
         config: `Config`.
         state: of the final checkpoint.
         metrics: as returned by `spherical_cnn.experiment.training.test`.
-        errors: as returned by `spherical_cnn.experiment.equivariance.measure_records`, or `None`.
+        errors: as returned by `spherical_cnn.experiment.equivariance.measure_records`.
         mistakes: as returned by `spherical_cnn.experiment.evaluation.worst_mistakes`.
     """
     data = run.read_data()
@@ -59,16 +59,13 @@ def write_report(run, config, state, metrics, errors, mistakes):
         [[f"{row[name]:{form}}" for name, form in _HISTORY.items()] for row in state["history"]],
     )
     page.heading("Equivariance")
-    if errors:
-        run.write_json("equivariance.json", errors)
-        page.text(
-            "Error of each layer, relative to its norm, when the first test signals, band-limited, "
-            "are rotated exactly: medians over random rotations."
-        )
-        picture("equivariance", plots.equivariance_figure(errors))
-        page.table(*error_table(errors))
-    else:
-        page.text("Not measured: that needs lie_learn, which is not installed.")
+    run.write_json("equivariance.json", errors)
+    page.text(
+        "Error of each layer, relative to its norm, when the first test signals, band-limited, "
+        "are rotated exactly: medians over random rotations."
+    )
+    picture("equivariance", plots.equivariance_figure(errors))
+    page.table(*error_table(errors))
     page.heading("Worst mistakes")
     if mistakes:
         page.text("The distances of the test samples that are most surely taken for another class.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib.util
 import json
 import logging
 import math
@@ -229,9 +228,7 @@ def _state(run, config, model):
 
 
 def _equivariance(run, config, model, feed):
-    """What `measure_records` returns of the test samples; `None` where lie_learn is missing."""
-    if importlib.util.find_spec("lie_learn") is None:
-        return None
+    """What `measure_records` returns of the test samples."""
     if config.height == "told":  # turned shapes are not upright
         model, config = restore(run.path)
     with feed.records("test") as batches:

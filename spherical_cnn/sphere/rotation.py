@@ -11,6 +11,7 @@ import warnings
 
 import numpy as np
 from keras import ops
+from scipy import linalg
 from scipy.spatial.transform import Rotation
 
 from spherical_cnn.sphere.sht import isht, sht
@@ -63,35 +64,34 @@ def random_rotations(count, rng):
 
 
 def rotate_coefficients(coefficients, angles):
-    """Coefficients of the rotated signal, exact.
+    """Coefficients of rotated signals, exact.
 
-        out[b, l, m, c] = Σ_k D^l_mk(α, β, γ) coefficients[b, l, k, c]
+        out[b, l, m, c] = Σ_k D^l_mk(α_b, β_b, γ_b) coefficients[b, l, k, c]
 
     Args:
         coefficients: `(batch, L, 2L-1, channel)` real, a NumPy array.
-        angles: `(3,)` ZYZ Euler angles in radians, one rotation for the whole batch.
+        angles: ZYZ Euler angles in radians: `(3,)`, one rotation for the whole batch, or
+            `(batch, 3)`.
 
     Returns:
         float64, of the shape of `coefficients`.
 
     Raises:
-        ImportError: if lie_learn is not installed.
-        ValueError: if the shape is wrong, or `L` exceeds the 151 degrees that lie_learn tabulates.
+        ValueError: if a shape is wrong.
 
-    Source: Wigner-D by the J-matrix method of Pinchon & Hoggan 2007, from lie_learn.
+    Source: `D(α, β, γ) = Z(α) J Z(β) J Z(γ)`, Pinchon & Hoggan 2007.
     """
-    coefficients = np.asarray(coefficients, np.float64)
+    coefficients, angles = np.asarray(coefficients, np.float64), np.asarray(angles, np.float64)
     shape = coefficients.shape
     if coefficients.ndim != 4 or shape[2] != 2 * shape[1] - 1:
         raise ValueError(f"coefficients must be (batch, L, 2L-1, channel). Received: shape={shape}")
-    if np.shape(angles) != (3,):
-        raise ValueError(f"angles must be (3,), α β γ. Received: shape={np.shape(angles)}")
-    rotated = np.zeros_like(coefficients)
-    for l in range(shape[1]):
-        orders = slice(shape[1] - 1 - l, shape[1] + l)
-        block = wigner_d(l, *map(float, angles))
-        rotated[:, l, orders] = np.einsum("mk,bkc->bmc", block, coefficients[:, l, orders])
-    return rotated
+    if angles.shape not in ((3,), (1, 3), (shape[0], 3)):
+        raise ValueError(f"angles must be (3,) or ({shape[0]}, 3). Received: shape={angles.shape}")
+    alpha, beta, gamma = angles.reshape(-1, 3).T
+    half = _half_turns(shape[1])
+    rotated = half @ _rotate_about_z(coefficients, gamma)
+    rotated = half @ _rotate_about_z(rotated, beta)
+    return _rotate_about_z(rotated, alpha)
 
 
 def rotate_signal(signal, angles, grid):
@@ -110,35 +110,12 @@ def rotate_signal(signal, angles, grid):
     return ops.convert_to_numpy(isht(rotated, grid))
 
 
-def rotate_each(coefficients, rotations):
-    """As `rotate_coefficients`, each signal by a rotation of its own.
-
-    Args:
-        coefficients: `(batch, L, 2L-1, channel)` float64.
-        rotations: `(batch, 3, 3)`.
-
-    Returns:
-        float64, of the shape of `coefficients`.
-
-    Raises:
-        ImportError, ValueError: see `rotate_coefficients`.
-    """
-    half = _half_turns(coefficients.shape[1])
-    alpha, beta, gamma = matrix_to_euler(rotations).T
-    turned = half @ _turn_about_z(coefficients, gamma)
-    turned = half @ _turn_about_z(turned, beta)
-    return _turn_about_z(turned, alpha)
-
-
 @functools.lru_cache(maxsize=4)
 def generators(bandwidth):
     """Generators of the rotations of coefficients about x, y and z.
 
     Returns:
         Three `(L, 2L-1, 2L-1)` float64, a matrix a degree, `X_i = ∂/∂ω D(exp(ω e_i))` at 0.
-
-    Raises:
-        ImportError, ValueError: see `rotate_coefficients`.
     """
     orders = np.arange(1 - bandwidth, bandwidth)
     about_z = np.diag(-orders.astype(float))[:, ::-1] * (
@@ -149,48 +126,61 @@ def generators(bandwidth):
     return about_y @ about_z - about_z @ about_y, about_y, about_z
 
 
-@functools.lru_cache(maxsize=512)
 def wigner_d(degree, alpha, beta, gamma):
     """Wigner-D matrix `(2l+1, 2l+1)` of `degree` in the real basis, orders `-l … l`."""
-    tables = _lie_learn(degree)
-    matrix = _with_phase(degree, tables.wigner_D_matrix(degree, alpha, beta, gamma))
-    matrix.flags.writeable = False
-    return matrix
+    half = _half_turn(degree)
+    return _about_z(degree, alpha) @ half @ _about_z(degree, beta) @ half @ _about_z(degree, gamma)
 
 
 @functools.lru_cache(maxsize=4)
 def _half_turns(bandwidth):
-    """`J`, `(L, 2L-1, 2L-1)`: `D(0, β, 0) = J Z(β) J`, `J` its own inverse; zero outside."""
+    """`_half_turn` of all degrees below `bandwidth`, `(L, 2L-1, 2L-1)`; zero outside."""
     table = np.zeros((bandwidth, 2 * bandwidth - 1, 2 * bandwidth - 1))
     for l in range(bandwidth):
         inside = slice(bandwidth - 1 - l, bandwidth + l)
-        table[l, inside, inside] = _with_phase(l, _lie_learn(l).Jd[l])
+        table[l, inside, inside] = _half_turn(l)
+    table.flags.writeable = False
     return table
 
 
-def _turn_about_z(coefficients, angles):
+@functools.lru_cache(maxsize=256)
+def _half_turn(degree):
+    """`J`, `(2l+1, 2l+1)`: the half turn about `y + z`; `D(0, β, 0) = J Z(β) J`, `J² = 1`.
+
+    `J = Z(π/2) D(0, π/2, 0) Z(π/2)`. The generator of rotations about x is tridiagonal with
+    eigenvalues `-l … l`, in the complex basis; a quarter turn about z takes x to y.
+    """
+    orders = np.arange(-degree, degree + 1)
+    beside = np.sqrt((degree - orders[:-1]) * (degree + orders[1:])) / 2
+    _, states = linalg.eigh_tridiagonal(np.zeros(2 * degree + 1), beside)
+    powers = np.array([1, -1j, -1, 1j])[orders % 4]  # exp(-i π/2 m)
+    states = _real_basis(degree) @ (powers[:, None] * states)
+    about_y = ((states * powers) @ states.conj().T).real
+    quarter = _about_z(degree, np.pi / 2)
+    half = quarter @ about_y @ quarter
+    half.flags.writeable = False
+    return half
+
+
+def _real_basis(degree):
+    """Unitary matrix from the complex harmonics of a degree to the real ones, orders `-l … l`."""
+    change = np.zeros((2 * degree + 1, 2 * degree + 1), complex)
+    change[degree, degree] = 1
+    for m in range(1, degree + 1):
+        phase = (-1) ** m  # Condon–Shortley
+        change[degree + m, [degree + m, degree - m]] = np.array([1, phase]) / np.sqrt(2)
+        change[degree - m, [degree + m, degree - m]] = np.array([-1j, 1j * phase]) / np.sqrt(2)
+    return change
+
+
+def _about_z(degree, angle):
+    """`Z(angle)`, `(2l+1, 2l+1)`: the rotation about z of the coefficients of a degree."""
+    phase = np.arange(-degree, degree + 1) * angle
+    return np.diag(np.cos(phase)) - np.diag(np.sin(phase))[:, ::-1]
+
+
+def _rotate_about_z(coefficients, angles):
+    """Coefficients `(batch, L, 2L-1, channel)`, rotated about z by `(batch,)` or `(1,)` angles."""
     phase = np.arange(1 - coefficients.shape[1], coefficients.shape[1]) * angles[:, None]
     cosine, sine = np.cos(phase)[:, None, :, None], np.sin(phase)[:, None, :, None]
     return cosine * coefficients - sine * coefficients[:, :, ::-1]
-
-
-def _with_phase(degree, matrix):
-    """lie_learn's real basis is ours without the Condon–Shortley phase."""
-    phase = (-1.0) ** np.arange(-degree, degree + 1)
-    return phase[:, None] * matrix * phase
-
-
-def _lie_learn(degree):
-    """lie_learn's module of Wigner matrices, if it knows the degree."""
-    try:
-        from lie_learn.representations.SO3 import wigner_d as tables
-    except ImportError as error:
-        raise ImportError(
-            "rotating coefficients needs lie_learn ≥ 0.0.2 (and numpy < 2): "
-            'pip install "lie_learn>=0.0.2"'
-        ) from error
-    if degree >= len(tables.Jd):
-        raise ValueError(
-            f"lie_learn tabulates degrees below {len(tables.Jd)}. Received: degree={degree}"
-        )
-    return tables

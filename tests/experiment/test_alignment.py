@@ -5,14 +5,6 @@ import pytest
 from reference import band_limited, rotate, synthesise
 from scipy.spatial.transform import Rotation
 
-from spherical_cnn.sphere.rotation import (
-    euler_to_matrix,
-    random_rotations,
-    rotate_coefficients,
-)
-
-pytest.importorskip("lie_learn")
-
 from spherical_cnn.experiment.alignment import (  # noqa: E402
     align,
     align_coefficients,
@@ -21,6 +13,11 @@ from spherical_cnn.experiment.alignment import (  # noqa: E402
     grid_angles,
     height,
     refine,
+)
+from spherical_cnn.sphere.rotation import (
+    euler_to_matrix,
+    random_rotations,
+    rotate_coefficients,
 )
 
 L = 8

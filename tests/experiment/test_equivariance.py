@@ -41,7 +41,6 @@ def signals(rng):
 
 
 def test_only_what_breaks_equivariance_shows_an_error(rng):
-    pytest.importorskip("lie_learn")
     pairs = equivariance.exact_turns(signals(rng), ANGLES)
     exact = equivariance.measure(network("lowpass", "linear"), *pairs, ANGLES)
     assert set(exact["layers"]) == {
@@ -55,7 +54,6 @@ def test_only_what_breaks_equivariance_shows_an_error(rng):
 
 
 def test_errors_are_those_of_the_definition(rng):
-    pytest.importorskip("lie_learn")
     model = network()
     start, turned = equivariance.exact_turns(signals(rng), ANGLES)
     found = equivariance.measure(model, start, turned, ANGLES)
@@ -71,7 +69,6 @@ def test_errors_are_those_of_the_definition(rng):
 
 
 def test_shapes_turned_by_a_step_of_the_grid_give_the_turned_signal():
-    pytest.importorskip("lie_learn")
     casters = list(find_casters("embedded", Recipe(embedded_shapes=(0, 0, 3)), 3).values())
     angles = np.array([[2 * np.pi / N * 3, 0, 0], ANGLES[0]])
     start = cast_signals(casters, N)
@@ -97,7 +94,6 @@ def test_classes_take_turns_and_train_stands_in_for_a_missing_test_split(tmp_pat
 def test_shapes_that_no_ray_sees_are_skipped(tmp_path, monkeypatch):
     said: list[str] = []
     monkeypatch.setattr(casting.logger, "warning", said.append)
-    pytest.importorskip("lie_learn")
     folder = tmp_path / "chair" / "test"
     folder.mkdir(parents=True)
     (folder / "a.off").write_text("no mesh")

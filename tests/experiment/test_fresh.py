@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 RECIPE = {"embedded_shapes": (20, 10, 10), "scale_range": 0.2, "shift_range": 0.1, "rings": 1}
 WITHOUT = """
 import runpy, sys
-sys.modules.update(dict.fromkeys(("tensorflow", "embreex", "lie_learn")))
+sys.modules.update(dict.fromkeys(("tensorflow", "embreex")))
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """

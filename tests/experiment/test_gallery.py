@@ -79,8 +79,6 @@ def test_visualize_draws_everything(mesh, finished, tmp_path):
         ["filters", run, "conv0_b0"],
         ["features", run, mesh, "--layers", "signal", "conv1_b0"],
     ):
-        if argv[0] == "features":
-            pytest.importorskip("lie_learn")
         out = tmp_path / f"{argv[0]}.png"
         at = 3 if argv[0] in ("filters", "features") else 2
         script("visualize")([*argv[:at], str(out), *argv[at:]])
@@ -114,7 +112,6 @@ def test_shapes_that_no_ray_sees_are_not_drawn(finished, tmp_path, capsys):
     message = ".*sheet.off: blank: at most 0.0.% of the rays.*"
     for argv in (["signal", sheet, out], ["animation", sheet, out, "--frames", "2"]):
         assert_fails(capsys, 1, message, script("visualize"), list(map(str, argv)))
-    pytest.importorskip("lie_learn")
     argv = ["features", str(finished[0]), str(sheet), out]
     assert_fails(capsys, 1, message, script("visualize"), argv)
     assert not (tmp_path / "out.png").exists()

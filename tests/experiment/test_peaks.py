@@ -5,8 +5,6 @@ import pytest
 from reference import band_limited, rotate, synthesise
 from scipy.spatial.transform import Rotation
 
-pytest.importorskip("lie_learn")
-
 from spherical_cnn.experiment.peaks import all_peaks  # noqa: E402
 
 L = 8

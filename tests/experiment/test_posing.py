@@ -9,8 +9,6 @@ import trimesh
 from scipy.spatial.transform import Rotation
 from test_scripts import assert_fails, script
 
-pytest.importorskip("lie_learn")
-
 from spherical_cnn.experiment import casting, posing  # noqa: E402
 from spherical_cnn.experiment.eye import Eye  # noqa: E402
 from spherical_cnn.signals import primitives  # noqa: E402

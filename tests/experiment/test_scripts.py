@@ -123,7 +123,6 @@ def test_activations_are_written_with_names(finished, shards, tmp_path, capsys):
 
 
 def test_equivariance_of_a_fresh_network(capsys):
-    pytest.importorskip("lie_learn")
     flags = ["--nfilters=4,4", "--pool_layers=1,0", "--concat_branches=0,1", "--input_res=16"]
     argv = ["embedded", *flags, "--pool=lowpass", "--shapes=2", "--rotations=1"]
     assert exit_code(script("equivariance"), argv) == 0
