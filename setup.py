@@ -17,7 +17,7 @@ setup(
     long_description=(HERE / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
-    python_requires=">=3.10",
+    python_requires=">=3.11",
     packages=find_packages(include=["spherical_cnn", "spherical_cnn.*"]),
     install_requires=[
         "tensorflow>=2.18,<2.22",

@@ -49,7 +49,7 @@ def _check_same(folder, request, there):
     ours, theirs = ({**r, **r["options"]} for r in (request, there))
     different = [
         f"{key} {theirs.get(key)!r} there, {ours[key]!r} here"
-        for key in ("format", "version", *request["options"])
+        for key in ("format", *request["options"])
         if ours[key] != theirs.get(key)
     ]
     parts = [r.get("part", "the whole") for r in (theirs, ours)]

@@ -23,18 +23,20 @@ def record(run, state, model, epoch, logs, seconds):
         state: of the checkpoint to continue, or a fresh one; see `fresh_state`. Brought up to date.
         model: compiled.
         epoch: from 0.
-        logs: of `fit` and, with the prefix `val_`, of `evaluate`; without the latter "valid" and
-            "best" go by the train accuracy.
+        logs: of `fit` and, with the prefix `val_`, of `evaluate`. Without the latter the history
+            has no validation accuracy, and "best" goes by the train accuracy, which the log line
+            then repeats, as the original's does.
         seconds: that the epoch took.
     """
     train = float(logs["logits_accuracy"])
     valid = float(logs.get("val_logits_accuracy", train))
+    measured = {"valid_accuracy": valid} if "val_logits_accuracy" in logs else {}
     rate = float(model.optimizer.learning_rate)
     row = {
         "epoch": epoch + 1,
         "learning_rate": rate,
         "train_accuracy": train,
-        "valid_accuracy": valid,
+        **measured,
         "seconds": seconds,
         **losses(logs),
     }

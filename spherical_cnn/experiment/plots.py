@@ -31,7 +31,7 @@ def confusion_figure(counts, classes=None):
 
 
 def curves_figure(history):
-    """Accuracy over epochs, training and, where it is another, validation.
+    """Accuracy over epochs, training and, where it was measured, validation.
 
     Args:
         history: rows of `history.csv`, as dicts.
@@ -40,11 +40,11 @@ def curves_figure(history):
         `matplotlib.figure.Figure`.
     """
     figure, axes = _figure(5.2, 3.4)
-    epochs = [row["epoch"] for row in history]
     for column, style in (("train_accuracy", "o-"), ("valid_accuracy", "s--")):
-        values = [row[column] for row in history]
-        if column == "train_accuracy" or values != [row["train_accuracy"] for row in history]:
-            axes.plot(epochs, values, style, label=column.removesuffix("_accuracy"), markersize=3)
+        points = [(row["epoch"], row[column]) for row in history if column in row]
+        if points:
+            label = column.removesuffix("_accuracy")
+            axes.plot(*zip(*points, strict=True), style, label=label, markersize=3)
     axes.set(xlabel="epoch", ylabel="accuracy", ylim=(0, 1.02))
     axes.grid(alpha=0.3)
     axes.legend()

@@ -55,10 +55,11 @@ def _card(config, model, data, metrics, origin):
         f"A network of {model.count_params():,} weights, in half precision, for shapes of "
         f"{len(classes)} classes: {', '.join(classes)}."
     )
+    page.text("With the path of this folder for RUN:")
     page.code(
         [
-            f"python scripts/predict.py {config.name} FILE.off",
-            f"python scripts/evaluate.py {config.name} SHAPES.npz --test_rotation so3",
+            "python scripts/predict.py RUN FILE.off",
+            "python scripts/evaluate.py RUN SHAPES.npz --test_rotation so3",
         ]
     )
     page.heading("Accuracy")

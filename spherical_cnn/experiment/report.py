@@ -23,7 +23,8 @@ _HISTORY = {
 def result_table(name, metrics):
     """The result table, two aligned lines: accuracies on train, val, test; seconds per epoch."""
     titles = ["model", "train", "val", "test", "train time"]
-    row = [name, *(f"{metrics[key]:.4f}" for key in ("train", "val", "test"))]
+    accuracies = (metrics.get(key) for key in ("train", "val", "test"))
+    row = [name, *("–" if accuracy is None else f"{accuracy:.4f}" for accuracy in accuracies)]
     row.append(f"{metrics['train_time']:.2f}")
     widths = [max(map(len, column)) for column in zip(titles, row, strict=True)]
     return [_line(titles, widths), _line(row, widths)]
@@ -54,9 +55,13 @@ def write_report(run, config, state, metrics, errors, mistakes):
     picture("confusion", plots.confusion_figure(np.asarray(metrics["confusion"]), classes))
     page.heading("Training")
     picture("curves", plots.curves_figure(state["history"]))
+    columns = {
+        name: [f"{row[name]:{form}}" if name in row else "–" for row in state["history"]]
+        for name, form in _HISTORY.items()
+        if any(name in row for row in state["history"])
+    }
     page.table(
-        [name.replace("_", " ") for name in _HISTORY],
-        [[f"{row[name]:{form}}" for name, form in _HISTORY.items()] for row in state["history"]],
+        [name.replace("_", " ") for name in columns], list(zip(*columns.values(), strict=True))
     )
     page.heading("Equivariance")
     run.write_json("equivariance.json", errors)

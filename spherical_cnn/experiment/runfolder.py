@@ -143,8 +143,8 @@ class RunFolder:
             RunError: if `metrics.json` is unreadable.
             OSError: if the run was not tested.
         """
-        counted = ("train", "val", "test", "test_loss", "test_samples", "confusion")
-        return _read_json(self("metrics.json"), (*counted, "train_time", "epochs"))
+        counted = ("train", "test", "test_loss", "test_samples", "confusion")
+        return _read_json(self("metrics.json"), (*counted, "train_time", "epochs"), ("val",))
 
     def read_history(self):
         """The rows of `history.csv`, dicts of numbers by column, an epoch each.
@@ -157,7 +157,10 @@ class RunFolder:
         try:
             with open(path, encoding="utf-8", newline="") as file:
                 rows = csv.DictReader(file)
-                return [{name: float(value) for name, value in row.items()} for row in rows]
+                return [
+                    {name: float(value) for name, value in row.items() if value != ""}
+                    for row in rows
+                ]
         except (ValueError, TypeError, csv.Error) as error:
             raise RunError(f"{path}: expected numbers ({error})") from error
 
@@ -208,19 +211,20 @@ class RunFolder:
         write_json(self(name), values)
 
     def write_csv(self, name, rows):
-        """Writes a list of dicts of the same keys as CSV, atomically."""
+        """Writes a list of dicts as CSV, atomically; a key that a row lacks is an empty cell."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
+        columns = dict.fromkeys(key for row in rows for key in row)
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         self.write_text(name, text.getvalue())
 
 
-def _read_json(path, keys):
+def _read_json(path, keys, optional=()):
     try:
         with open(path, encoding="utf-8") as file:
             values = json.load(file)
-        return {key: values[key] for key in keys}
+        return {key: values[key] for key in (*keys, *(key for key in optional if key in values))}
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path}: expected {', '.join(keys)} ({error})") from error
 

@@ -111,14 +111,15 @@ def test(model, config, feed, state):
         state: of the checkpoint, for the train figures.
 
     Returns:
-        dict of JSON values: `train`, `val` (accuracies of the last epoch), those of `evaluate`,
+        dict of JSON values: `train`, `val` (accuracies of the last epoch; no `val` without
+        validation), those of `evaluate`,
         `train_time` (mean seconds per epoch), `epochs`.
     """
     logger.info("Start testing...")
     history = state["history"]
     return {
         "train": history[-1]["train_accuracy"],
-        "val": history[-1]["valid_accuracy"],
+        **({} if config.skip_val else {"val": history[-1]["valid_accuracy"]}),
         **evaluate(model, feed.evaluation(model, "test", config.test_n or None)),
         "train_time": sum(row["seconds"] for row in history) / len(history),
         "epochs": state["epoch"],

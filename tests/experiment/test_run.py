@@ -201,10 +201,15 @@ def test_a_crashed_run_ends_at_the_same_weights(finished, tmp_path, monkeypatch)
 
 
 @pytest.mark.slow
-def test_skip_val_prints_the_train_accuracy_as_valid(flags, tmp_path, capsys):
+def test_without_validation_none_is_reported(flags, tmp_path, capsys):
     metrics = run(*flags, "--skip_val", "--n_epochs=1", "--first_n=1")
-    assert metrics["train"] == metrics["val"]
-    assert re.search(r"train: (0\.\d{4}), valid: \1", capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    assert re.search(r"train: (0\.\d{4}), valid: \1", printed)
+    assert "val" not in metrics and re.search(r"\| run +\| 0\.\d{4} +\| +– \| 0\.", printed)
+    folder = tmp_path / "run"
+    assert "valid_accuracy" not in (folder / "history.csv").read_text()
+    assert "| valid accuracy |" not in (folder / "report.md").read_text()
+    assert "val" not in RunFolder(folder).read_metrics()
 
 
 @pytest.mark.slow
