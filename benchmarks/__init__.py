@@ -1,1 +1,1 @@
-"""Speed and memory, as ratios inside one run."""
+"""Measurements behind the figures of README and docs; `python -m benchmarks` runs most of them."""

@@ -4,28 +4,35 @@
         [--dset_dir FOLDER]
 
 Prints a table for each section, in Markdown, and writes all numbers to one file. The rows of a
-section are measured in turn, round after round; figures are medians over the rounds. What is
-compared with is named in benchmarks/requirements.txt; what is not installed is skipped.
+section are measured in turn, round after round; figures are medians over the rounds. Packages to
+compare with are named in benchmarks/requirements.txt; those not installed are skipped.
 """
 
 import argparse
+import importlib.metadata
 import json
 import pathlib
+import platform
+import re
+import subprocess
 import sys
 
-from benchmarks import options as network_options
 from benchmarks import pipeline, scale, start, step, transform
-from benchmarks.harness import Child, ChildError, interleaved, positive, say
-from benchmarks.machine import Copy, Product, describe
+from benchmarks.harness import cores, positive, say
+from benchmarks.network import ROOT
 
 SECTIONS = {
-    "step": lambda options: step.run(options.rounds, options.batches or step.BATCHES),
+    "step": lambda options: step.run(options.rounds, options.batches),
     "transform": lambda options: transform.run(options.rounds),
     "pipeline": lambda options: pipeline.run(options.rounds, options.dset_dir),
     "start": lambda options: start.run(options.rounds),
     "scale": lambda options: scale.run(options.rounds),
-    "options": lambda options: network_options.run(options.rounds),
+    "options": lambda options: step.run_options(options.rounds),
 }
+PACKAGES = (
+    *("tensorflow", "keras", "numpy", "scipy", "jax", "jaxlib", "torch"),
+    *("torch-harmonics", "s2fft", "e3nn", "ducc0", "pyshtools"),
+)
 # Options that concern one section.
 OWN = {"batches": "step", "dset_dir": "pipeline"}
 
@@ -34,13 +41,11 @@ def main(arguments=None):
     """Measures and prints; returns the exit status, 1 if a section failed."""
     options = parse(arguments)
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    say("machine")
-    report = {"machine": {**describe(), **rates(options.rounds)}, "sections": {}}
-    failed = False
+    report, failed = {"machine": describe(), "sections": {}}, False
     for name in options.sections:
         try:
             table = SECTIONS[name](options)
-        except (ChildError, ValueError, OSError) as error:
+        except (ValueError, OSError) as error:
             say(f"error: {name}: {error}")
             failed = True
             continue
@@ -50,27 +55,15 @@ def main(arguments=None):
     return int(failed)
 
 
-def rates(rounds):
-    """Dict of the machine's rates of products and copies, the best of the rounds."""
-    with Child(Product) as product, Child(Copy) as copy:
-        measures = {"product_flops": product, "copy_bytes": copy}
-        results, _ = interleaved(
-            {key: lambda child=child: child.call("measure") for key, child in measures.items()},
-            rounds,
-            needed=measures,
-        )
-    return {key: max(found[key] for found in results[key]) for key in measures}
-
-
 def parse(arguments):
     """Options of the command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=_first_line())
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__.splitlines()[0]
+    )
     parser.add_argument(
         "sections", nargs="*", type=_section, metavar="SECTION", help=f"{', '.join(SECTIONS)}; all"
     )
-    parser.add_argument(
-        "--rounds", type=positive, default=3, metavar="N", help="that count; default 3"
-    )
+    parser.add_argument("--rounds", type=positive, default=3, metavar="N", help="default 3")
     parser.add_argument(
         "--json",
         type=pathlib.Path,
@@ -79,7 +72,7 @@ def parse(arguments):
         help="where all numbers go; default runs/benchmarks.json",
     )
     parser.add_argument(
-        "--batches", nargs="+", type=positive, metavar="N", help="of step; default 1 4 16 64"
+        "--batches", nargs="+", type=positive, metavar="N", help="of step; default 16"
     )
     parser.add_argument(
         "--dset_dir", metavar="FOLDER", help="of pipeline: shards; default synthetic records"
@@ -92,14 +85,24 @@ def parse(arguments):
     return options
 
 
-def _first_line():
-    return __doc__.splitlines()[0]
-
-
 def _section(name):
     if name not in SECTIONS:
         raise argparse.ArgumentTypeError(f"expected {', '.join(SECTIONS)}. Received: {name!r}")
     return name
+
+
+def describe():
+    """Dict of machine, versions of packages, and commit."""
+    cpus = pathlib.Path("/proc/cpuinfo")
+    name = cpus.exists() and re.search("model name\\s*: (.*)", cpus.read_text())
+    git = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    found = importlib.metadata.distributions()
+    return {
+        "cpu": name[1] if name else platform.machine(),
+        "cores": cores(),
+        "packages": {one.name: one.version for one in found if one.name in PACKAGES},
+        "commit": subprocess.run(git, cwd=ROOT, capture_output=True, text=True).stdout.strip(),
+    }
 
 
 if __name__ == "__main__":

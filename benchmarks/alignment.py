@@ -1,80 +1,78 @@
 """Alignment: how fast, and how exact on shapes.
 
     python -m benchmarks.alignment speed
-    python -m benchmarks.alignment meshes SOURCE [--resolution 64] [--rings 1] [--rotations 4]
-    python -m benchmarks.alignment classes SOURCE --run RUN [--layers NAME ...] [--pairs 20]
+    python -m benchmarks.alignment meshes SOURCE
+    python -m benchmarks.alignment classes SOURCE --run RUN [--layers NAME ...]
 
 SOURCE is that of scripts/make_dataset.py. `speed`: alignments per second against trying as many
-rotations one by one, as the grid of the correlation has, in one run. `meshes`: errors for shapes
-that are turned and cast anew, as they are, with noise, and with rays lost; of shapes whose second
-peak against themselves is under 0.95 of the first, others are symmetric and listed by number only.
-`classes`: different shapes of a class, which all face one way in the source, one of them turned; by
+rotations one by one as the grid of the correlation has. `meshes`: errors for shapes that are
+rotated and cast again, as they are, with noise, and with rays lost; symmetric shapes, whose second
+peak against themselves is 0.95 of the first or more, are counted only. `classes`: pairs of
+different shapes of a class, which all face one way in the source, one of each pair rotated; by
 their signals and by feature maps of a run.
 """
 
 import argparse
-import os
-import statistics
+import functools
 import time
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from benchmarks.harness import Table, column, in_turn
+
 _ASYMMETRIC = 0.95
 _NOISE = 0.5  # standard deviation, of that of each channel
 _LOST = 0.2
+_SHARE = 1 / 16  # of the rotations tried one by one, to say how long all take
+SPEED_COLUMNS = {
+    "bandwidth": column("bandwidth"),
+    "alignments/s": column("rate", ".0f"),
+    "one by one/s": column("slow_rate", ".3f"),
+    "ratio": column("ratio", ".0f"),
+}
+ERROR_COLUMNS = {
+    "": column("what"),
+    "median": column("median", ".2f"),
+    "99th percentile": column("99th", ".2f"),
+    "largest": column("largest", ".2f"),
+}
 
 
-def main():
-    """Measures and prints tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    what = parser.add_subparsers(dest="what", required=True)
-    speed = what.add_parser("speed")
-    speed.add_argument("--bandwidths", type=int, nargs="+", default=[16, 32], metavar="N")
-    meshes, classes = what.add_parser("meshes"), what.add_parser("classes")
-    for one in (meshes, classes):
-        one.add_argument("source")
-        one.add_argument("--resolution", type=int, default=64, metavar="N")
-        one.add_argument("--rings", type=int, default=1, metavar="N")
-    meshes.add_argument("--rotations", type=int, default=4, metavar="N", help="of each shape")
-    classes.add_argument("--run", help="run folder")
-    classes.add_argument("--layers", nargs="*", default=[], metavar="NAME")
-    classes.add_argument("--pairs", type=int, default=20, metavar="N", help="of each class")
-    options = vars(parser.parse_args())
-    {"speed": _speed, "meshes": _meshes, "classes": _classes}[options.pop("what")](**options)
+def speed(bandwidths=(16, 32)):
+    """`Table` of alignments a second."""
+    rng, rows = np.random.default_rng(0), []
+    for bandwidth in bandwidths:
+        orders = np.abs(np.arange(1 - bandwidth, bandwidth))
+        inside = (orders <= np.arange(bandwidth)[:, None])[None, :, :, None]
+        a = rng.normal(size=(64, bandwidth, 2 * bandwidth - 1, 1)) * inside
+        measures = {
+            "fast": functools.partial(_correlated, a, a[::-1]),
+            "slow": functools.partial(_one_by_one, a[:1], a[1:2]),
+        }
+        seconds = {name: row["seconds"] for name, row in in_turn(measures, 3).items()}
+        row = {"rate": 1 / seconds["fast"], "slow_rate": 1 / seconds["slow"]}
+        ratio = seconds["slow"] / seconds["fast"]
+        rows.append({"bandwidth": bandwidth, **row, "ratio": ratio})
+    return Table("Alignments of coefficients of one channel", SPEED_COLUMNS, rows)
 
 
-def _speed(bandwidths):
+def _correlated(a, b):
+    """Seconds per pair."""
     from spherical_cnn.experiment.alignment import align_coefficients
 
-    rng = np.random.default_rng(0)
-    print("| bandwidth | channels | alignments/s | one by one/s | ratio |\n|---|---|---|---|---|")
-    for bandwidth in bandwidths:
-        for channels in (1, 2):
-            a = _band_limited(rng, 64, bandwidth, channels)
-            align_coefficients(a[:1], a[:1])
-            fast, slow = [], []
-            for _ in range(3):
-                start = time.perf_counter()
-                align_coefficients(a, a[::-1])
-                fast.append((time.perf_counter() - start) / len(a))
-                slow.append(_one_by_one(a[:1], a[1:2], 1 / 16))
-            fast, slow = statistics.median(fast), statistics.median(slow)
-            print(
-                f"| {bandwidth} | {channels} | {1 / fast:.0f} | {1 / slow:.3f} "
-                f"| {slow / fast:.0f} |"
-            )
+    start = time.perf_counter()
+    align_coefficients(a, b)
+    return {"seconds": (time.perf_counter() - start) / len(a)}
 
 
-def _one_by_one(a, b, share, chunk=512):
+def _one_by_one(a, b, chunk=512):
     """Seconds to rotate `a` by every rotation of the grid and compare, from a share of them."""
     from spherical_cnn.experiment.alignment import grid_angles, height
     from spherical_cnn.sphere.rotation import euler_to_matrix
 
     beta, alpha, gamma = grid_angles(a.shape[1])
-    count = int(len(beta) ** 3 * share)
+    count = int(len(beta) ** 3 * _SHARE)
     start = time.perf_counter()
     best = -np.inf
     for first in range(0, count, chunk):
@@ -83,16 +81,11 @@ def _one_by_one(a, b, share, chunk=512):
         matrices = euler_to_matrix(np.stack([alpha[i], beta[j], gamma[k]], axis=-1))
         many = (np.repeat(part, len(index), axis=0) for part in (a, b))
         best = max(best, height(*many, matrices).max())
-    return (time.perf_counter() - start) / share
+    return {"seconds": (time.perf_counter() - start) / _SHARE}
 
 
-def _band_limited(rng, batch, bandwidth, channels):
-    orders = np.abs(np.arange(1 - bandwidth, bandwidth))
-    inside = (orders <= np.arange(bandwidth)[:, None])[None, :, :, None]
-    return rng.normal(size=(batch, bandwidth, 2 * bandwidth - 1, channels)) * inside
-
-
-def _meshes(source, resolution, rings, rotations):
+def meshes(source, resolution=64, rings=1, rotations=4):
+    """`Table` of errors for rotated copies of the asymmetric shapes of a source."""
     from spherical_cnn.experiment.alignment import align
     from spherical_cnn.experiment.casting import cast_signals
 
@@ -109,73 +102,87 @@ def _meshes(source, resolution, rings, rotations):
         kept = rng.random(seen.shape[:3]) >= _LOST
         for name, copy in zip(errors, (seen, seen + noise, seen * kept[..., None]), strict=True):
             errors[name].append(_degrees(align(signals, copy).rotations, turns))
-    print(
-        f"{len(casters)} shapes, {len(asymmetric)} asymmetric, {rotations} rotations each, "
-        f"{resolution} × {resolution}, rings {rings}\n"
-    )
-    print("| | median | 99th percentile | largest |\n|---|---|---|---|")
-    for name, parts in errors.items():
+    rows = []
+    for what, parts in errors.items():
         values = np.concatenate(parts)
-        figures = (np.median(values), np.percentile(values, 99), values.max())
-        print(f"| {name} | {' | '.join(f'{x:.2f}°' for x in figures)} |")
+        figures = {"99th": np.percentile(values, 99), "largest": values.max()}
+        rows.append({"what": what, "median": np.median(values), **figures})
+    title = f"Errors in degrees, {len(casters)} shapes, {len(asymmetric)} asymmetric"
+    note = f"{rotations} rotations each, {resolution} × {resolution}, rings {rings}"
+    return Table(title, ERROR_COLUMNS, rows, [note])
 
 
-def _classes(source, resolution, rings, run, layers, pairs):
+def classes(source, run, layers=(), pairs=20):
+    """`Table` of errors for pairs of shapes of a class, by signals and by maps of a run."""
     from spherical_cnn.experiment.alignment import align
     from spherical_cnn.experiment.casting import cast_signals
     from spherical_cnn.experiment.eye import Eye
 
     rng = np.random.default_rng(0)
-    eyes = {"signal": Eye(resolution, rings)}
-    if run:
-        eyes = {layer: Eye(run=run, layer=layer) for layer in ("signal", *layers)}
-    any_eye = next(iter(eyes.values()))
-    groups = {}
+    eyes = {layer: Eye(run=run, layer=layer) for layer in ("signal", *layers)}
+    cast = functools.partial(
+        cast_signals, resolution=eyes["signal"].resolution, rings=eyes["signal"].rings
+    )
+    groups, rows = {}, []
     for name, caster in _casters(source, 2 * pairs):
         groups.setdefault(name, []).append(caster)
-    print(f"median error, share under 15°; {pairs} pairs of different shapes of each class\n")
-    print(f"| | {' | '.join(eyes)} |\n|---|{'---|' * len(eyes)}")
-    all_errors = {name: [] for name in eyes}
     for class_name, casters in groups.items():
         count = len(casters) // 2
         turns = Rotation.random(count, rng=rng).as_matrix()
-        first = cast_signals(casters[:count], any_eye.resolution, any_eye.rings)
-        others = casters[count : 2 * count]
-        second = cast_signals(others, any_eye.resolution, any_eye.rings, turns)
-        row = []
+        first, second = cast(casters[:count]), cast(casters[count : 2 * count], rotation=turns)
+        row = {"class": class_name}
         for name, eye in eyes.items():
-            errors = _degrees(align(eye.maps(first), eye.maps(second)).rotations, turns)
-            all_errors[name].append(errors)
-            row.append(_summary(errors))
-        print(f"| {class_name} | {' | '.join(row)} |", flush=True)
-    totals = [_summary(np.concatenate(parts)) for parts in all_errors.values()]
-    print(f"| all | {' | '.join(totals)} |")
+            row[name] = _degrees(align(eye.maps(first), eye.maps(second)).rotations, turns)
+        rows.append(row)
+    every = {name: np.concatenate([row[name] for row in rows]) for name in eyes}
+    columns = {"": column("class"), **{name: functools.partial(_summary, name) for name in eyes}}
+    title = f"Median error, share under 15°; {pairs} pairs of different shapes of each class"
+    return Table(title, columns, [*rows, {"class": "all", **every}])
 
 
-def _summary(errors):
-    return f"{np.median(errors):.1f}°, {np.mean(errors < 15):.2f}"
+def _summary(name, row):
+    return f"{np.median(row[name]):.1f}°, {np.mean(row[name] < 15):.2f}"
 
 
-def _casters(source, most=10**9):
-    """Class name and caster of shapes of a source, of each class the first ones of a split."""
+def _casters(source, most=None):
+    """Class name and caster of all shapes of a source, or of the first ones of each class.
+
+    These are of the test split, if there is one.
+    """
     from spherical_cnn.data.recipe import Recipe
     from spherical_cnn.data.sources import find_shapes
     from spherical_cnn.signals.signal import ShapeError
 
     items = find_shapes(source).items
-    split = "test" if most < 10**9 and any(i.split == "test" for i in items) else None
-    counts = {}
+    if most:
+        items = [item for item in items if item.split == "test"] or items
+    counts = dict.fromkeys((item.class_name for item in items), 0)
     for item in items:
-        if split in (None, item.split) and counts.get(item.class_name, 0) < most:
+        if most is None or counts[item.class_name] < most:
             try:
                 yield item.class_name, item.caster(**Recipe().reading)
             except ShapeError:
                 continue
-            counts[item.class_name] = counts.get(item.class_name, 0) + 1
+            counts[item.class_name] += 1
 
 
 def _degrees(found, expected):
     return np.degrees(Rotation.from_matrix(found @ expected.swapaxes(-1, -2)).magnitude())
+
+
+def main(arguments=None):
+    """Measures and prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    what = parser.add_subparsers(dest="what", required=True)
+    what.add_parser("speed")
+    what.add_parser("meshes").add_argument("source")
+    one = what.add_parser("classes")
+    one.add_argument("source")
+    one.add_argument("--run", required=True, help="run folder")
+    one.add_argument("--layers", nargs="*", default=[], metavar="NAME", help="of the run")
+    options = vars(parser.parse_args(arguments))
+    measure = {"speed": speed, "meshes": meshes, "classes": classes}[options.pop("what")]
+    print(measure(**options).markdown(), end="")
 
 
 if __name__ == "__main__":

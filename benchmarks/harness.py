@@ -1,139 +1,68 @@
-"""Children measured in turn: processes, repetitions, medians."""
+"""What the benchmarks share: processes measured in turn, medians, tables."""
 
 import argparse
 import collections
+import dataclasses
 import importlib.util
 import multiprocessing
 import os
+import resource
 import statistics
 import sys
-import tempfile
 import time
+from collections.abc import Callable
+from concurrent import futures
 
-ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-_TAIL = 300  # bytes of what a dead child wrote
+import numpy as np
 
-
-class ChildError(RuntimeError):
-    """A child raised, died or took too long; the message says which."""
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # also in the children, who inherit it
 
 
 class Child:
     """An object in a process of its own, whose methods the parent calls; a context manager.
 
     Args:
-        make: function or class at a module's top level; what it returns stays in the child.
+        make: function or class at the top level of a module; its result stays in the process.
         arguments: of `make`.
-        limit: seconds that `make` may take; `None` for any number.
         options: keyword arguments of `make`.
 
     Raises:
-        ChildError: if `make` raises, dies or takes longer.
+        Exception: whatever `make` raises.
     """
 
-    def __init__(self, make, *arguments, limit=None, **options):
+    def __init__(self, make, *arguments, **options):
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._log = tempfile.NamedTemporaryFile()  # what libraries write, shown if the child dies
-        self._process = context.Process(
-            target=_serve, args=(theirs, self._log.name, make, arguments, options), daemon=True
-        )
-        self._process.start()
-        theirs.close()
+        self._pool = futures.ProcessPoolExecutor(1, context, _choose_backend)
         try:
-            self._answer(limit)
+            self._pool.submit(_make, make, arguments, options).result()
         except BaseException:
-            self.close()
+            self._pool.shutdown()
             raise
 
-    def call(self, method, *arguments, limit=None):
-        """What `method` of the child's object returns for `arguments`, within `limit` seconds.
-
-        Raises:
-            ChildError: if it raises, dies or takes longer.
-        """
-        try:
-            self._pipe.send((method, arguments))
-        except OSError as error:
-            raise ChildError("gone") from error
-        return self._answer(limit)
-
-    def close(self):
-        """Ends the process."""
-        self._pipe.close()
-        self._process.kill()
-        self._process.join()
-        self._log.close()
+    def call(self, method, *arguments):
+        """What `method` of the object returns for `arguments`; raises what it raises."""
+        return self._pool.submit(_call, method, arguments).result()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.close()
-
-    def _answer(self, limit):
-        if not self._pipe.poll(limit):
-            self._process.kill()
-            raise ChildError(f"not ready in {limit:g} s")
-        try:
-            good, value = self._pipe.recv()
-        except (EOFError, ConnectionError):
-            self._process.join()
-            self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - _TAIL))
-            lines = self._log.read().decode(errors="replace").strip().splitlines()
-            reason = f"died, code {self._process.exitcode}"
-            raise ChildError(": ".join([reason, *lines[-1:]])) from None
-        if not good:
-            raise ChildError(value)
-        return value
+        self._pool.shutdown()
 
 
-def _serve(pipe, log, make, arguments, options):
-    """Life of a child: makes its object, then answers calls until the parent hangs up."""
-    os.environ.update(ENVIRONMENT)  # before any library is imported
-    file = os.open(log, os.O_WRONLY | os.O_APPEND)
-    for standard in (sys.stdout, sys.stderr):
-        os.dup2(file, standard.fileno())
-    made = _attempt(pipe, lambda: (make(*arguments, **options), None))
-    while made is not None:
-        try:
-            method, arguments = pipe.recv()
-        except EOFError:
-            return
-        _attempt(pipe, lambda: (None, getattr(made, method)(*arguments)))  # noqa: B023
+_objects: list = []  # in a child: its object
 
 
-def _attempt(pipe, work):
-    """Answers with the second of what `work` returns, or with its error; returns the first."""
-    try:
-        kept, answer = work()
-    except Exception as error:  # the parent decides what it means
-        pipe.send((False, f"{type(error).__name__}: {error}"))
-        return None
-    pipe.send((True, answer))
-    return kept
+def _choose_backend():
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whichever the user has chosen
 
 
-def installed(module):
-    """Whether a top-level module can be imported; it is not."""
-    return importlib.util.find_spec(module) is not None
+def _make(make, arguments, options):
+    _objects.append(make(*arguments, **options))
 
 
-def cores():
-    """Cores that this process may use, hence the threads of every framework."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
-def positive(text):
-    """A positive integer, as an argument on the command line."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a positive integer. Received: {text!r}")
-    return int(text)
-
-
-def say(text):
-    """Progress, on standard error: tables alone go to standard output."""
-    print(text, file=sys.stderr, flush=True)
+def _call(method, arguments):
+    return getattr(_objects[0], method)(*arguments)
 
 
 def repeated(function, seconds=0.5, least=3):
@@ -147,54 +76,101 @@ def repeated(function, seconds=0.5, least=3):
     return taken
 
 
-def interleaved(measures, rounds, needed=()):
-    """Measures all in turn, round after round; one round more, the first, warms up.
+def in_turn(measures, rounds, warm_up=True):
+    """Medians of figures that are measured in turn, round after round.
 
     Args:
-        measures: dict by name of functions that return dicts of a number, or of a list of them.
-        rounds: that count.
-        needed: names without which the others are worth nothing.
+        measures: dict by name of functions that return a dict of figures, each a number or a list
+            of numbers, of which the median is taken.
+        rounds: how many count.
+        warm_up: whether to measure one more round first, which does not count.
 
     Returns:
-        `(results, failures)`: by name, the list of what came back, one a round; the message of
-        the `ChildError` of those that failed, which have no results.
-
-    Raises:
-        ChildError: if one of those needed fails.
+        dict by name of dicts: the median over rounds of each figure, and in `rounds` the values
+        of all rounds.
     """
-    results, failures = collections.defaultdict(list), {}
-    for turn in range(rounds + 1):
+    found = {name: collections.defaultdict(list) for name in measures}
+    for number in range(rounds + warm_up):
         for name, measure in measures.items():
-            if name in failures:
-                continue
-            try:
-                result = measure()
-            except ChildError as error:
-                if name in needed:
-                    raise
-                failures[name] = str(error)
-                results.pop(name, None)
-                continue
-            if turn:
-                results[name].append(result)
-    return dict(results), failures
+            for key, value in measure().items():
+                if number >= warm_up:
+                    one = statistics.median(value) if isinstance(value, list) else value
+                    found[name][key].append(one)
+    return {
+        name: {**{key: statistics.median(all_) for key, all_ in by_key.items()}, "rounds": by_key}
+        for name, by_key in found.items()
+    }
 
 
-def medians(results):
-    """Medians of what came back of rounds.
+def exponent(sizes, values):
+    """Slope of the least-squares line through the logarithms; `None` below two points."""
+    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0]) if len(sizes) > 1 else None
+
+
+def installed(module):
+    """Whether a top-level module can be imported; it is not imported."""
+    return importlib.util.find_spec(module) is not None
+
+
+def cores():
+    """Cores that this process may use, and the threads of every framework."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def peak_memory():
+    """Bytes of this process at its peak."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def positive(text):
+    """A positive integer, as an argument on the command line."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a positive integer. Received: {text!r}")
+    return int(text)
+
+
+def say(text):
+    """Prints progress on standard error; standard output holds tables alone."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@dataclasses.dataclass
+class Table:
+    """What was measured.
 
     Args:
-        results: list of dicts of a number, or of a list of them.
-
-    Returns:
-        dict of the median over rounds of each figure, and, in `rounds`, of the list of the figure
-        of each round: of several numbers their median.
+        title: one line.
+        columns: by heading, a function from a row to its text.
+        rows: dicts of raw numbers, SI units.
+        notes: what a reader must know, what was skipped and why.
     """
-    rounds = {
-        key: [
-            statistics.median(result[key]) if isinstance(result[key], list) else result[key]
-            for result in results
-        ]
-        for key in results[0]
-    }
-    return {**{key: statistics.median(values) for key, values in rounds.items()}, "rounds": rounds}
+
+    title: str
+    columns: dict[str, Callable[[dict], str]]
+    rows: list[dict]
+    notes: list[str] = dataclasses.field(default_factory=list)
+
+    def markdown(self):
+        """The table as Markdown, ending in a line feed."""
+        lines = [f"### {self.title}", "", f"| {' | '.join(self.columns)} |"]
+        lines.append("|---" * len(self.columns) + "|")
+        for row in self.rows:
+            lines.append(f"| {' | '.join(text(row) for text in self.columns.values())} |")
+        return "\n".join([*lines, "", *(f"- {note}" for note in self.notes)]).rstrip() + "\n"
+
+    def to_json(self):
+        """Dict for the JSON file."""
+        return {"title": self.title, "rows": self.rows, "notes": self.notes}
+
+
+def column(key, form="", scale=1):
+    """Text of `row[key]`, times `scale` in the format `form` if given; a dash for `None`."""
+
+    def text(row):
+        value = row.get(key)
+        if value is None:
+            return "–"
+        return format(value * scale, form) if form else str(value)
+
+    return text

@@ -8,7 +8,7 @@ when it returns. Tables are made in float64 wherever the library can, then round
 
 import dataclasses
 import functools
-import os
+import math
 from collections.abc import Callable
 from concurrent import futures
 
@@ -25,65 +25,58 @@ class Transform:
 
     Args:
         make: as the module says.
-        module: that must be there.
+        module: that must be installed.
         remark: grid, and what differs from the others.
-        table_bytes: function of the resolution.
+        largest: resolution; above it, tables take gigabytes or their making minutes.
     """
 
     make: Callable
     module: str
     remark: str
-    table_bytes: Callable[[int], float] = lambda n: 8 * (n / 2) ** 2 * n
+    largest: float = math.inf
 
 
 def ours(drawn, method="sep", jit=False):
     """`isht`, then `sht`, in TensorFlow; channels last."""
-    import tensorflow as tf
-
     from spherical_cnn.sphere.sht import isht, sht
 
     given, grid = _ours(drawn)
-    given = tf.constant(given, tf.float32)
-    inverse = tf.function(lambda x: isht(x, grid, method), jit_compile=jit)
-    forward = tf.function(lambda x: sht(x, grid, method), jit_compile=jit)
-    return given, lambda: forward(inverse(given)).numpy()
+    return _there_and_back(
+        given, lambda x: isht(x, grid, method), lambda x: sht(x, grid, method), jit
+    )
 
 
 def ours_in_layers(drawn):
     """`synthesise`, then `analyse`, in TensorFlow by XLA; in the layouts of the layers."""
-    import tensorflow as tf
-
     from spherical_cnn.sphere.spectral import analyse, synthesise, turned
 
     given, grid = _ours(drawn)
-    given = turned(tf.constant(given, tf.float32))
-    inverse = tf.function(lambda x: synthesise(x, grid), jit_compile=True)
-    forward = tf.function(lambda x: analyse(x, grid, grid.bandwidth), jit_compile=True)
-    return given, lambda: forward(inverse(given)).numpy()
-
-
-def ours_on_jax(drawn):
-    """`isht`, then `sht`, on the JAX backend of Keras."""
-    os.environ["KERAS_BACKEND"] = "jax"
-    import jax
-
-    from spherical_cnn.sphere.sht import isht, sht
-
-    given, grid = _ours(drawn)
-    given = jax.numpy.asarray(given, "float32")
-    inverse = jax.jit(lambda x: isht(x, grid))
-    forward = jax.jit(lambda x: sht(x, grid))
-    return given, lambda: forward(inverse(given)).block_until_ready()
+    return _there_and_back(
+        turned(given),
+        lambda x: synthesise(x, grid),
+        lambda x: analyse(x, grid, grid.bandwidth),
+        jit=True,
+    )
 
 
 def _ours(drawn):
     """The coefficients as `isht` takes them, `(batch, L, 2L-1, channel)`, and the grid."""
+    import tensorflow as tf
+
     from spherical_cnn.sphere.grid import SphericalGrid
     from spherical_cnn.sphere.sht import from_complex
 
     bandwidth = drawn.shape[1]
     coefficients = drawn.reshape(-1, CHANNELS, bandwidth, bandwidth).transpose(0, 2, 3, 1)
-    return from_complex(coefficients[:, None]), SphericalGrid(bandwidth)
+    return tf.constant(from_complex(coefficients[:, None]), tf.float32), SphericalGrid(bandwidth)
+
+
+def _there_and_back(given, inverse, forward, jit):
+    import tensorflow as tf
+
+    options = {"jit_compile": jit, "autograph": False}
+    inverse, forward = (tf.function(f, **options) for f in (inverse, forward))
+    return given, lambda: forward(inverse(given)).numpy()
 
 
 def torch_harmonics(drawn):
@@ -194,21 +187,18 @@ def _signed(drawn):
 
 
 _OURS = "Driscoll–Healy, n × n"
+_JIT = functools.partial(ours, jit=True)
+_NAIVE = functools.partial(ours, method="naive")
 TRANSFORMS = {
+    "ours, as the layers call it": Transform(
+        ours_in_layers, "tensorflow", _OURS + "; layouts of the layers, jit_compile"
+    ),
+    "ours, jit_compile": Transform(_JIT, "tensorflow", _OURS),
     "ours": Transform(ours, "tensorflow", _OURS),
-    "ours, jit_compile": Transform(functools.partial(ours, jit=True), "tensorflow", _OURS),
-    "ours, naive": Transform(
-        functools.partial(ours, method="naive"), "tensorflow", _OURS, lambda n: n**4 * 4
-    ),
-    "ours, JAX": Transform(ours_on_jax, "jax", _OURS),
-    "ours, in a layer, jit_compile": Transform(
-        ours_in_layers, "tensorflow", _OURS + "; no turns from and to the public layouts"
-    ),
+    "ours, naive": Transform(_NAIVE, "tensorflow", _OURS, largest=128),
     "torch-harmonics": Transform(torch_harmonics, "torch_harmonics", "equiangular, n × n"),
     "s2fft": Transform(s2fft, "s2fft", "dh, n × (n-1); precomputed, JAX"),
-    "e3nn": Transform(e3nn, "e3nn", "its own, n × (n-1)", lambda n: 8 * n * (n - 1) * (n / 2) ** 2),
-    "ducc0": Transform(ducc, "ducc0", _OURS + "; no tables", lambda n: 0),
-    "pyshtools": Transform(
-        shtools, "pyshtools", _OURS + "; no tables, one thread, float64", lambda n: 0
-    ),
+    "e3nn": Transform(e3nn, "e3nn", "its own, n × (n-1)", largest=64),
+    "ducc0": Transform(ducc, "ducc0", _OURS + "; no tables"),
+    "pyshtools": Transform(shtools, "pyshtools", _OURS + "; no tables, one thread, float64"),
 }

@@ -2,111 +2,111 @@
 
     python -m benchmarks.raycast FOLDER [--copies 48] [--rounds 3]
 
-FOLDER holds meshes, CLASS/train|test/FILE. End to end is all that
-`scripts/make_dataset.py` does: find, read, check, normalise, index, cast, encode, write, and the
-checksums of the manifest; only that the workers are there before the clock starts. Bare Embree
-casts the very same rays at the same meshes, read and indexed before, in one thread, and throws the
-hits away. All in turn, in one run; medians over the rounds.
+FOLDER holds meshes, CLASS/train|test/FILE. End to end is all that `scripts/make_dataset.py` does:
+find, read, check, normalize, index, cast, encode, write, and the checksums of the manifest; only
+that the workers are there before the clock starts. Bare Embree casts the very same rays at the same
+meshes, read and indexed before, in one thread, and throws the hits away. All in turn, in one run;
+medians over the rounds.
 """
 
 import argparse
-import multiprocessing
 import os
-import statistics
 import tempfile
 import time
-from concurrent import futures
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from benchmarks.harness import Child, Table, column, in_turn, positive
 
-
-def main():
-    """Measures and prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder")
-    parser.add_argument("--copies", type=int, default=48, metavar="N")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N")
-    options = parser.parse_args()
-
-    from spherical_cnn.data.recipe import Recipe
-    from spherical_cnn.data.sources import find_shapes
-
-    recipe = Recipe(copies=options.copies, test_copies=options.copies)
-    items = find_shapes(options.folder).items
-    records = sum(recipe.copies_of(item.split) for item in items)
-    with _process(_prepare_bare, items, recipe) as bare, _process() as builds:
-        measured = {
-            "bare Embree": lambda: bare.submit(_cast),
-            "end to end, 1 worker": lambda: builds.submit(_build, options.folder, recipe, 1),
-            "end to end, 2 workers": lambda: builds.submit(_build, options.folder, recipe, 2),
-        }
-        seconds = {name: [] for name in measured}
-        for turn in range(options.rounds + 1):
-            for name, start in measured.items():
-                taken = start().result()
-                if turn:  # the first is for warming up
-                    seconds[name].append(taken)
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    n = recipe.resolution
-    print(f"{len(items)} meshes, {records} records of {n} × {n} rays\n")
-    print("| | million rays/s | of bare Embree | meshes/s |\n|---|---|---|---|")
-    for name, value in medians.items():
-        share = medians["bare Embree"] / value
-        rays = records * n * n / value / 1e6
-        print(f"| {name} | {rays:.2f} | {share:.2f} | {len(items) / value:.1f} |")
+COLUMNS = {
+    "": column("what"),
+    "million rays/s": column("rays", ".2f", 1e-6),
+    "of bare Embree": column("share", ".2f"),
+    "meshes/s": column("meshes", ".1f"),
+}
 
 
-def _process(prepare=None, *arguments):
-    """A process of its own: the rays of all meshes fill gigabytes, a build has none of them."""
-    context = multiprocessing.get_context("spawn")
-    return futures.ProcessPoolExecutor(1, context, prepare, arguments)
+class Bare:
+    """Embree alone, in a process of its own: the rays of all meshes fill gigabytes."""
 
+    def __init__(self, items, recipe):
+        from spherical_cnn.data.recipe import draw_poses
+        from spherical_cnn.sphere.grid import SphericalGrid
 
-_calls = []
+        self.calls = []
+        grid = SphericalGrid.from_resolution(recipe.resolution)
+        for item in items:
+            caster = item.caster(**recipe.reading)
+            caster.scene = _Recorder(caster.scene, self.calls)
+            for pose in draw_poses(recipe, item.split, item.name):
+                caster.signal(grid, pose)
+
+    def cast(self):
+        """Seconds to cast the rays."""
+        start = time.perf_counter()
+        for scene, rays, options in self.calls:
+            scene.run(*rays, **options)
+        return {"seconds": time.perf_counter() - start}
 
 
 class _Recorder:
     """A scene that notes what it is asked."""
 
-    def __init__(self, scene):
-        self.scene = scene
+    def __init__(self, scene, calls):
+        self.scene, self.calls = scene, calls
 
     def run(self, *rays, **options):
-        _calls.append((self.scene, rays, options))
+        self.calls.append((self.scene, rays, options))
         return self.scene.run(*rays, **options)
 
 
-def _prepare_bare(items, recipe):
-    """Reads and indexes the meshes, and makes the rays of all copies."""
-    from spherical_cnn.data.recipe import draw_poses
-    from spherical_cnn.sphere.grid import SphericalGrid
+class Builder:
+    """Builds a data set of a source."""
 
-    grid = SphericalGrid.from_resolution(recipe.resolution)
-    for item in items:
-        caster = item.caster(**recipe.reading)
-        caster.scene = _Recorder(caster.scene)
-        for pose in draw_poses(recipe, item.split, item.name):
-            caster.signal(grid, pose)
+    def __init__(self, source, recipe):
+        self.source, self.recipe = source, recipe
 
+    def build(self, workers):
+        """Seconds, by workers that are there."""
+        from spherical_cnn.data.build import build
+        from spherical_cnn.data.workers import worker_pool
 
-def _cast():
-    """Seconds to cast the rays."""
-    start = time.perf_counter()
-    for scene, rays, options in _calls:
-        scene.run(*rays, **options)
-    return time.perf_counter() - start
+        with worker_pool(workers) as pool, tempfile.TemporaryDirectory() as folder:
+            list(pool(abs, range(4 * workers)))
+            start = time.perf_counter()
+            build(self.source, os.path.join(folder, "set"), self.recipe, pool=pool)
+            return {"seconds": time.perf_counter() - start}
 
 
-def _build(source, recipe, workers):
-    """Seconds to build a data set, by workers that are there."""
-    from spherical_cnn.data.build import build
-    from spherical_cnn.data.workers import worker_pool
+def run(folder, copies, rounds):
+    """`Table` of bare Embree and of builds by one and two workers, in turn."""
+    from spherical_cnn.data.recipe import Recipe
+    from spherical_cnn.data.sources import find_shapes
 
-    with worker_pool(workers) as pool, tempfile.TemporaryDirectory() as folder:
-        list(pool(abs, range(4 * workers)))
-        start = time.perf_counter()
-        build(source, os.path.join(folder, "set"), recipe, pool=pool)
-        return time.perf_counter() - start
+    recipe = Recipe(copies=copies, test_copies=copies)
+    items = find_shapes(folder).items
+    records = sum(recipe.copies_of(item.split) for item in items)
+    with Child(Bare, items, recipe) as bare, Child(Builder, folder, recipe) as builder:
+        measures = {
+            "bare Embree": lambda: bare.call("cast"),
+            "end to end, 1 worker": lambda: builder.call("build", 1),
+            "end to end, 2 workers": lambda: builder.call("build", 2),
+        }
+        found = in_turn(measures, rounds)
+    n = recipe.resolution
+    rows = []
+    for what, row in found.items():
+        row |= {"rays": records * n * n / row["seconds"], "meshes": len(items) / row["seconds"]}
+        rows.append({"what": what, **row, "share": row["rays"] / found["bare Embree"]["rays"]})
+    title = f"{len(items)} meshes, {records} records of {n} × {n} rays"
+    return Table(title, COLUMNS, rows)
+
+
+def main(arguments=None):
+    """Measures and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder")
+    parser.add_argument("--copies", type=positive, default=48, metavar="N")
+    parser.add_argument("--rounds", type=positive, default=3, metavar="N")
+    print(run(**vars(parser.parse_args(arguments))).markdown(), end="")
 
 
 if __name__ == "__main__":

@@ -3,66 +3,45 @@
 import functools
 import time
 
-from benchmarks.harness import Child, interleaved, medians, repeated, say
-from benchmarks.imports import Imports
+from benchmarks.harness import Child, Table, column, in_turn, say
 from benchmarks.network import Network
-from benchmarks.table import Table, column
 
 BATCH = 16
-WORK = {"first inference": "infer_once", "first training step": "train_once"}
-IMPORTS = {"import keras": "keras", "then import the layers": "layers", "both": "both"}
-COLUMNS = {
-    "from the start of a process": column("what"),
-    "seconds": column("seconds", ".2f"),
-    "of them tracing and compiling": column("compiling", ".2f"),
-}
+COLUMNS = {"from the start of a process": column("what"), "seconds": column("seconds", ".2f")}
 
 
-class First:
-    """A first call of a method of `Network`, in a child."""
+class Imports:
+    """What imports take, in a child that has imported nothing else."""
 
-    def __init__(self, variant, method, flags=None):
-        self.once = getattr(Network(variant, BATCH, flags), method)
+    def __init__(self):
         start = time.perf_counter()
-        self.once()
-        self.first = time.perf_counter() - start
+        import keras  # noqa: F401
+
+        between = time.perf_counter()
+        import spherical_cnn
+
+        _ = spherical_cnn.SphericalConv
+        end = time.perf_counter()
+        self.seconds = {"import keras": between - start, "import the layers": end - between}
 
     def measure(self):
-        """Seconds that the first call took beyond a later one."""
-        return {"compiling": self.first - min(repeated(self.once))}
+        """Seconds to import Keras with its backend, then the layers."""
+        return self.seconds
 
 
 def run(rounds, flags=None):
-    """Measures imports and first calls, plain and by XLA, in turn.
-
-    Args:
-        rounds: that count.
-        flags: over those of `configuration`.
-
-    Returns:
-        `Table`.
-    """
+    """`Table` of imports and of the first training step, plain and by XLA, in turn."""
     say("start")
     measures = {"imports": _imports}
     for variant in ("plain", "jit_compile"):
-        for what, method in WORK.items():
-            measures[f"{what}, {variant}"] = functools.partial(_first, variant, method, flags)
-    results, failures = interleaved(measures, rounds)
-    notes = [
-        f"Batch {BATCH}, the network of the paper. Imports: timed inside the process; the layers "
-        "are those of spherical_cnn. First calls: by the parent, from before the process is there.",
-        *(f"skipped: {name} ({error})" for name, error in failures.items()),
-    ]
-    rows = []
-    for name, result in results.items():
-        if name == "imports":
-            found = medians(result)
-            for what, key in IMPORTS.items():
-                taken = {"seconds": found["rounds"][key]}
-                rows.append({"what": what, "seconds": found[key], "rounds": taken})
-        else:
-            rows.append({"what": name, **medians(result)})
-    return Table("Start", COLUMNS, rows, notes)
+        what = f"first training step, {variant}"
+        measures[what] = functools.partial(_first_step, variant, flags)
+    found = in_turn(measures, rounds)
+    imports = found.pop("imports")
+    imports.pop("rounds")
+    rows = [{"what": what, "seconds": seconds} for what, seconds in imports.items()]
+    rows += [{"what": what, **row} for what, row in found.items()]
+    return Table("Start", COLUMNS, rows, [f"Batch {BATCH}. Imports: timed inside the process."])
 
 
 def _imports():
@@ -70,7 +49,8 @@ def _imports():
         return child.call("measure")
 
 
-def _first(variant, method, flags):
+def _first_step(variant, flags):
     start = time.perf_counter()
-    with Child(First, variant, method, flags) as child:
-        return {"seconds": time.perf_counter() - start, **child.call("measure")}
+    with Child(Network, BATCH, flags, variant) as child:
+        child.call("train_once")
+        return {"seconds": time.perf_counter() - start}
