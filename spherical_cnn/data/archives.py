@@ -1,7 +1,5 @@
 """Data sets in one `.npz`: which of its arrays hold the shapes, the labels and the names."""
 
-from __future__ import annotations
-
 import functools
 import os
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Point clouds in arrays: their points, and their normals where they have any."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

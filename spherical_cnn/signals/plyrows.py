@@ -1,7 +1,5 @@
 """Rows of an element of a PLY file: numbers and lists of numbers, behind each other in bytes."""
 
-from __future__ import annotations
-
 import array
 import struct
 from typing import NamedTuple

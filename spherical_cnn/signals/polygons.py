@@ -1,7 +1,5 @@
 """Polygons of mesh files → triangles of the same surface, whether a polygon is convex or not."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
