@@ -251,8 +251,6 @@ def _check_request(source, folder, recipe, workers, part):
         raise ConfigError(f"--part: expected I/N from 1/N to N/N. Received: {part[0]}/{part[1]}")
     if not folder:
         raise ConfigError("FOLDER: expected where the data set goes. Received none")
-    if readable(folder) != folder:
-        raise ConfigError(f"FOLDER: expected a name in UTF-8. Received: {readable(folder)}")
 
 
 @contextlib.contextmanager

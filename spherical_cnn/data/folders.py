@@ -68,11 +68,21 @@ def _class_folders(folder):
 
 
 def _is_split_folder(path):
-    """Whether a folder is named as a split and holds folders, which are not."""
+    """Whether a folder is named as a split and holds folders, which are not.
+
+    Raises:
+        ConfigError: if some of these are and others are not.
+    """
     if not split_of(os.path.basename(path)) or not is_folder(path):
         return False
-    inner = [name for name in os.listdir(path) if is_folder(os.path.join(path, name))]
-    return bool(inner) and not any(map(split_of, inner))
+    inner = sorted(name for name in os.listdir(path) if is_folder(os.path.join(path, name)))
+    classes = [name for name in inner if not split_of(name)]
+    if 0 < len(classes) < len(inner):
+        raise ConfigError(
+            f"{readable(path)}: found folders of classes, such as {readable(classes[0])}, beside "
+            f"others of splits; {LAYOUTS}"
+        )
+    return bool(classes)
 
 
 def split_of(name):

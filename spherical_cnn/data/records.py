@@ -98,11 +98,14 @@ def parse(serialized, record_format, explain=None):
     samples = tf.ensure_shape(samples, (None, n, n, record_format.channels))
     samples = tf.transpose(samples, (0, 2, 1, 3))
     signal = split_complex(samples) if dtype.is_complex else tf.cast(samples, tf.float32)
-    valid = _all_finite(signal)
+    inside = tf.constant(True)
     if record_format.num_classes is not None:
-        inside = (parsed["y"] >= 0) & (parsed["y"] < record_format.num_classes)
-        valid &= tf.reduce_all(inside)
-    with tf.control_dependencies([tf.cond(valid, lambda: True, lambda: _refuse(explain))]):
+        label = parsed["y"]
+        inside = tf.reduce_all((label >= 0) & (label < record_format.num_classes))
+    # A sum is cheap, and finite only if all samples are; it may be too large though they are.
+    likely = inside & tf.math.is_finite(tf.reduce_sum(signal))
+    check = tf.cond(likely, lambda: True, lambda: _check(signal, inside, explain))
+    with tf.control_dependencies([check]):
         signal = tf.identity(signal)
     return {
         "signal": signal,
@@ -112,13 +115,9 @@ def parse(serialized, record_format, explain=None):
     }
 
 
-def _all_finite(signal):
-    """Whether all samples are finite, mostly by one sum, as NaN and infinity stay in it."""
-    return tf.cond(
-        tf.math.is_finite(tf.reduce_sum(signal)),
-        lambda: True,
-        lambda: tf.reduce_all(tf.math.is_finite(signal)),  # else the sum itself is too large
-    )
+def _check(signal, inside, explain):
+    valid = inside & tf.reduce_all(tf.math.is_finite(signal))
+    return tf.cond(valid, lambda: True, lambda: _refuse(explain))
 
 
 def _refuse(explain):

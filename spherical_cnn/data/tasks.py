@@ -89,7 +89,7 @@ def perform(task):
             if seen_share(np.stack(signals)).min() < LEAST_SEEN:
                 blank.append(item.name)
     try:
-        with tf.io.TFRecordWriter(task.path) as writer:
+        with tf.io.TFRecordWriter(os.fsencode(task.path)) as writer:
             for record in (record for copy in copies for record in copy):
                 writer.write(record)
     except tf.errors.OpError as error:

@@ -97,14 +97,18 @@ def _load(path, variables, prefix=""):
             arrays = {key: stored[key] for key in keys}
             state = json.loads(str(stored[_STATE]))
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
-        raise RunError(f"{path}: found no checkpoint: corrupt or another file ({error})") from error
+        raise RunError(
+            f"{path}: found no checkpoint: corrupt or another file ({error}); expected one of this "
+            "program. Put another checkpoint of the run in its place, such as best.npz, or train "
+            "again with --from_scratch"
+        ) from error
     for key in sorted(set(arrays) | set(variables)):
         found = arrays[key].shape if key in arrays else "nothing"
         expected = tuple(variables[key].shape) if key in variables else "nothing"
         if found != expected:
             raise RunError(
                 f"{path}: checkpoint of another architecture: for {key} found {found}, "
-                f"expected {expected}"
+                f"expected {expected}. Give the options of the run that it belongs to"
             )
     broken = _first_not_finite(arrays)
     if broken:

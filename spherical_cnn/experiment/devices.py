@@ -22,6 +22,7 @@ import keras
 import numpy as np
 
 from spherical_cnn.data.flags import ConfigError
+from spherical_cnn.data.schema import RecordError
 from spherical_cnn.experiment.runfolder import RunError
 from spherical_cnn.nn.normalization import BatchNormalization
 
@@ -100,6 +101,8 @@ class Devices:
 
         try:
             yield
+        except RecordError:  # not of the job, though a ValueError
+            raise
         except (jax.errors.JaxRuntimeError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise RunError(

@@ -6,6 +6,8 @@ import base64
 import html
 from typing import NamedTuple
 
+from spherical_cnn.data.files import readable
+
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em;
        color: #1c1c1c; background: #fff }
@@ -73,7 +75,7 @@ class Page:
 
     def markdown(self):
         """The page as Markdown."""
-        return "\n\n".join(block.markdown for block in self._blocks) + "\n"
+        return readable("\n\n".join(block.markdown for block in self._blocks)) + "\n"
 
     def html(self):
         """The page as HTML, pictures within."""
@@ -81,7 +83,7 @@ class Page:
         head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
         body = "\n".join(block.html for block in self._blocks)
         page = f'<html lang="en"><head>{head}</head>\n<body>\n{body}\n</body></html>'
-        return f"<!DOCTYPE html>\n{page}\n"
+        return f"<!DOCTYPE html>\n{readable(page)}\n"
 
     def _add(self, markdown, text):
         self._blocks.append(_Block(markdown, text))

@@ -92,12 +92,8 @@ class RunFolder:
             if glob.glob(self("checkpoints", "*.npz")):
                 raise RunError(f"{path}: not found, though there are checkpoints beside it")
             return None
-        try:
-            with open(path, encoding="utf-8") as file:
-                stored = json.load(file)
-            found, version, options = stored["format"], stored["version"], stored["options"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{path}: found no options of a run ({error})") from error
+        stored = _read_json(path, ("format", "version", "options"), what="options of a run")
+        found, version, options = stored.values()
         if found != FORMAT:
             raise RunError(
                 f"{path}: found a run folder of format {found}, made by spherical_cnn {version}; "
@@ -110,14 +106,8 @@ class RunFolder:
 
     def write_config(self, config):
         """Writes the options with the format and version of this program."""
-        self.write_json(
-            "config.json",
-            {
-                "format": FORMAT,
-                "version": spherical_cnn.__version__,
-                "options": config.to_json(),
-            },
-        )
+        made_by = {"format": FORMAT, "version": spherical_cnn.__version__}
+        self.write_json("config.json", {**made_by, "options": config.to_json()})
 
     def write_data(self, folder):
         """Writes what the manifest of a data set in `folder`, if it has one, says of its making."""
@@ -220,13 +210,20 @@ class RunFolder:
         self.write_text(name, text.getvalue())
 
 
-def _read_json(path, keys, optional=()):
+def _read_json(path, keys, optional=(), what="facts of a run"):
+    """Values under keys, some of them optional, in a JSON file, which holds `what`."""
     try:
         with open(path, encoding="utf-8") as file:
             values = json.load(file)
-        return {key: values[key] for key in (*keys, *(key for key in optional if key in values))}
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: expected {', '.join(keys)} ({error})") from error
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path}: found no {what} but a file that is no JSON ({error})") from error
+    missing = [key for key in keys if not isinstance(values, dict) or key not in values]
+    if missing:
+        raise RunError(
+            f"{path}: found no {what}: {', '.join(missing)} missing; expected the file as train.py "
+            "writes it. Restore it, or train again in another --logdir"
+        )
+    return {key: values[key] for key in (*keys, *(key for key in optional if key in values))}
 
 
 class _AboveBars(logging.Handler):

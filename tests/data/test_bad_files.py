@@ -11,8 +11,10 @@ import pytest
 
 from spherical_cnn.data import build as building
 from spherical_cnn.data.build import BuildError, build
-from spherical_cnn.data.flags import ConfigError
+from spherical_cnn.data.datasets import evaluation_batches
 from spherical_cnn.data.recipe import Recipe
+from spherical_cnn.data.schema import RecordFormat
+from spherical_cnn.data.shardnames import find_shards
 from spherical_cnn.signals.files import read_bytes
 from spherical_cnn.signals.signal import ShapeError
 
@@ -62,12 +64,15 @@ def test_names_of_any_bytes(tmp_path, out, add, names):
     assert names(out / "b", "train") == {"Stühle/train/caf\\xe9.off"}
 
 
-def test_folders_of_any_bytes_are_read_but_not_written(tmp_path, out, bed_and_chair, refused):
+def test_folders_of_any_bytes_are_read_and_written(tmp_path, out, bed_and_chair):
     name = os.fsdecode(b"caf\xe9")
     source = bed_and_chair(tmp_path / name)
-    assert build(source, out, SMALL)["source"].endswith("caf\\xe9")
-    message = r"FOLDER: expected a name in UTF-8. Received: .*/out/caf\\xe9"
-    refused(ConfigError, message, source, str(out / name), SMALL)
+    manifest = build(source, out / name, SMALL)
+    assert manifest["source"].endswith("caf\\xe9")
+    assert build(source, out / name, SMALL) == manifest
+    shards = find_shards(out / name, "train")
+    (batch,) = evaluation_batches(shards, RecordFormat(8), 6)
+    np.testing.assert_array_equal(np.bincount(batch["label"]), [3, 3])
 
 
 def test_odd_files_are_left_out_with_a_reason(source, out):

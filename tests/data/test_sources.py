@@ -94,6 +94,10 @@ def test_splits_come_before_or_after_classes_in_any_letter_case(
             ("train/bed/0.off", "test/bed/0.off", "chair/0.off"),
             "found folders of splits, such as test, and others, such as chair; expected CLASS",
         ),
+        (
+            ("train/bed/0.off", "train/train/0.off", "chair/train/0.off"),
+            "shapes/train: found folders of classes, such as bed, beside others of splits; exp",
+        ),
         (("bed/train0.tfrecord",), "found no shapes, .*These are shards of records: train with"),
         (
             ("train/0.off", "test/0.off"),

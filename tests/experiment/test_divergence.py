@@ -1,6 +1,7 @@
 """Training that breaks its network ends, and keeps what was good."""
 
 import re
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -51,3 +52,14 @@ def test_an_epoch_whose_last_update_breaks_the_network_is_refused(finished, logs
         layer.set_weights([np.full_like(w, np.nan) for w in layer.get_weights()])
     with pytest.raises(RunError, match="epoch 1, after its last step: .*starts over"):
         check_epoch(model, config, 0, logs)
+
+
+@pytest.mark.parametrize(("value", "refused"), [(2e38, False), (3e38, True)])
+def test_large_outputs_are_refused_only_if_one_is_not_finite(finished, value, refused):
+    """The sum of finite outputs may overflow."""
+    model, config = restore(finished[0])
+    layer = model.get_layer("logits")
+    kernel, bias = layer.get_weights()
+    layer.set_weights([0 * kernel + (value if refused else 0), 0 * bias + value])
+    with pytest.raises(RunError, match="logits is not finite") if refused else nullcontext():
+        check_epoch(model, config, 0, {"loss": 1.0})

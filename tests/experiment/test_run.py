@@ -1,5 +1,6 @@
 import base64
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -19,6 +20,7 @@ from spherical_cnn.experiment.evaluation import (
     normalised,
     worst_mistakes,
 )
+from spherical_cnn.experiment.page import Page
 from spherical_cnn.experiment.runfolder import RunError, RunFolder
 
 
@@ -302,6 +304,30 @@ def test_a_run_folder_of_another_version(finished, tmp_path):
     path.write_text(json.dumps({**stored, "options": {**stored["options"], "n_epochs": "many"}}))
     with pytest.raises(RunError, match="config.json: --n_epochs: expected an integer"):
         RunFolder(tmp_path).read_config()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "data.json: found no facts of a run but a file that is no JSON"),
+        ('{"source": "a"}', "data.json: found no facts of a run: classes, options missing; expect"),
+        ("[1]", "data.json: .* source, classes, options missing; .* train again in another"),
+    ],
+)
+def test_a_damaged_file_of_a_run_is_named(tmp_path, text, message):
+    (tmp_path / "data.json").write_text(text)
+    with pytest.raises(RunError, match=message):
+        RunFolder(tmp_path).read_data()
+
+
+def test_text_of_names_that_are_not_utf8_is_written(tmp_path):
+    folder, name = RunFolder(tmp_path), os.fsdecode(b"caf\xe9")
+    folder.write_json("data.json", {"source": name, "classes": ["Stühle"], "options": {}})
+    assert folder.read_data() == {"source": name, "classes": ["Stühle"], "options": {}}
+    folder.write_csv("a.csv", [{"name": name}])
+    assert (tmp_path / "a.csv").read_text() == "name\ncaf\\udce9\n"
+    page = Page(name)
+    assert "<h1>caf\\xe9</h1>" in page.html() and page.markdown() == "# caf\\xe9\n"
 
 
 def test_writing_is_whole_or_not_at_all(tmp_path, monkeypatch):
