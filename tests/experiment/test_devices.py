@@ -159,15 +159,15 @@ def test_a_process_that_dies_ends_the_job_which_one_process_resumes(exact, tmp_p
     job[killed].kill()
     error = job[1 - killed].communicate(timeout=90)[1]
     job[killed].communicate()
-    ours = re.fullmatch(
-        rf"error: process {1 - killed} of 2: another process died or cannot be reached \(.*\); "
-        r"started again, the job goes on from the last checkpoint\n",
-        error,
-    )
-    if killed == 0 and not ours:  # JAX was faster
-        assert job[1].returncode == -signal.SIGABRT and "another task died" in error
-    else:
-        assert ours and job[1 - killed].returncode == 1
+    if killed == 0 and job[1].returncode == -signal.SIGABRT:  # JAX was faster
+        assert "another task died" in error, error
+    else:  # between lines of JAX's own
+        ours = (
+            rf"^error: process {1 - killed} of 2: another process died or cannot be reached "
+            r"\(.*\); started again, the job goes on from the last checkpoint$"
+        )
+        assert re.search(ours, error, re.M) and "Traceback" not in error, error
+        assert job[1 - killed].returncode == 1
     done = len(history(folder))
     longer = f"--n_epochs={done + 2}"
     train("jax", [*exact, longer, f"--logdir={folder}"])
