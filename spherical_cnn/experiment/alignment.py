@@ -8,7 +8,7 @@ is computed on a ZYZ grid of `(2L)³` rotations by an inverse SO(3) transform, p
 outer product of the coefficients; its highest point is then refined by Newton steps on the
 expression itself.
 
-Source: Kostelec & Rockmore 2008 (the transform), Pinchon & Hoggan 2007 (Wigner matrices by J).
+Source: Kostelec & Rockmore 2008.
 """
 
 import functools
@@ -24,9 +24,9 @@ from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import (
     euler_to_matrix,
     generators,
+    half_turns,
     matrix_to_euler,
     rotate_coefficients,
-    wigner_d,
 )
 from spherical_cnn.sphere.sht import sht, to_complex
 
@@ -166,8 +166,9 @@ def refine(a, b, rotations):
         `(rotations, correlation)`: `(pairs, 3, 3)`, `(pairs,)`.
     """
     longest = np.pi / (2 * a.shape[1])
+    tangents = _tangents(b)
     for _ in range(_STEPS):
-        gradient, hessian = derivatives(a, b, rotations)
+        gradient, hessian = _derivatives(a, tangents, rotations)
         # Uphill along every axis, also where the surface is not yet curved downwards.
         values, axes = np.linalg.eigh(hessian)
         along = np.einsum("pji,pj->pi", axes, gradient) / np.maximum(np.abs(values), 1e-30)
@@ -187,14 +188,7 @@ def height(a, b, rotations):
 
 def derivatives(a, b, rotations):
     """Gradient `(pairs, 3)` and Hessian `(pairs, 3, 3)` of the correlation; see `refine`."""
-    axes = generators(a.shape[1])
-    turned = rotate_coefficients(a, matrix_to_euler(rotations))
-    moved_a, moved_b = ([x @ part for x in axes] for part in (turned, b))
-    gradient = np.stack([_dot(b, moved) for moved in moved_a], axis=-1)
-    cross = np.stack(
-        [np.stack([_dot(mb, ma) for ma in moved_a], axis=-1) for mb in moved_b], axis=-2
-    )
-    return gradient, -(cross + cross.swapaxes(1, 2)) / 2  # generators are antisymmetric
+    return _derivatives(a, _tangents(b), rotations)
 
 
 def local_maxima(surface):
@@ -251,6 +245,23 @@ def _two_peaks(surface):
     return np.stack([best, matrices[second]]), heights[second] / surface.max()
 
 
+def _tangents(b):
+    """`X_i b`, `(pairs, 3, …)`, and `(X_i X_j + X_j X_i) b / 2`, `(pairs, 3, 3, …)`."""
+    axes = generators(b.shape[1])
+    first = axes @ b[:, None]
+    second = axes @ first[:, :, None]
+    return first, (second + second.swapaxes(1, 2)) / 2
+
+
+def _derivatives(a, tangents, rotations):
+    """As `derivatives`, of the `_tangents` of `b`: generators are antisymmetric."""
+    first, second = tangents
+    rotated = rotate_coefficients(a, matrix_to_euler(rotations)).reshape(len(a), -1, 1)
+    gradient = -first.reshape(len(a), 3, -1) @ rotated
+    hessian = second.reshape(len(a), 9, -1) @ rotated
+    return gradient[:, :, 0], hessian.reshape(-1, 3, 3)
+
+
 def _complex(coefficients):
     """Complex coefficients `(pairs, L, 2L-1, c)` of real ones, orders `1-L … L-1`."""
     positive, negative = to_complex(coefficients).swapaxes(0, 1)
@@ -263,13 +274,14 @@ def _wigner_table(bandwidth):
     table = np.zeros((2 * bandwidth - 1, bandwidth, 2 * bandwidth, bandwidth), np.float32)
     units = np.eye(2 * bandwidth - 1)[:, None, :, None].repeat(bandwidth, axis=1)
     change = _complex(units)[:, 0, :, 0].T  # the same for all degrees: orders do not mix
+    beta = grid_angles(bandwidth)[0]
+    about_z = np.exp(-1j * np.outer(beta, np.arange(1 - bandwidth, bandwidth)))
     for l in range(bandwidth):
-        orders = np.arange(-l, l + 1)
         inside = slice(bandwidth - 1 - l, bandwidth + l)
         basis = change[inside, inside]
-        for j, beta in enumerate(grid_angles(bandwidth)[0]):
-            matrix = basis @ wigner_d(l, 0, beta, 0) @ basis.conj().T
-            table[bandwidth - 1 + orders, : l + 1, j, l] = matrix.real[:, l:]
+        half = basis @ half_turns(bandwidth)[l, inside, inside] @ basis.conj().T
+        matrices = (half * about_z[:, None, inside]) @ half[:, l:]
+        table[inside, : l + 1, :, l] = matrices.real.transpose(1, 2, 0)
     return table
 
 

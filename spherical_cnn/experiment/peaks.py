@@ -49,7 +49,7 @@ def all_peaks(signal_a, signal_b, share=0.95):
         `Peaks`.
 
     Raises:
-        ImportError, ValueError: as `spherical_cnn.experiment.alignment.align`.
+        ValueError, UnalignableError: as `spherical_cnn.experiment.alignment.align`.
     """
     a, b = transformed(np.asarray(signal_a)[None], np.asarray(signal_b)[None])
     best = align_coefficients(a, b)

@@ -9,10 +9,10 @@ import trimesh
 from scipy.spatial.transform import Rotation
 from test_scripts import assert_fails, script
 
-from spherical_cnn.experiment import casting, posing  # noqa: E402
-from spherical_cnn.experiment.eye import Eye  # noqa: E402
-from spherical_cnn.signals import primitives  # noqa: E402
-from spherical_cnn.signals.procedural import draw  # noqa: E402
+from spherical_cnn.experiment import casting, posing
+from spherical_cnn.experiment.eye import Eye
+from spherical_cnn.signals import primitives
+from spherical_cnn.signals.procedural import draw
 
 TURN = Rotation.from_euler("ZYZ", [40, 70, -100], degrees=True)
 
