@@ -59,7 +59,7 @@ def speed(bandwidths=(16, 32)):
 
 def _correlated(a, b):
     """Seconds per pair."""
-    from spherical_cnn.experiment.alignment import align_coefficients
+    from spherical_cnn.sphere.alignment import align_coefficients
 
     start = time.perf_counter()
     align_coefficients(a, b)
@@ -68,7 +68,7 @@ def _correlated(a, b):
 
 def _one_by_one(a, b, chunk=512):
     """Seconds to rotate `a` by every rotation of the grid and compare, from a share of them."""
-    from spherical_cnn.experiment.alignment import grid_angles, height
+    from spherical_cnn.sphere.correlation import grid_angles, height
     from spherical_cnn.sphere.rotation import euler_to_matrix
 
     beta, alpha, gamma = grid_angles(a.shape[1])
@@ -86,8 +86,8 @@ def _one_by_one(a, b, chunk=512):
 
 def meshes(source, resolution=64, rings=1, rotations=4):
     """`Table` of errors for rotated copies of the asymmetric shapes of a source."""
-    from spherical_cnn.experiment.alignment import align
     from spherical_cnn.experiment.casting import cast_signals
+    from spherical_cnn.sphere.alignment import align
 
     rng = np.random.default_rng(0)
     casters = [caster for _, caster in _casters(source)]
@@ -114,9 +114,9 @@ def meshes(source, resolution=64, rings=1, rotations=4):
 
 def classes(source, run, layers=(), pairs=20):
     """`Table` of errors for pairs of shapes of a class, by signals and by maps of a run."""
-    from spherical_cnn.experiment.alignment import align
     from spherical_cnn.experiment.casting import cast_signals
     from spherical_cnn.experiment.eye import Eye
+    from spherical_cnn.sphere.alignment import align
 
     rng = np.random.default_rng(0)
     eyes = {layer: Eye(run=run, layer=layer) for layer in ("signal", *layers)}

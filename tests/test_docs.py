@@ -100,4 +100,4 @@ def test_the_reference_is_written_without_a_warning(tmp_path):
     assert result.returncode == 0 and "Warn" not in result.stderr, result.stderr
     page = (tmp_path / "api/spherical_cnn.html").read_text()
     assert "SphericalConv" in page and "load_records" in page
-    assert (tmp_path / "api/spherical_cnn/experiment/alignment.html").exists()
+    assert (tmp_path / "api/spherical_cnn/sphere/alignment.html").exists()

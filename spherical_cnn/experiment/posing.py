@@ -6,15 +6,15 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from spherical_cnn.data.flags import ConfigError
-from spherical_cnn.experiment.alignment import UnalignableError
-from spherical_cnn.experiment.peaks import all_peaks
 from spherical_cnn.signals.files import read_bytes
 from spherical_cnn.signals.mesh import SUFFIXES, read_mesh
 from spherical_cnn.signals.meshwriting import encoded
 from spherical_cnn.signals.normalise import normalised
 from spherical_cnn.signals.shape import kind_for
 from spherical_cnn.signals.signal import Mesh, ShapeError
+from spherical_cnn.sphere.alignment import UnalignableError
 from spherical_cnn.sphere.rotation import matrix_to_euler
+from spherical_cnn.sphere.symmetry import all_peaks
 
 
 def align_shapes(first, second, eye, share=0.95):

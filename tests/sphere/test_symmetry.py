@@ -5,7 +5,7 @@ import pytest
 from reference import band_limited, rotate, synthesise
 from scipy.spatial.transform import Rotation
 
-from spherical_cnn.experiment.peaks import all_peaks
+from spherical_cnn.sphere.symmetry import all_peaks
 
 L = 8
 

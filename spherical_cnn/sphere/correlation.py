@@ -1,26 +1,23 @@
-"""The rotation between two signals: the maximum of their correlation over SO(3).
+"""The correlation of two signals over all rotations, and its maxima.
 
 With `a`, `b` the coefficients of two signals of several channels, the correlation
 
     C(R) = Σ_c ∫ (R f_c)(x) g_c(x) dx = Σ_lc b_lc · D^l(R) a_lc
 
-is computed on a ZYZ grid of `(2L)³` rotations by an inverse SO(3) transform, per degree of the
-outer product of the coefficients; its highest point is then refined by Newton steps on the
-expression itself.
+is computed on a ZYZ grid of `(2L)³` rotations by an inverse SO(3) transform of the outer product of
+the coefficients of each degree. Newton steps on the expression itself refine a point of the grid to
+a maximum.
 
 Source: Kostelec & Rockmore 2008.
 """
 
 import functools
 import itertools
-from typing import NamedTuple
 
 import numpy as np
-from keras import ops
 from scipy import fft
 from scipy.spatial.transform import Rotation
 
-from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import (
     euler_to_matrix,
     generators,
@@ -28,97 +25,10 @@ from spherical_cnn.sphere.rotation import (
     matrix_to_euler,
     rotate_coefficients,
 )
-from spherical_cnn.sphere.sht import sht, to_complex
+from spherical_cnn.sphere.sht import to_complex
 
-_CHUNK = 16  # pairs at a time
 _STEPS = 8  # of refinement, at most
 _DONE = 1e-9  # radians
-_FLAT = 1e-9  # of a signal's norm, that of what rounding leaves of a constant
-
-
-class UnalignableError(ValueError):
-    """Signals that no rotation aligns; `which`, `"a"` or `"b"`, has the faulty one."""
-
-    def __init__(self, message, which):
-        super().__init__(message)
-        self.which = which
-
-
-class Alignment(NamedTuple):
-    """Rotations of pairs of signals.
-
-    Args:
-        rotations: `(pairs, 3, 3)`, which take the first signal of each pair to the second.
-        correlation: `(pairs,)`, at these, relative to the signals' norms: 1 if they are equal then.
-        runner_up: `(pairs,)`, the second highest peak relative to the highest one: near 1 where
-            another rotation would do as well, 0 if there is no other peak.
-    """
-
-    rotations: np.ndarray
-    correlation: np.ndarray
-    runner_up: np.ndarray
-
-
-def align(signals_a, signals_b):
-    """The rotations that take signals to others.
-
-    Args:
-        signals_a: `(pairs, 2L, 2L, channels)`.
-        signals_b: of the same shape.
-
-    Returns:
-        `Alignment`.
-
-    Raises:
-        ValueError: if the shapes differ.
-        UnalignableError: if a signal is not finite or the same all over the sphere.
-    """
-    return align_coefficients(*transformed(signals_a, signals_b))
-
-
-def align_coefficients(a, b):
-    """As `align`, of coefficients `(pairs, L, 2L-1, channels)`.
-
-    The mean over the sphere, degree 0, says nothing of rotations and is left out.
-    """
-    a, b = prepared(a, "a"), prepared(b, "b")
-    parts = [_align_chunk(a[i : i + _CHUNK], b[i : i + _CHUNK]) for i in range(0, len(a), _CHUNK)]
-    return Alignment(*(np.concatenate(part) for part in zip(*parts, strict=True)))
-
-
-def transformed(signals_a, signals_b):
-    """Coefficients of the signals given to `align`; raises as it does."""
-    signals_a, signals_b = (np.asarray(s, np.float64) for s in (signals_a, signals_b))
-    if signals_a.shape != signals_b.shape:
-        raise ValueError(
-            "signals must have one shape, that is one bandwidth. "
-            f"Received: {signals_a.shape} and {signals_b.shape}"
-        )
-    grid = SphericalGrid.from_resolution(signals_a.shape[1])
-    return [ops.convert_to_numpy(sht(signals, grid)) for signals in (signals_a, signals_b)]
-
-
-def prepared(coefficients, name):
-    """Coefficients `(pairs, L, 2L-1, channels)` without degree 0, of norm 1.
-
-    Args:
-        coefficients: of the same shape.
-        name: of the signals, `"a"` or `"b"`, for the error.
-
-    Raises:
-        UnalignableError: if nothing is left of a signal, or it is not finite.
-    """
-    varying = np.array(coefficients, np.float64)
-    varying[:, 0] = 0
-    norms = _norms(varying)
-    bad = np.flatnonzero(~(norms > _FLAT * _norms(coefficients)))  # also where it is no number
-    if len(bad):
-        raise UnalignableError(
-            "signals must be finite and vary over the sphere. "
-            f"Received: pair {bad[0]} of signals_{name} does not",
-            name,
-        )
-    return varying / norms[:, None, None, None]
 
 
 def correlate(a, b):
@@ -182,7 +92,7 @@ def refine(a, b, rotations):
 
 
 def height(a, b, rotations):
-    """Correlation `(pairs,)` of coefficients at a rotation each; arguments as of `refine`."""
+    """Correlation `(pairs,)` of each pair at its rotation; arguments as in `refine`."""
     return _dot(b, rotate_coefficients(a, matrix_to_euler(rotations)))
 
 
@@ -194,7 +104,7 @@ def derivatives(a, b, rotations):
 def local_maxima(surface):
     """Rotations `(k, 3, 3)` and heights `(k,)` of the local maxima of `correlate` for one pair.
 
-    Across the poles of β neighbours are others; a maximum there may be counted twice.
+    At both ends of β some neighbors are not compared; a maximum there may be counted twice.
     """
     n = surface.shape[0]
     highest = surface > 0
@@ -210,41 +120,6 @@ def local_maxima(surface):
     return matrices, surface[j, i, k]
 
 
-def _align_chunk(a, b):
-    """The two highest peaks of each pair, refined: between points of the grid either may be it."""
-    peaks = [_two_peaks(surface) for surface in correlate(a, b)]
-    starts = np.stack([rotations for rotations, _ in peaks], axis=1)
-    found = [refine(a, b, start) for start in starts]
-    rotations, heights = (np.stack(part) for part in zip(*found, strict=True))
-    best, pairs = heights.argmax(axis=0), np.arange(len(a))
-    between = Rotation.from_matrix(rotations[0] @ rotations[1].swapaxes(1, 2)).magnitude()
-    # Where both ended on one peak, the grid alone knows of the second.
-    seconds = np.where(
-        between < np.pi / (2 * a.shape[1]),
-        [second for _, second in peaks],
-        heights[1 - best, pairs] / heights[best, pairs],
-    )
-    return rotations[best, pairs], heights[best, pairs], seconds
-
-
-def _two_peaks(surface):
-    """Rotations `(2, 3, 3)` of the highest point and of the highest peak away from it.
-
-    Without another peak both are the first. Also the second one's height relative to the first's.
-    """
-    n = surface.shape[0]
-    j, i, k = np.unravel_index(surface.argmax(), surface.shape)
-    beta, alpha, gamma = grid_angles(n // 2)
-    best = euler_to_matrix([alpha[i], beta[j], gamma[k]])
-    matrices, heights = local_maxima(surface)
-    cosine = (np.einsum("pij,ij->p", matrices, best) - 1) / 2
-    away = cosine < np.cos(4 * np.pi / n)
-    if not away.any():
-        return np.stack([best, best]), 0.0
-    second = np.flatnonzero(away)[heights[away].argmax()]
-    return np.stack([best, matrices[second]]), heights[second] / surface.max()
-
-
 def _tangents(b):
     """`X_i b`, `(pairs, 3, …)`, and `(X_i X_j + X_j X_i) b / 2`, `(pairs, 3, 3, …)`."""
     axes = generators(b.shape[1])
@@ -254,7 +129,7 @@ def _tangents(b):
 
 
 def _derivatives(a, tangents, rotations):
-    """As `derivatives`, of the `_tangents` of `b`: generators are antisymmetric."""
+    """As `derivatives`, from the `_tangents` of `b`, since generators are antisymmetric."""
     first, second = tangents
     rotated = rotate_coefficients(a, matrix_to_euler(rotations)).reshape(len(a), -1, 1)
     gradient = -first.reshape(len(a), 3, -1) @ rotated
@@ -283,10 +158,6 @@ def _wigner_table(bandwidth):
         matrices = (half * about_z[:, None, inside]) @ half[:, l:]
         table[inside, : l + 1, :, l] = matrices.real.transpose(1, 2, 0)
     return table
-
-
-def _norms(coefficients):
-    return np.linalg.norm(coefficients.reshape(len(coefficients), -1), axis=1)
 
 
 def _dot(x, y):

@@ -1,19 +1,11 @@
-"""Rotations between signals: against known ones, and the correlation against its definition."""
+"""Rotations between signals, against known ones."""
 
 import numpy as np
 import pytest
 from reference import band_limited, rotate, synthesise
 from scipy.spatial.transform import Rotation
 
-from spherical_cnn.experiment.alignment import (
-    align,
-    align_coefficients,
-    correlate,
-    derivatives,
-    grid_angles,
-    height,
-    refine,
-)
+from spherical_cnn.sphere.alignment import align, align_coefficients
 from spherical_cnn.sphere.rotation import (
     euler_to_matrix,
     random_rotations,
@@ -32,17 +24,6 @@ def rotated(coefficients, matrices):
     """Each of `(pairs, L, 2L-1, c)` coefficients by its rotation, by the oracle."""
     pairs = zip(coefficients, matrices, strict=True)
     return np.concatenate([rotate(c[None], matrix) for c, matrix in pairs])
-
-
-def test_the_correlation_is_that_of_the_rotated_signals(rng):
-    a, b = (band_limited(rng, L, channels=3, batch=2) for _ in range(2))
-    surface = correlate(a, b)
-    assert surface.shape == (2, 2 * L, 2 * L, 2 * L)
-    beta, alpha, gamma = grid_angles(L)
-    for j, i, k in rng.integers(0, 2 * L, (5, 3)):
-        matrix = euler_to_matrix([alpha[i], beta[j], gamma[k]])
-        expected = np.sum(b * rotated(a, [matrix] * 2), axis=(1, 2, 3))
-        np.testing.assert_allclose(surface[:, j, i, k], expected, atol=1e-4 * surface.max())
 
 
 def test_signals_find_their_rotated_selves(rng):
@@ -76,15 +57,6 @@ def test_noise_moves_the_rotation_little(rng):
     assert (found.correlation < 0.999).all() and (found.correlation > 0.9).all()
 
 
-def test_refinement_ends_where_the_gradient_does(rng):
-    a = band_limited(rng, L, channels=2, batch=5)
-    matrices = Rotation.random(5, rng=rng).as_matrix()
-    near = Rotation.from_rotvec(rng.normal(size=(5, 3)) * 0.05).as_matrix() @ matrices
-    found, correlation = refine(a, rotated(a, matrices), near)
-    assert degrees(found, matrices).max() < 1e-6
-    np.testing.assert_allclose(correlation, np.sum(a**2, axis=(1, 2, 3)), rtol=1e-9)
-
-
 def test_a_symmetric_signal_has_a_second_peak_as_high_as_the_first(rng):
     a = band_limited(rng, L, channels=1, batch=1)
     half_turn = Rotation.from_rotvec([0, 0, np.pi]).as_matrix()
@@ -110,18 +82,3 @@ def test_bad_signals_are_refused(rng):
     ):
         with pytest.raises(ValueError, match=message):
             align(signal, bad)
-
-
-def test_derivatives_are_those_of_the_correlation(rng):
-    a, b = (band_limited(rng, L, channels=2, batch=1) for _ in range(2))
-    start = Rotation.random(rng=rng)
-    gradient, hessian = derivatives(a, b, start.as_matrix()[None])
-
-    def at(step):
-        return height(a, b, (Rotation.from_rotvec(step) * start).as_matrix()[None])[0]
-
-    for step in 1e-3 * rng.normal(size=(3, 3)):
-        difference = at(step) - at(-step)
-        np.testing.assert_allclose(difference, 2 * gradient[0] @ step, rtol=1e-3)
-        bend = at(step) + at(-step) - 2 * at(0 * step)
-        np.testing.assert_allclose(bend, step @ hessian[0] @ step, rtol=1e-3)

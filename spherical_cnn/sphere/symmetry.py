@@ -1,34 +1,32 @@
-"""All rotations between two signals: where symmetry leaves several, one is as good as another."""
+"""All rotations between two signals: symmetric signals have several that are equally good."""
 
 from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from spherical_cnn.experiment.alignment import (
-    align_coefficients,
+from spherical_cnn.sphere.alignment import align_coefficients, prepared, transformed
+from spherical_cnn.sphere.correlation import (
     correlate,
     derivatives,
     height,
     local_maxima,
-    prepared,
     refine,
-    transformed,
 )
 
 _MOST = 256  # maxima of the grid that are refined; the icosahedron has 60 rotations
-_TURNS = 24  # about a supposed axis
+_TURNS = 24  # rotations about a candidate axis
 
 
 class Peaks(NamedTuple):
-    """The rotations that take one signal to another about as well as the best one does.
+    """The rotations that align two signals about as well as the best one does.
 
     Args:
         rotations: `(k, 3, 3)`, the best one first; with an axis, one of each circle of rotations.
-        correlation: `(k,)`, at these, relative to the signals' norms.
-        runner_up: see `Alignment`; it need not reach the share.
-        axis: `(3,)` unit vector about which the second signal may be turned by any angle; None if
-            there is none.
+        correlation: `(k,)` at these rotations, relative to the norms of the signals.
+        runner_up: as in `Alignment`; it may be below the share.
+        axis: `(3,)`, unit vector of the axis of symmetry of the second signal, `None` if it has
+            none.
     """
 
     rotations: np.ndarray
@@ -38,7 +36,7 @@ class Peaks(NamedTuple):
 
 
 def all_peaks(signal_a, signal_b, share=0.95):
-    """The rotations that take one signal to another, all of them.
+    """Finds all rotations that take one signal to another.
 
     Args:
         signal_a: `(2L, 2L, channels)`.
@@ -49,13 +47,13 @@ def all_peaks(signal_a, signal_b, share=0.95):
         `Peaks`.
 
     Raises:
-        ValueError, UnalignableError: as `spherical_cnn.experiment.alignment.align`.
+        ValueError, UnalignableError: as `align` does.
     """
     a, b = transformed(np.asarray(signal_a)[None], np.asarray(signal_b)[None])
     best = align_coefficients(a, b)
     a, b = prepared(a, "a"), prepared(b, "b")
     rotations, heights = local_maxima(correlate(a, b)[0])
-    # Peaks lie between the points of the grid and are higher than these: many are looked at.
+    # Peaks lie between the points of the grid and are higher than these: many are refined.
     order = np.argsort(-heights)[:_MOST]
     order = order[heights[order] >= 0.5 * share * heights[order[0]]]
     many_a, many_b = (np.repeat(part, len(order), axis=0) for part in (a, b))
@@ -72,17 +70,17 @@ def all_peaks(signal_a, signal_b, share=0.95):
 
 
 def _axis(a, b, rotation, least):
-    """The axis, if there is one, all turns about which leave the correlation at `least`."""
+    """The axis about which every rotation keeps the correlation at `least`, or `None`."""
     _, hessian = derivatives(a, b, rotation)
     axis = np.linalg.eigh(hessian[0])[1][:, -1]  # along which it falls most slowly
     turns = 2 * np.pi * np.arange(_TURNS)[:, None] / _TURNS
-    turned = Rotation.from_rotvec(turns * axis).as_matrix() @ rotation
+    rotated = Rotation.from_rotvec(turns * axis).as_matrix() @ rotation
     many_a, many_b = (np.repeat(part, _TURNS, axis=0) for part in (a, b))
-    return axis if height(many_a, many_b, turned).min() >= least else None
+    return axis if height(many_a, many_b, rotated).min() >= least else None
 
 
 def _equal(between, axis, tolerance):
-    """Which of the rotations `(k, 3, 3)` are small, or turns about the axis but for a small one."""
+    """Which of the rotations `(k, 3, 3)` are within `tolerance` of one about the axis, or of 1."""
     if axis is None:
         return Rotation.from_matrix(between.reshape(-1, 3, 3)).magnitude() < tolerance
     return between.reshape(-1, 3, 3) @ axis @ axis > np.cos(tolerance)
