@@ -17,6 +17,19 @@ import functools
 import numpy as np
 
 
+def _table(function):
+    """A property: a table that is read-only and computed once for all equal grids."""
+
+    @functools.cache
+    @functools.wraps(function)
+    def table(grid):
+        values = np.ascontiguousarray(function(grid))
+        values.flags.writeable = False
+        return values
+
+    return property(table)
+
+
 @dataclasses.dataclass(frozen=True)
 class SphericalGrid:
     """Equiangular grid of `2L × 2L` samples, exact for signals band-limited to `L`.
@@ -58,65 +71,85 @@ class SphericalGrid:
         """`n = 2L`, the number of samples along colatitude and along longitude."""
         return 2 * self.bandwidth
 
-    @property
+    @_table
     def colatitude(self):
         """`θ_t = π t / n`, radians, `(2L,)`."""
-        return _angles(self.bandwidth, np.pi)
+        return np.pi * np.arange(self.resolution) / self.resolution
 
-    @property
+    @_table
     def longitude(self):
         """`φ_p = 2π p / n`, radians, `(2L,)`."""
-        return _angles(self.bandwidth, 2 * np.pi)
+        return 2 * np.pi * np.arange(self.resolution) / self.resolution
 
-    @property
+    @_table
     def directions(self):
         """Unit vector of each sample, `(2L, 2L, 3)`: `(sin θ cos φ, sin θ sin φ, cos θ)`."""
-        return _directions(self.bandwidth)
+        theta, phi = np.meshgrid(self.colatitude, self.longitude, indexing="ij")
+        horizontal = np.sin(theta)
+        return np.stack([horizontal * np.cos(phi), horizontal * np.sin(phi), np.cos(theta)], -1)
 
-    @property
+    @_table
     def quadrature_weights(self):
         """Driscoll–Healy weight `w[t]` of each sample of row `t`, `(2L,)`.
 
         `Σ_tp w[t] f(t, p) = ∫ f dΩ` for `f` of degree below `2L`; the weights sum to 4π over the
         grid and vanish on the pole row. Source: Driscoll & Healy 1994, theorem 3.
         """
-        return _quadrature_weights(self.bandwidth)
+        odd = 2 * np.arange(self.bandwidth) + 1
+        series = np.sin(np.outer(self.colatitude, odd)) @ (1 / odd)
+        return 8 * np.pi / self.resolution**2 * np.sin(self.colatitude) * series
 
-    @property
+    @_table
     def cell_weights(self):
         """`sin(θ_t + π / 2n)`, `(2L,)`: relative area of the cell between rows `t` and `t+1`.
 
         Source: the weights of weighted average pooling, Esteves et al. 2018, section 4.
         """
-        return _cell_weights(self.bandwidth)
+        return np.sin(self.colatitude + np.pi / (2 * self.resolution))
 
-    @property
+    @_table
     def fourier(self):
         """`fourier[m, s, p]`, `(L, 2, 2L)`: longitude factor of the real harmonics.
 
         `√2 cos(m φ_p)` for `s = 0`, `√2 sin(m φ_p)` for `s = 1`; for `m = 0`, `1` and `0`.
         """
-        return _fourier(self.bandwidth)
+        angle = np.outer(np.arange(self.bandwidth), self.longitude)
+        table = np.sqrt(2) * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        table[0] = [[1.0], [0.0]]
+        return table
 
-    @property
+    @_table
     def legendre(self):
         """`legendre[m, l, t]`, `(L, L, 2L)`: colatitude factor of the harmonics of order `±m`.
 
         The orthonormal associated Legendre function `P_l^m(cos θ_t)`, zero where `m > l`.
         """
-        return _legendre(self.bandwidth)
+        x, y = np.cos(self.colatitude), np.sin(self.colatitude)
+        table = np.zeros((self.bandwidth, self.bandwidth, self.resolution))
+        for m in range(self.bandwidth):
+            if m == 0:
+                table[0, 0] = np.sqrt(1 / (4 * np.pi))
+            else:
+                table[m, m] = -np.sqrt((2 * m + 1) / (2 * m)) * y * table[m - 1, m - 1]
+            if m + 1 < self.bandwidth:
+                table[m, m + 1] = np.sqrt(2 * m + 3) * x * table[m, m]
+            for l in range(m + 2, self.bandwidth):
+                a = np.sqrt((4 * l**2 - 1) / (l**2 - m**2))
+                b = np.sqrt(((l - 1) ** 2 - m**2) / (4 * (l - 1) ** 2 - 1))
+                table[m, l] = a * (x * table[m, l - 1] - b * table[m, l - 2])
+        return table
 
-    @property
+    @_table
     def analysis(self):
         """`legendre[m, l, t] · quadrature_weights[t]`, `(L, L, 2L)`: the forward Legendre table."""
-        return _analysis(self.bandwidth)
+        return self.legendre * self.quadrature_weights
 
-    @property
+    @_table
     def legendre_mean(self):
         """Mean over the rows `t` of `legendre[0, l, t]`, `(L,)`: of each zonal harmonic's map."""
-        return _legendre_mean(self.bandwidth)
+        return self.legendre[0].mean(axis=-1)
 
-    @property
+    @_table
     def legendre_covariance(self):
         """Covariance over the samples of harmonics of equal order, `(L, L, L)`.
 
@@ -124,102 +157,15 @@ class SphericalGrid:
         for `m = 0`, the product of their means. The variance over the samples of a map is the
         quadratic form of its coefficients with these matrices, summed over orders and parts.
         """
-        return _legendre_covariance(self.bandwidth)
+        centered = self.legendre.copy()
+        centered[0] -= self.legendre_mean[:, None]
+        return centered @ centered.transpose(0, 2, 1) / self.resolution
 
-    @property
+    @_table
     def harmonics(self):
         """`harmonics[l, L-1+m, t, p] = Y_lm(θ_t, φ_p)`, `(L, 2L-1, 2L, 2L)`, zero where `|m| > l`.
 
         The dense table of the naive transform: `L⁴·32` bytes, 67 MB at `L = 32`.
         """
-        return _harmonics(self.bandwidth)
-
-
-def _table(function):
-    """Caches a table per bandwidth and makes it read-only."""
-
-    @functools.cache
-    @functools.wraps(function)
-    def cached(*args):
-        table = np.ascontiguousarray(function(*args))
-        table.flags.writeable = False
-        return table
-
-    return cached
-
-
-@_table
-def _angles(bandwidth, period):
-    return period * np.arange(2 * bandwidth) / (2 * bandwidth)
-
-
-@_table
-def _directions(bandwidth):
-    theta, phi = np.meshgrid(
-        _angles(bandwidth, np.pi), _angles(bandwidth, 2 * np.pi), indexing="ij"
-    )
-    return np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], -1)
-
-
-@_table
-def _quadrature_weights(bandwidth):
-    n = 2 * bandwidth
-    theta = _angles(bandwidth, np.pi)
-    odd = 2 * np.arange(bandwidth) + 1
-    series = np.sin(np.outer(theta, odd)) @ (1 / odd)
-    return 8 * np.pi / n**2 * np.sin(theta) * series
-
-
-@_table
-def _cell_weights(bandwidth):
-    return np.sin(_angles(bandwidth, np.pi) + np.pi / (4 * bandwidth))
-
-
-@_table
-def _fourier(bandwidth):
-    angle = np.outer(np.arange(bandwidth), _angles(bandwidth, 2 * np.pi))
-    table = np.sqrt(2) * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    table[0] = [[1.0], [0.0]]
-    return table
-
-
-@_table
-def _legendre(bandwidth):
-    theta = _angles(bandwidth, np.pi)
-    x, y = np.cos(theta), np.sin(theta)
-    table = np.zeros((bandwidth, bandwidth, 2 * bandwidth))
-    for m in range(bandwidth):
-        if m == 0:
-            table[0, 0] = np.sqrt(1 / (4 * np.pi))
-        else:
-            table[m, m] = -np.sqrt((2 * m + 1) / (2 * m)) * y * table[m - 1, m - 1]
-        if m + 1 < bandwidth:
-            table[m, m + 1] = np.sqrt(2 * m + 3) * x * table[m, m]
-        for l in range(m + 2, bandwidth):
-            a = np.sqrt((4 * l**2 - 1) / (l**2 - m**2))
-            b = np.sqrt(((l - 1) ** 2 - m**2) / (4 * (l - 1) ** 2 - 1))
-            table[m, l] = a * (x * table[m, l - 1] - b * table[m, l - 2])
-    return table
-
-
-@_table
-def _analysis(bandwidth):
-    return _legendre(bandwidth) * _quadrature_weights(bandwidth)
-
-
-@_table
-def _legendre_mean(bandwidth):
-    return _legendre(bandwidth)[0].mean(axis=-1)
-
-
-@_table
-def _legendre_covariance(bandwidth):
-    centred = _legendre(bandwidth).copy()
-    centred[0] -= _legendre_mean(bandwidth)[:, None]
-    return centred @ centred.transpose(0, 2, 1) / (2 * bandwidth)
-
-
-@_table
-def _harmonics(bandwidth):
-    cosine, sine = np.einsum("mlt,msp->slmtp", _legendre(bandwidth), _fourier(bandwidth))
-    return np.concatenate([sine[:, :0:-1], cosine], axis=1)
+        cosine, sine = np.einsum("mlt,msp->slmtp", self.legendre, self.fourier)
+        return np.concatenate([sine[:, :0:-1], cosine], axis=1)

@@ -11,6 +11,7 @@ from spherical_cnn import SphericalGrid
 TABLES = (
     "colatitude",
     "longitude",
+    "directions",
     "quadrature_weights",
     "cell_weights",
     "fourier",
