@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from backends import HAS_FLOAT64
 
+pytest.register_assert_rewrite("helpers")  # its assertions show values, too
 collect_ignore_glob = ["*/conftest.py"]  # several of one name, and no doctests in them
 ROOT = pathlib.Path(__file__).parents[1]
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}

@@ -1,29 +1,15 @@
 """What the documents show works: snippets run, commands run or have flags that exist."""
 
-import importlib.util
 import pathlib
 import re
-import shlex
 import subprocess
 import sys
 
 import pytest
+from helpers import PAGES, ROOT, blocks, commands, script
 
 from spherical_cnn.experiment.posing import mesh_bytes
 from spherical_cnn.signals.procedural import FAMILIES, draw
-
-ROOT = pathlib.Path(__file__).parents[1]
-PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
-PAGES["README.md"] = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def blocks(page, language):
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGES[page], re.DOTALL | re.MULTILINE)
-
-
-def commands(page):
-    lines = "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
-    return [shlex.split(line, comments=True) for line in lines if "scripts/" in line]
 
 
 @pytest.mark.slow
@@ -41,12 +27,9 @@ def test_snippets_run_one_after_the_other(page, tmp_path):
 def test_commands_have_flags_and_files_that_exist(page, command, capsys):
     python, path, *arguments = command
     assert python == "python"
-    spec = importlib.util.spec_from_file_location("script", ROOT / path)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
     words = [arguments[0]] if path.endswith("visualize.py") else []
     with pytest.raises(SystemExit):
-        script.main([*words, "--help"])
+        script(pathlib.Path(path).stem)([*words, "--help"])
     known = set(re.findall(r"--?\w+", capsys.readouterr().out))
     for argument in arguments:
         if re.match("--?[a-z]", argument):

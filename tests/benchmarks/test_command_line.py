@@ -2,22 +2,21 @@
 
 import importlib
 import json
-import pathlib
 import re
 import shlex
 
 import pytest
+from helpers import PAGES, ROOT
 
 from benchmarks import __main__ as command
 from benchmarks.harness import Table, column
 
-ROOT = pathlib.Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 SHOWN = sorted(
     {
         " ".join(shown.split())
-        for page in PAGES
-        for shown in re.findall(r"`python -m (benchmarks[^`]*)`", page.read_text("utf-8"))
+        for page in (*PAGES.values(), CHANGELOG)
+        for shown in re.findall(r"`python -m (benchmarks[^`]*)`", page)
     }
 )
 

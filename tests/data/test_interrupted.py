@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import importlib.util
 import json
 import os
 import pathlib
@@ -13,6 +12,7 @@ import time
 from concurrent import futures
 
 import pytest
+from helpers import script
 
 from spherical_cnn.data import build as building
 from spherical_cnn.data.build import BuildError, build
@@ -158,13 +158,6 @@ def test_a_task_file_that_lost_bytes_never_reaches_a_shard(
     assert build(source, out, recipe) == manifest and shards(out) == shards(folder)
 
 
-def make_dataset():
-    spec = importlib.util.spec_from_file_location("make_dataset", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
-
-
 @contextlib.contextmanager
 def small_disk(folder, size):
     folder.mkdir()
@@ -194,13 +187,13 @@ def test_a_full_disk(built, many_copies, tmp_path, shards, capsys, size):
     source = built[0]
     with small_disk(tmp_path / "disk", size) as disk:
         argv = [str(source), str(disk / "out"), "--resolution=16", "--copies=12"]
-        assert exit_code(make_dataset(), argv) == 1
+        assert exit_code(script("make_dataset"), argv) == 1
         error = capsys.readouterr().err.strip().splitlines()[-1]
         assert error.startswith(f"error: {disk / 'out'}"), error
         assert "No space left on device; what is written is kept, the same command" in error
         assert not shards(disk / "out")
         subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
-        assert exit_code(make_dataset(), argv) == 0
+        assert exit_code(script("make_dataset"), argv) == 0
         assert shards(disk / "out") == many_copies
 
 

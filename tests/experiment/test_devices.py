@@ -15,7 +15,7 @@ import time
 import keras
 import numpy as np
 import pytest
-from test_scripts import assert_fails, script
+from helpers import assert_fails, script
 
 from spherical_cnn.experiment import devices
 from spherical_cnn.experiment.config import Config, argument_parser

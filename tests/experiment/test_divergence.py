@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
-from test_run import run, weights
+from helpers import run, weights
 
 from spherical_cnn.experiment.fitting import StopWhenNotFinite, check_epoch
 from spherical_cnn.experiment.runfolder import RunError

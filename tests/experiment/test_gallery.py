@@ -5,9 +5,9 @@ import io
 import matplotlib
 import numpy as np
 import pytest
+from helpers import assert_fails, script
 from PIL import Image
 from scipy.spatial.transform import Rotation
-from test_scripts import assert_fails, script
 
 from spherical_cnn.experiment import posing, spheres
 from spherical_cnn.experiment.eye import read_shape

@@ -1,29 +1,14 @@
 """scripts/make_dataset.py as a user calls it: what it prints, exit codes, one clear line."""
 
-import importlib.util
 import json
-import pathlib
 import re
 
 import pytest
+from helpers import ROOT, assert_fails, script
 
 from spherical_cnn.experiment.cli import exit_code
 
-ROOT = pathlib.Path(__file__).parents[2]
 EMBEDDED = ["embedded", "--resolution=8", "--embedded_shapes=20,0,10"]
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
-
-
-def assert_fails(capsys, code, message, name, argv):
-    assert exit_code(script(name), argv) == code
-    error = capsys.readouterr().err.strip()
-    assert error.count("\n") == 0 and re.fullmatch(f"error: {message}", error), error
 
 
 def test_it_says_what_became_of_the_shapes(tmp_path, capsys):
@@ -78,17 +63,17 @@ def test_it_counts_what_was_left_out_by_reason(tmp_path, capsys):
 def test_wrong_usage_writes_nothing(tmp_path, capsys, argv, message):
     out = tmp_path / "out"
     argv = [str(out) if argument == "OUT" else argument for argument in argv]
-    assert_fails(capsys, 2, message, "make_dataset", argv)
+    assert_fails(capsys, 2, message, script("make_dataset"), argv)
     assert not out.exists()
 
 
 def test_a_folder_in_the_way(tmp_path, capsys):
     (tmp_path / "notes.txt").touch()
     message = f"{tmp_path}: expected an absent or empty folder, found notes.txt"
-    assert_fails(capsys, 1, message, "make_dataset", [*EMBEDDED, str(tmp_path)])
+    assert_fails(capsys, 1, message, script("make_dataset"), [*EMBEDDED, str(tmp_path)])
     path = tmp_path / "notes.txt"
     message = f"{path}: a file, expected an absent or empty folder"
-    assert_fails(capsys, 1, message, "make_dataset", [*EMBEDDED, str(path)])
+    assert_fails(capsys, 1, message, script("make_dataset"), [*EMBEDDED, str(path)])
     assert path.read_bytes() == b""
 
 
@@ -96,7 +81,7 @@ def test_an_empty_folder_name_is_not_the_current_folder(tmp_path, capsys, monkey
     monkeypatch.chdir(tmp_path)
     (tmp_path / "notes.txt").touch()
     message = "FOLDER: expected where the data set goes. Received none"
-    assert_fails(capsys, 2, message, "make_dataset", [*EMBEDDED, ""])
+    assert_fails(capsys, 2, message, script("make_dataset"), [*EMBEDDED, ""])
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
@@ -105,7 +90,7 @@ def test_another_data_set_in_the_folder(tmp_path, capsys):
     capsys.readouterr()
     message = f"{tmp_path}: another data set lies there: resolution 8 there, 16 here; choose.*"
     argv = [*EMBEDDED, str(tmp_path), "--resolution=16"]
-    assert_fails(capsys, 1, message, "make_dataset", argv)
+    assert_fails(capsys, 1, message, script("make_dataset"), argv)
 
 
 def test_debug_shows_the_traceback(tmp_path):
@@ -134,4 +119,4 @@ def test_the_params_are_flags_of_the_training(tmp_path, capsys, monkeypatch, nam
     monkeypatch.chdir(ROOT)  # argfiles name others from there
     argv = [f"@{ROOT}/params/{name}.txt" for name in names]
     argv += ["--dset_dir=/absent", f"--logdir={tmp_path / 'run'}"]
-    assert_fails(capsys, 1, "/absent: No such file or directory; expected.*", "train", argv)
+    assert_fails(capsys, 1, "/absent: No such file or directory; expected.*", script("train"), argv)

@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 import trimesh
+from helpers import assert_fails, script
 from scipy.spatial.transform import Rotation
-from test_scripts import assert_fails, script
 
 from spherical_cnn.experiment import casting, posing
 from spherical_cnn.experiment.eye import Eye

@@ -8,8 +8,8 @@ import sys
 
 import numpy as np
 import pytest
+from helpers import assert_fails, script
 from scipy import special
-from test_scripts import assert_fails, script
 
 from spherical_cnn.data.recipe import Recipe
 from spherical_cnn.data.records import split_complex

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from test_scripts import ROOT, assert_fails, script
+from helpers import ROOT, assert_fails, script
 
 from spherical_cnn.experiment.checkpoints import save_weights
 from spherical_cnn.experiment.config import argument_parser

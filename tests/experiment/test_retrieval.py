@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_scripts import assert_fails, script
+from helpers import assert_fails, script
 
 from spherical_cnn.data.records import encode
 from spherical_cnn.experiment import rankings as files

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import run, weights
 
 from spherical_cnn.data.datasets import evaluation_batches
 from spherical_cnn.data.shardnames import find_shards
@@ -22,15 +23,6 @@ from spherical_cnn.experiment.evaluation import (
 )
 from spherical_cnn.experiment.page import Page
 from spherical_cnn.experiment.runfolder import RunError, RunFolder
-
-
-def run(*flags):
-    return training.run_experiment(vars(argument_parser("").parse_args(list(flags))))
-
-
-def weights(folder, name="final"):
-    with np.load(folder / "checkpoints" / f"{name}.npz") as stored:
-        return {key: stored[key] for key in stored.files if key != "state"}
 
 
 def assert_same_weights(ours, theirs):

@@ -1,9 +1,7 @@
 """The scripts as a user calls them: exit codes, one clear line, run folder untouched."""
 
-import importlib.util
 import json
 import os
-import pathlib
 import re
 import signal
 import subprocess
@@ -12,27 +10,9 @@ import time
 
 import numpy as np
 import pytest
+from helpers import ROOT, assert_fails, files, script
 
 from spherical_cnn.experiment.cli import exit_code
-
-ROOT = pathlib.Path(__file__).parents[2]
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
-
-
-def files(folder):
-    return {p: p.read_bytes() for p in pathlib.Path(folder).rglob("*") if p.is_file()}
-
-
-def assert_fails(capsys, code, message, main, argv):
-    assert exit_code(main, argv) == code
-    error = capsys.readouterr().err.strip()
-    assert error.count("\n") == 0 and re.fullmatch(f"error: {message}", error), error
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import types
 
 import numpy as np
 import pytest
-from test_scripts import assert_fails, script
+from helpers import assert_fails, script
 
 from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.data.recipe import Recipe, draw_poses

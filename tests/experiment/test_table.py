@@ -4,7 +4,7 @@ import json
 import pathlib
 
 import pytest
-from test_scripts import assert_fails, files, script
+from helpers import assert_fails, files, script
 
 from spherical_cnn.experiment.cli import exit_code
 from spherical_cnn.experiment.training import restore

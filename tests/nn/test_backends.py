@@ -5,8 +5,8 @@ import sys
 import keras
 import numpy as np
 import pytest
+from helpers import saved_models
 from keras import ops
-from test_serialization import saved_models
 
 BACKENDS = ("jax", "torch")
 MODELS = ("layers", "network")

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 from backends import BACKEND, numpy, recorded
+from helpers import LAYERS, SHAPE
 from reference import assert_close
-from test_serialization import LAYERS, SHAPE
 
 from spherical_cnn.nn import TripletSemiHardLoss
 

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 from backends import gradients, numpy
+from helpers import LAYERS, SHAPE, every_layer
 from keras import ops
-from test_serialization import LAYERS, SHAPE, every_layer
 
 from spherical_cnn import SphericalBlock
 from spherical_cnn.nn.layers import normalization_layer

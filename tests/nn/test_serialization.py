@@ -4,47 +4,13 @@ import json
 import keras
 import numpy as np
 import pytest
+from helpers import LAYERS, SHAPE, every_layer, saved_models
 from reference import assert_close
 
 import spherical_cnn.nn
-from spherical_cnn import (
-    SphericalAveragePooling,
-    SphericalBlock,
-    SphericalConv,
-    SphericalPooling,
-    two_branch,
-)
 from spherical_cnn.nn import (
-    AreaWeighting,
-    BatchRenormalization,
-    DegreePower,
-    Height,
-    SphericalResampling,
     TripletSemiHardLoss,
 )
-
-SHAPE = (2, 8, 8, 3)
-LAYERS = {
-    "conv": lambda: SphericalConv(4, 3, kernel_regularizer=keras.regularizers.L2(0.1)),
-    "conv_pooled": lambda: SphericalConv(
-        4, use_bias=False, spectral_pooling=True, method="naive", kernel_initializer="he_normal"
-    ),
-    "block_degrees": lambda: SphericalBlock(4, degrees=2),
-    "block": lambda: SphericalBlock(4, num_anchors=3, nonlinearity="relu"),
-    "block_batch": lambda: SphericalBlock(4, normalization="batch", method="naive"),
-    "block_renorm": lambda: SphericalBlock(
-        4, normalization="batch_renorm", spectral_pooling=True, kernel_regularizer="l2"
-    ),
-    "renorm": lambda: BatchRenormalization(momentum=0.9, epsilon=1e-2),
-    "wap": lambda: SphericalPooling(),
-    "max": lambda: SphericalPooling("max", pool_size=4),
-    "weighting": lambda: AreaWeighting(),
-    "resampling": lambda: SphericalResampling(12),
-    "average": lambda: SphericalAveragePooling(area_weighted=False),
-    "power": lambda: DegreePower(),
-    "height": lambda: Height(withheld=0.25, seed=3),
-}
-every_layer = pytest.mark.parametrize("name", LAYERS)
 
 LOAD = """
 import sys
@@ -128,35 +94,6 @@ def test_loss_survives_its_config():
     loss = TripletSemiHardLoss(margin=0.3, name="triplet")
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
     assert (type(copy), copy.margin, copy.name) == (TripletSemiHardLoss, 0.3, "triplet")
-
-
-def compiled_models():
-    """One model of every layer, side by side, and a small network with its losses."""
-    inputs = keras.Input(SHAPE[1:])
-    layers = keras.Model(inputs, {name: make()(inputs) for name, make in LAYERS.items()})
-    options = {"normalization": "batch_renorm", "extra_logits": True, "area_weighted": True}
-    network = two_branch(8, 3, (4,), (1,), (1,), num_anchors=3, **options)
-    cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    losses = {
-        "logits": cross_entropy,
-        "descriptor": TripletSemiHardLoss(margin=0.3),
-        "logits_branch1": cross_entropy,
-    }
-    network.compile(keras.optimizers.SGD(0.01), losses)
-    return {"layers": layers, "network": network}
-
-
-def saved_models(folder, rng):
-    """`compiled_models`, their `.keras` files and inputs in `folder`, and their outputs."""
-    models, outputs = compiled_models(), {}
-    for name, model in models.items():
-        signal = rng.normal(size=(4, *model.input.shape[1:])).astype("float32")
-        for _ in range(3):
-            model(signal, training=True)
-        outputs[name] = model(signal)
-        model.save(folder / f"{name}.keras")
-        np.save(folder / f"{name}.npy", signal)
-    return models, outputs
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 from backends import needs_float64, numpy
+from helpers import LAYERS, SHAPE
 from keras import ops
 from reference import assert_close
-from test_serialization import LAYERS, SHAPE
 
 from spherical_cnn import two_branch
 from spherical_cnn.nn import SphericalAveragePooling, SphericalPooling, TripletSemiHardLoss

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import pytest
-from test_raycast import DISTANCE, GRAZING, box, channels, icosphere
+from helpers import DISTANCE, GRAZING, box, channels, icosphere
 
 from spherical_cnn.signals import devicecast
 from spherical_cnn.signals.normalise import normalised

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import trimesh
+from helpers import DISTANCE, GRAZING, box, channels, icosphere
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -13,15 +14,8 @@ from spherical_cnn.signals.rays import cone_of
 from spherical_cnn.signals.signal import Mesh, Pose
 from spherical_cnn.sphere.grid import SphericalGrid
 
-DISTANCE, SINE = 1e-5, 1e-4
-# Of a shape looked at in two ways, rays that meet another face at an edge or at grazing incidence.
-GRAZING = 0.01
+SINE = 1e-4
 TURNED = Rotation.from_euler("zyz", (0.7, 1.1, -0.4)).as_matrix()
-
-
-def channels(signal):
-    """Distance and sine of the angle of incidence."""
-    return np.abs(signal), np.sin(np.angle(signal))
 
 
 def signal_of(mesh, grid, pose=None):
@@ -33,16 +27,6 @@ def joined(*meshes):
     first = np.cumsum([0, *(len(vertices) for vertices, _ in meshes)])
     faces = [faces + start for (_, faces), start in zip(meshes, first[:-1], strict=True)]
     return np.concatenate([vertices for vertices, _ in meshes]), np.concatenate(faces)
-
-
-def box(half_sides=(1, 1, 1), middle=(0, 0, 0)):
-    mesh = trimesh.creation.box(2 * np.asarray(half_sides, float))
-    return np.array(mesh.vertices) + middle, np.array(mesh.faces)
-
-
-def icosphere(radius=1.0):
-    mesh = trimesh.creation.icosphere(3, radius)
-    return np.array(mesh.vertices), np.array(mesh.faces)
 
 
 def mosaic(points, normals, size=4e-4):

@@ -1,0 +1,154 @@
+"""What several test modules use: scripts, runs, pages, shapes and layers."""
+
+import importlib.util
+import pathlib
+import re
+import shlex
+
+import keras
+import numpy as np
+import pytest
+
+from spherical_cnn import (
+    SphericalAveragePooling,
+    SphericalBlock,
+    SphericalConv,
+    SphericalPooling,
+    two_branch,
+)
+from spherical_cnn.nn import (
+    AreaWeighting,
+    BatchRenormalization,
+    DegreePower,
+    Height,
+    SphericalResampling,
+    TripletSemiHardLoss,
+)
+
+ROOT = pathlib.Path(__file__).parents[1]
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
+PAGES["README.md"] = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(page, language):
+    """The blocks of code of a page in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGES[page], re.DOTALL | re.MULTILINE)
+
+
+def commands(page, script=""):
+    """The commands of a page that call scripts, or one of them, as lists of words."""
+    lines = "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
+    return [shlex.split(line, comments=True) for line in lines if f"scripts/{script}" in line]
+
+
+def script(name):
+    """The function of a script in scripts/ that takes its command line."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def files(folder):
+    """Bytes of the files of a folder, by path."""
+    return {p: p.read_bytes() for p in pathlib.Path(folder).rglob("*") if p.is_file()}
+
+
+def assert_fails(capsys, code, message, main, argv):
+    """A script ends with an exit code and one line of error, `message`, a regular expression."""
+    from spherical_cnn.experiment.cli import exit_code
+
+    assert exit_code(main, argv) == code
+    error = capsys.readouterr().err.strip()
+    assert error.count("\n") == 0 and re.fullmatch(f"error: {message}", error), error
+
+
+def run(*flags):
+    """The metrics of a run with these flags."""
+    from spherical_cnn.experiment.config import argument_parser
+    from spherical_cnn.experiment.training import run_experiment
+
+    return run_experiment(vars(argument_parser("").parse_args(list(flags))))
+
+
+def weights(folder, name="final"):
+    """Arrays of a checkpoint of a run, by name."""
+    with np.load(folder / "checkpoints" / f"{name}.npz") as stored:
+        return {key: stored[key] for key in stored.files if key != "state"}
+
+
+DISTANCE = 1e-5
+# Of a shape looked at in two ways, rays that meet another face at an edge or at grazing incidence.
+GRAZING = 0.01
+
+
+def channels(signal):
+    """Distance and sine of the angle of incidence."""
+    return np.abs(signal), np.sin(np.angle(signal))
+
+
+def box(half_sides=(1, 1, 1), middle=(0, 0, 0)):
+    import trimesh
+
+    mesh = trimesh.creation.box(2 * np.asarray(half_sides, float))
+    return np.array(mesh.vertices) + middle, np.array(mesh.faces)
+
+
+def icosphere(radius=1.0):
+    import trimesh
+
+    mesh = trimesh.creation.icosphere(3, radius)
+    return np.array(mesh.vertices), np.array(mesh.faces)
+
+
+SHAPE = (2, 8, 8, 3)
+LAYERS = {
+    "conv": lambda: SphericalConv(4, 3, kernel_regularizer=keras.regularizers.L2(0.1)),
+    "conv_pooled": lambda: SphericalConv(
+        4, use_bias=False, spectral_pooling=True, method="naive", kernel_initializer="he_normal"
+    ),
+    "block_degrees": lambda: SphericalBlock(4, degrees=2),
+    "block": lambda: SphericalBlock(4, num_anchors=3, nonlinearity="relu"),
+    "block_batch": lambda: SphericalBlock(4, normalization="batch", method="naive"),
+    "block_renorm": lambda: SphericalBlock(
+        4, normalization="batch_renorm", spectral_pooling=True, kernel_regularizer="l2"
+    ),
+    "renorm": lambda: BatchRenormalization(momentum=0.9, epsilon=1e-2),
+    "wap": lambda: SphericalPooling(),
+    "max": lambda: SphericalPooling("max", pool_size=4),
+    "weighting": lambda: AreaWeighting(),
+    "resampling": lambda: SphericalResampling(12),
+    "average": lambda: SphericalAveragePooling(area_weighted=False),
+    "power": lambda: DegreePower(),
+    "height": lambda: Height(withheld=0.25, seed=3),
+}
+every_layer = pytest.mark.parametrize("name", LAYERS)
+
+
+def compiled_models():
+    """One model of every layer, side by side, and a small network with its losses."""
+    inputs = keras.Input(SHAPE[1:])
+    layers = keras.Model(inputs, {name: make()(inputs) for name, make in LAYERS.items()})
+    options = {"normalization": "batch_renorm", "extra_logits": True, "area_weighted": True}
+    network = two_branch(8, 3, (4,), (1,), (1,), num_anchors=3, **options)
+    cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    losses = {
+        "logits": cross_entropy,
+        "descriptor": TripletSemiHardLoss(margin=0.3),
+        "logits_branch1": cross_entropy,
+    }
+    network.compile(keras.optimizers.SGD(0.01), losses)
+    return {"layers": layers, "network": network}
+
+
+def saved_models(folder, rng):
+    """`compiled_models`, their `.keras` files and inputs in `folder`, and their outputs."""
+    models, outputs = compiled_models(), {}
+    for name, model in models.items():
+        signal = rng.normal(size=(4, *model.input.shape[1:])).astype("float32")
+        for _ in range(3):
+            model(signal, training=True)
+        outputs[name] = model(signal)
+        model.save(folder / f"{name}.keras")
+        np.save(folder / f"{name}.npy", signal)
+    return models, outputs
