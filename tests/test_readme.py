@@ -23,4 +23,5 @@ def test_training_commands_make_an_experiment(command, monkeypatch):
 
 def test_the_two_commands_are_targets():
     targets = re.findall(r"^(\w[\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert {"demo", "test"} <= set(targets) and re.findall(r"^make (\w+)", README, re.M)
+    shown = re.findall(r"^make (\S+)", "".join(blocks("README.md", "sh")), re.MULTILINE)
+    assert {"demo", "test"} == set(shown) <= set(targets)
