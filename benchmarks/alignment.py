@@ -86,8 +86,8 @@ def _one_by_one(a, b, chunk=512):
 
 def meshes(source, resolution=64, rings=1, rotations=4):
     """`Table` of errors for rotated copies of the asymmetric shapes of a source."""
-    from spherical_cnn.experiment.casting import cast_signals
     from spherical_cnn.sphere.alignment import align
+    from spherical_cnn.tasks.casting import cast_signals
 
     rng = np.random.default_rng(0)
     casters = [caster for _, caster in _casters(source)]
@@ -114,9 +114,9 @@ def meshes(source, resolution=64, rings=1, rotations=4):
 
 def classes(source, run, layers=(), pairs=20):
     """`Table` of errors for pairs of shapes of a class, by signals and by maps of a run."""
-    from spherical_cnn.experiment.casting import cast_signals
-    from spherical_cnn.experiment.eye import Eye
     from spherical_cnn.sphere.alignment import align
+    from spherical_cnn.tasks.casting import cast_signals
+    from spherical_cnn.tasks.signal_view import Eye
 
     rng = np.random.default_rng(0)
     eyes = {layer: Eye(run=run, layer=layer) for layer in ("signal", *layers)}
@@ -149,7 +149,7 @@ def _casters(source, most=None):
 
     These are of the test split, if there is one.
     """
-    from spherical_cnn.data.recipe import Recipe
+    from spherical_cnn.data.config import Recipe
     from spherical_cnn.data.sources import find_shapes
     from spherical_cnn.signals.signal import ShapeError
 

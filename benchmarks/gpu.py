@@ -58,7 +58,7 @@ def _step(config, dtype, steps):
     """A function that measures the seconds of a training step."""
     import keras
 
-    from spherical_cnn.experiment.network import compiled_model
+    from spherical_cnn.training.network import compiled_model
 
     say(f"gpu: {dtype}, batch {config.train_bsize}")
     keras.utils.set_random_seed(0)

@@ -23,7 +23,7 @@ def argfiles(network="model-64"):
 
 def configuration(network="model-64", **options):
     """`Config` of the files in params, with other `options`."""
-    from spherical_cnn.experiment.config import Config, argument_parser
+    from spherical_cnn.training.config import Config, argument_parser
 
     with contextlib.chdir(ROOT):  # argument files name others from there
         flags = vars(argument_parser("").parse_args(argfiles(network)))
@@ -54,7 +54,7 @@ class Network:
         import keras
         import tensorflow as tf
 
-        from spherical_cnn.experiment.network import compiled_model
+        from spherical_cnn.training.network import compiled_model
 
         self.peak = None
         keras.config.set_dtype_policy(policy)

@@ -34,7 +34,7 @@ class Reader:
     """
 
     def __init__(self, folder, dset_dir, records, flags=None):
-        from spherical_cnn.data.shardnames import find_shards
+        from spherical_cnn.data.records.shard_names import find_shards
 
         self.config = configuration(**(flags or {}))
         self.source = pathlib.Path(folder, "source.tfrecord")
@@ -57,8 +57,8 @@ class Reader:
         return self._read(self.source)
 
     def _read(self, shard):
-        from spherical_cnn.data.datasets import training_batches
-        from spherical_cnn.experiment.network import record_format
+        from spherical_cnn.data.records.pipeline import training_batches
+        from spherical_cnn.training.network import record_format
 
         start = time.perf_counter()
         batches = training_batches([str(shard)], record_format(self.config), BATCH, 0, 0)
@@ -116,7 +116,7 @@ def write_random(path, records, config):
     """Writes a shard of random signals by the package's own encoder."""
     import tensorflow as tf
 
-    from spherical_cnn.data.records import encode
+    from spherical_cnn.data.records.codec import encode
 
     rng = np.random.default_rng(0)
     with tf.io.TFRecordWriter(str(path)) as writer:

@@ -28,7 +28,7 @@ class Bare:
     """Embree alone, in a process of its own: the rays of all meshes fill gigabytes."""
 
     def __init__(self, items, recipe):
-        from spherical_cnn.data.recipe import draw_poses
+        from spherical_cnn.data.config import draw_poses
         from spherical_cnn.sphere.grid import SphericalGrid
 
         self.calls = []
@@ -66,7 +66,7 @@ class Builder:
 
     def build(self, workers):
         """Seconds, by workers that are there."""
-        from spherical_cnn.data.build import build
+        from spherical_cnn.data.records.build import build
         from spherical_cnn.data.workers import worker_pool
 
         with worker_pool(workers) as pool, tempfile.TemporaryDirectory() as folder:
@@ -78,7 +78,7 @@ class Builder:
 
 def run(folder, copies, rounds):
     """`Table` of bare Embree and of builds by one and two workers, in turn."""
-    from spherical_cnn.data.recipe import Recipe
+    from spherical_cnn.data.config import Recipe
     from spherical_cnn.data.sources import find_shapes
 
     recipe = Recipe(copies=copies, test_copies=copies)

@@ -20,7 +20,7 @@ def main(arguments=None):
     parser.add_argument("--features", type=positive, default=256, metavar="N")
     options = parser.parse_args(arguments)
 
-    from spherical_cnn.experiment.retrieval import rank, score
+    from spherical_cnn.tasks.retrieve import rank, score
 
     rng = np.random.default_rng(0)
     descriptors = rng.normal(size=(options.shapes, options.features)).astype(np.float32)

@@ -7,7 +7,7 @@ import pkgutil
 import pdoc
 
 import spherical_cnn
-from spherical_cnn.data.datasets import load_records
+from spherical_cnn.data.records.pipeline import load_records
 
 spherical_cnn.load_records = load_records  # loaded on use, which pdoc does not see
 

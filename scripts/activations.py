@@ -15,7 +15,7 @@ EXAMPLES = (
 
 def main(argv):
     """Restores the run, reads the shards, writes the arrays."""
-    from spherical_cnn.data.flags import Parser
+    from spherical_cnn.options import Parser
 
     parser = Parser(__doc__, EXAMPLES)
     parser.add_argument("run", help="run folder")
@@ -26,9 +26,9 @@ def main(argv):
 
     import numpy as np
 
-    from spherical_cnn.experiment.evaluation import activations
-    from spherical_cnn.experiment.network import reading
-    from spherical_cnn.experiment.training import restore
+    from spherical_cnn.training.metrics import activations
+    from spherical_cnn.training.network import reading
+    from spherical_cnn.training.run import restore
 
     model, config = restore(options.run)
     with reading(config, options.shards) as batches:
@@ -38,6 +38,6 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import run
+    from spherical_cnn.cli import run
 
     run(main)

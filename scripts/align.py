@@ -20,8 +20,8 @@ EXAMPLES = (
 
 def main(argv):
     """Parses the flags, aligns, prints and writes what was asked for."""
-    from spherical_cnn.data.flags import Parser
-    from spherical_cnn.data.recipe import add_reading_arguments
+    from spherical_cnn.data.config import add_reading_arguments
+    from spherical_cnn.options import Parser
 
     parser = Parser(__doc__, EXAMPLES)
     parser.add_argument("first", metavar="FIRST", help="shape that is rotated")
@@ -39,11 +39,11 @@ def main(argv):
     parser.add_argument("--json", action="store_true", help="no text: all digits, as JSON")
     options = parser.parse_args(argv)
 
-    from spherical_cnn.data.files import write_bytes
-    from spherical_cnn.experiment import posing
-    from spherical_cnn.experiment.eye import Eye
-    from spherical_cnn.experiment.plots import png
-    from spherical_cnn.experiment.spheres import alignment_figure
+    from spherical_cnn.data.atomic import write_bytes
+    from spherical_cnn.reporting.plots import png
+    from spherical_cnn.reporting.sphere_plots import alignment_figure
+    from spherical_cnn.tasks import align as posing
+    from spherical_cnn.tasks.signal_view import Eye
 
     paths = (options.first, options.second)
     signals = options.resolution, options.rings, options.run, options.layer
@@ -63,6 +63,6 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import run
+    from spherical_cnn.cli import run
 
     run(main)

@@ -21,13 +21,13 @@ EXAMPLES = (
 
 def main(argv):
     """Parses the flags, measures, prints the table."""
-    from spherical_cnn.data.flags import flag_parser
-    from spherical_cnn.data.recipe import Recipe
-    from spherical_cnn.experiment.config import Config
-    from spherical_cnn.experiment.equivariance import Probe, error_table, measure_shapes
-    from spherical_cnn.experiment.network import build_model
-    from spherical_cnn.experiment.page import table_lines
-    from spherical_cnn.experiment.training import restore
+    from spherical_cnn.data.config import Recipe
+    from spherical_cnn.options import flag_parser
+    from spherical_cnn.reporting.page import table_lines
+    from spherical_cnn.training.config import Config
+    from spherical_cnn.training.equivariance import Probe, error_table, measure_shapes
+    from spherical_cnn.training.network import build_model
+    from spherical_cnn.training.run import restore
 
     of_recipe = {"kind", "centre", "up", "max_file_mb", "embedded_shapes", "rings"}
     without = {field.name for field in dataclasses.fields(Recipe)} - of_recipe - {"seed"}
@@ -48,6 +48,6 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import run
+    from spherical_cnn.cli import run
 
     run(main)

@@ -19,10 +19,10 @@ EXAMPLES = ("evaluate.py runs/m40 modelnet40-test-1024.npz --test_rotation so3 -
 
 def main(argv):
     """Parses the flags, casts, tests, prints the accuracy."""
-    from spherical_cnn.data.flags import flag_parser
-    from spherical_cnn.data.recipe import Recipe
-    from spherical_cnn.experiment.progress import shapes_bar
-    from spherical_cnn.experiment.shapes import evaluate_shapes
+    from spherical_cnn.data.config import Recipe
+    from spherical_cnn.options import flag_parser
+    from spherical_cnn.progress import shapes_bar
+    from spherical_cnn.tasks.evaluate import evaluate_shapes
 
     parser = flag_parser(__doc__, Recipe, without=_FROM_RUN, examples=EXAMPLES)
     parser.add_argument("run", metavar="RUN", help="run folder")
@@ -50,6 +50,6 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import run
+    from spherical_cnn.cli import run
 
     run(main)

@@ -21,19 +21,17 @@ EXAMPLES = (
 
 def main(argv):
     """Parses the flags, builds, prints what became of the shapes."""
-    from spherical_cnn.data.build import add_arguments, build, parse_part
-    from spherical_cnn.data.flags import flag_parser
-    from spherical_cnn.data.recipe import Recipe
-    from spherical_cnn.experiment.progress import shapes_bar
+    from spherical_cnn.data.config import Recipe
+    from spherical_cnn.data.records.build import add_arguments, build
+    from spherical_cnn.options import flag_parser
+    from spherical_cnn.progress import shapes_bar
 
     parser = flag_parser(__doc__, Recipe, examples=EXAMPLES)
     add_arguments(parser)
-    parser.add_argument("--part", metavar="I/N", help="the I-th of N parts; see merge_dataset.py")
     options = vars(parser.parse_args(argv))
     request = {key: options.pop(key) for key in ("source", "folder", "split_file", "workers")}
-    part = parse_part(options.pop("part", "1/1"))
     recipe, bar = Recipe(**options), shapes_bar("shapes")
-    manifest = build(recipe=recipe, progress=bar, part=part, **request)
+    manifest = build(recipe=recipe, progress=bar, **request)
     for split, counts in manifest["counts"].items():
         print(
             f"{split}: {sum(counts.values())} shapes of {sum(map(bool, counts.values()))} classes"
@@ -48,6 +46,6 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import run
+    from spherical_cnn.cli import run
 
     run(main, resumes=True)

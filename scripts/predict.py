@@ -20,12 +20,12 @@ EXAMPLES = (
 
 def main(argv):
     """Parses the flags, predicts, prints."""
-    from spherical_cnn.data.files import BuildError
-    from spherical_cnn.data.flags import ConfigError, Parser
-    from spherical_cnn.data.recipe import add_reading_arguments
-    from spherical_cnn.experiment import prediction
-    from spherical_cnn.experiment.page import table_lines
-    from spherical_cnn.experiment.progress import bar
+    from spherical_cnn.data.atomic import BuildError
+    from spherical_cnn.data.config import add_reading_arguments
+    from spherical_cnn.options import ConfigError, Parser
+    from spherical_cnn.progress import bar
+    from spherical_cnn.reporting.page import table_lines
+    from spherical_cnn.tasks import predict as prediction
 
     parser = Parser(__doc__, EXAMPLES)
     parser.add_argument("run", metavar="RUN", help="run folder")
@@ -54,6 +54,6 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import run
+    from spherical_cnn.cli import run
 
     run(main)

@@ -15,7 +15,7 @@ EXAMPLES = ('release.py runs/chairs weights/chairs --origin "Our own scans, CC B
 
 def main(argv):
     """Parses the flags, writes the folder."""
-    from spherical_cnn.data.flags import Parser
+    from spherical_cnn.options import Parser
 
     parser = Parser(__doc__, EXAMPLES)
     parser.add_argument("run", metavar="RUN", help="run folder")
@@ -26,13 +26,13 @@ def main(argv):
     parser.add_argument("--origin", required=True, metavar="TEXT", help=said)
     options = parser.parse_args(argv)
 
-    from spherical_cnn.experiment.release import release
+    from spherical_cnn.tasks.release import release
 
     release(options.run, options.folder, options.origin)
     print(f"Model card: {options.folder}/README.md")
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import run
+    from spherical_cnn.cli import run
 
     run(main)

@@ -20,7 +20,7 @@ EXAMPLES = (
 
 def main(argv):
     """Parses the flags, ranks or reads, prints the metrics."""
-    from spherical_cnn.data.flags import Parser
+    from spherical_cnn.options import Parser
 
     parser = Parser(__doc__, EXAMPLES)
     add = parser.add_argument
@@ -35,9 +35,9 @@ def main(argv):
     add("--split", metavar="NAME", help="of the lines of --truth that count")
     options = parser.parse_args(argv)
 
-    from spherical_cnn.experiment import rankings as files
-    from spherical_cnn.experiment import retrieval
-    from spherical_cnn.experiment.page import table_lines
+    from spherical_cnn.reporting.page import table_lines
+    from spherical_cnn.tasks import rankings as files
+    from spherical_cnn.tasks import retrieve as retrieval
 
     if options.rankings and options.truth:
         ids, classes, subclasses = files.read_truth(options.truth, options.split)
@@ -56,6 +56,6 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import run
+    from spherical_cnn.cli import run
 
     run(main)

@@ -21,13 +21,13 @@ EXAMPLES = (
 
 def main(argv):
     """Parses the flags, runs everything, prints the table."""
-    from spherical_cnn.data.build import add_arguments
-    from spherical_cnn.data.flags import ConfigError, flag_parser
-    from spherical_cnn.data.recipe import Recipe
-    from spherical_cnn.experiment.config import Config
-    from spherical_cnn.experiment.page import table_lines
-    from spherical_cnn.experiment.progress import shapes_bar
-    from spherical_cnn.experiment.table import Network, accuracy_table, run_table
+    from spherical_cnn.data.config import Recipe
+    from spherical_cnn.data.records.build import add_arguments
+    from spherical_cnn.options import ConfigError, flag_parser
+    from spherical_cnn.progress import shapes_bar
+    from spherical_cnn.reporting.page import table_lines
+    from spherical_cnn.tasks.table1 import Network, accuracy_table, run_table
+    from spherical_cnn.training.config import Config
 
     parser, of_network = (
         flag_parser(__doc__, Config, Recipe, without=_SET_HERE + _NOT_HERE, examples=EXAMPLES)
@@ -51,6 +51,6 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import run
+    from spherical_cnn.cli import run
 
     run(main, resumes=True)

@@ -19,16 +19,16 @@ EXAMPLES = (
 
 def main(argv):
     """Parses the flags and runs the experiment."""
-    from spherical_cnn.experiment.config import argument_parser
+    from spherical_cnn.training.config import argument_parser
 
     options = vars(argument_parser(__doc__, EXAMPLES).parse_args(argv))
 
-    from spherical_cnn.experiment.training import run_experiment
+    from spherical_cnn.training.run import run_experiment
 
     run_experiment(options)
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import run
+    from spherical_cnn.cli import run
 
     run(main, resumes=True)

@@ -24,11 +24,11 @@ EXAMPLES = (
 
 def main(argv):
     """Parses the flags, trains and tests."""
-    from spherical_cnn.data.flags import flag_parser
-    from spherical_cnn.data.recipe import Recipe, add_source_arguments
-    from spherical_cnn.experiment.config import Config
-    from spherical_cnn.experiment.fresh import train_on_shapes
-    from spherical_cnn.experiment.progress import shapes_bar
+    from spherical_cnn.data.config import Recipe, add_source_arguments
+    from spherical_cnn.options import flag_parser
+    from spherical_cnn.progress import shapes_bar
+    from spherical_cnn.training.config import Config
+    from spherical_cnn.training.online_data import train_on_shapes
 
     without = _OF_SHARDS + _SET_HERE + _ONE_DEVICE
     parser = flag_parser(__doc__, Config, Recipe, without=without, examples=EXAMPLES)
@@ -40,6 +40,6 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import run
+    from spherical_cnn.cli import run
 
     run(main, resumes=True)

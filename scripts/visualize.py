@@ -18,8 +18,8 @@ EXAMPLES = (
 
 def main(argv):
     """Parses the flags, draws, writes the picture."""
-    from spherical_cnn.data.flags import Parser
-    from spherical_cnn.data.recipe import add_reading_arguments
+    from spherical_cnn.data.config import add_reading_arguments
+    from spherical_cnn.options import Parser
 
     parser = Parser(__doc__, EXAMPLES)
     what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
@@ -48,13 +48,13 @@ def main(argv):
     mistakes.add_argument("--most", type=int, default=50, metavar="N", help="default 50")
     options = vars(parser.parse_args(argv))
 
-    from spherical_cnn.data.files import write_bytes
-    from spherical_cnn.experiment import gallery
+    from spherical_cnn.data.atomic import write_bytes
+    from spherical_cnn.tasks import visualize as gallery
 
     write_bytes(options.pop("picture"), gallery.draw(**options))
 
 
 if __name__ == "__main__":
-    from spherical_cnn.experiment.cli import run
+    from spherical_cnn.cli import run
 
     run(main)

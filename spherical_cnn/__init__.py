@@ -29,7 +29,7 @@ __all__ = [
 
 def __getattr__(name):
     if name == "load_records":
-        from spherical_cnn.data.datasets import load_records
+        from spherical_cnn.data.records.pipeline import load_records
 
         return load_records
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

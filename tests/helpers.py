@@ -56,7 +56,7 @@ def files(folder):
 
 def assert_fails(capsys, code, message, main, argv):
     """A script ends with an exit code and one line of error, `message`, a regular expression."""
-    from spherical_cnn.experiment.cli import exit_code
+    from spherical_cnn.cli import exit_code
 
     assert exit_code(main, argv) == code
     error = capsys.readouterr().err.strip()
@@ -65,8 +65,8 @@ def assert_fails(capsys, code, message, main, argv):
 
 def run(*flags):
     """The metrics of a run with these flags."""
-    from spherical_cnn.experiment.config import argument_parser
-    from spherical_cnn.experiment.training import run_experiment
+    from spherical_cnn.training.config import argument_parser
+    from spherical_cnn.training.run import run_experiment
 
     return run_experiment(vars(argument_parser("").parse_args(list(flags))))
 

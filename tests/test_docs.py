@@ -8,8 +8,8 @@ import sys
 import pytest
 from helpers import PAGES, ROOT, blocks, commands, script
 
-from spherical_cnn.experiment.posing import mesh_bytes
 from spherical_cnn.signals.procedural import FAMILIES, draw
+from spherical_cnn.tasks.align import mesh_bytes
 
 
 @pytest.mark.slow

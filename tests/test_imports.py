@@ -9,7 +9,7 @@ import pytest
 import spherical_cnn
 
 PACKAGE = pathlib.Path(spherical_cnn.__file__).parent
-ROOMS = ("sphere", "signals", "data", "nn", "experiment")
+ROOMS = ("sphere", "nn", "signals", "data", "reporting", "training", "tasks")
 SOURCES = {
     path: ast.parse(path.read_text(encoding="utf-8"))
     for room in ROOMS
@@ -66,7 +66,7 @@ def test_only_the_last_room_imports_the_package_itself_and_none_by_dots():
 
 
 def test_tensorflow_stays_in_the_rooms_of_input_output_and_training():
-    rooms = ("data", "experiment")
+    rooms = ("data", "training", "tasks")
     assert offences(lambda room, parts, _: parts[0] == "tensorflow" and room not in rooms) == []
 
 
@@ -108,5 +108,5 @@ def test_importing_the_package_is_silent_and_needs_no_optional_package(start_pyt
     assert done.stderr == ""
     modules = json.loads(done.stdout)
     assert "spherical_cnn.nn.models" in modules
-    unwanted = ("tensorflow", "spherical_cnn.data", "spherical_cnn.experiment")
+    unwanted = ("tensorflow", "spherical_cnn.data", "spherical_cnn.training")
     assert [name for name in modules if name.startswith(unwanted)] == []

@@ -5,7 +5,7 @@ import re
 import pytest
 from helpers import ROOT, blocks, commands
 
-from spherical_cnn.experiment.config import Config, argument_parser
+from spherical_cnn.training.config import Config, argument_parser
 
 
 def test_the_model_in_the_readme_builds():

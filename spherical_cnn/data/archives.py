@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spherical_cnn.data.flags import ConfigError
+from spherical_cnn.options import ConfigError
 from spherical_cnn.signals.files import describe, read_arrays, read_bytes
 from spherical_cnn.signals.signal import ShapeError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 
-from spherical_cnn.data.files import readable
-from spherical_cnn.data.flags import ConfigError
+from spherical_cnn.data.atomic import readable
+from spherical_cnn.options import ConfigError
 from spherical_cnn.signals.shape import SUFFIXES
 
 SPLITS = ("train", "val", "test")

@@ -8,9 +8,9 @@ import os
 from typing import Any, NamedTuple
 
 from spherical_cnn.data import archives
-from spherical_cnn.data.files import readable
-from spherical_cnn.data.flags import ConfigError, either
+from spherical_cnn.data.atomic import readable
 from spherical_cnn.data.folders import LAYOUTS, SPLITS, files_of, hint, is_folder
+from spherical_cnn.options import ConfigError, either
 from spherical_cnn.signals import procedural
 from spherical_cnn.signals.files import read_bytes
 from spherical_cnn.signals.shape import (

@@ -12,7 +12,7 @@ from concurrent import futures
 
 
 @contextlib.contextmanager
-def worker_pool(workers, preload="spherical_cnn.data.tasks"):
+def worker_pool(workers, preload="spherical_cnn.data.records.writer"):
     """A function of `(function, tasks)` that yields `(task, outcome)` in the order of the tasks.
 
     Args:

@@ -5,9 +5,9 @@ import os
 import pytest
 import tensorflow as tf
 
-from spherical_cnn.data import tasks
-from spherical_cnn.data.build import build
-from spherical_cnn.data.recipe import Recipe
+from spherical_cnn.data.config import Recipe
+from spherical_cnn.data.records import writer as tasks
+from spherical_cnn.data.records.build import build
 
 TETRAHEDRON = "OFF\n4 4 0\n0 0 0\n1 0 0\n0 2 0\n0 0 3\n3 0 2 1\n3 0 1 3\n3 0 3 2\n3 1 2 3\n"
 CORNERS = [(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1)]

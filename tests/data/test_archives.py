@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from spherical_cnn.data.archives import read_parts
-from spherical_cnn.data.flags import ConfigError
 from spherical_cnn.data.sources import find_shapes
+from spherical_cnn.options import ConfigError
 
 CLOUDS = np.random.default_rng(0).normal(size=(6, 80, 3))
 LABELS = np.array([0, 1, 0, 1, 2, 0])

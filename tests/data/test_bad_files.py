@@ -9,12 +9,12 @@ import tempfile
 import numpy as np
 import pytest
 
-from spherical_cnn.data import build as building
-from spherical_cnn.data.build import BuildError, build
-from spherical_cnn.data.datasets import evaluation_batches
-from spherical_cnn.data.recipe import Recipe
-from spherical_cnn.data.schema import RecordFormat
-from spherical_cnn.data.shardnames import find_shards
+from spherical_cnn.data.config import Recipe
+from spherical_cnn.data.records import build as building
+from spherical_cnn.data.records.build import BuildError, build
+from spherical_cnn.data.records.pipeline import evaluation_batches
+from spherical_cnn.data.records.schema import RecordFormat
+from spherical_cnn.data.records.shard_names import find_shards
 from spherical_cnn.signals.files import read_bytes
 from spherical_cnn.signals.signal import ShapeError
 

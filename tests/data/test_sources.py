@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from spherical_cnn.data.build import build
-from spherical_cnn.data.flags import ConfigError
-from spherical_cnn.data.recipe import Recipe
-from spherical_cnn.data.records import read_shard
-from spherical_cnn.data.schema import RecordFormat
+from spherical_cnn.data.config import Recipe
+from spherical_cnn.data.records.build import build
+from spherical_cnn.data.records.codec import read_shard
+from spherical_cnn.data.records.schema import RecordFormat
 from spherical_cnn.data.sources import find_shapes
+from spherical_cnn.options import ConfigError
 from spherical_cnn.signals.procedural import FAMILIES
 
 FORMAT = RecordFormat(8)

@@ -21,9 +21,7 @@ from parity.weights import (
     variable_shapes,
 )
 
-from spherical_cnn.data.records import split_complex
-from spherical_cnn.experiment.config import Config
-from spherical_cnn.experiment.network import build_model, compile_model
+from spherical_cnn.data.records.codec import split_complex
 from spherical_cnn.nn import (
     AreaWeighting,
     SphericalAveragePooling,
@@ -31,6 +29,8 @@ from spherical_cnn.nn import (
     TripletSemiHardLoss,
     models,
 )
+from spherical_cnn.training.config import Config
+from spherical_cnn.training.network import build_model, compile_model
 
 
 def check_model(file):

@@ -8,11 +8,11 @@ import numpy as np
 import tensorflow as tf
 from parity.comparison import RECORD, swap
 
-from spherical_cnn.data.frames import count_records
-from spherical_cnn.data.records import encode, parse, read_shard, split_complex
-from spherical_cnn.data.schema import RecordFormat
-from spherical_cnn.experiment.config import Config, ConfigError
-from spherical_cnn.experiment.network import build_model
+from spherical_cnn.data.records.codec import encode, parse, read_shard, split_complex
+from spherical_cnn.data.records.frames import count_records
+from spherical_cnn.data.records.schema import RecordFormat
+from spherical_cnn.training.config import Config, ConfigError
+from spherical_cnn.training.network import build_model
 
 
 def check_dataset_map(file):

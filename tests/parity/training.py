@@ -6,7 +6,7 @@ import numpy as np
 from parity.comparison import FLOAT32, TINY, norms, sums
 from parity.weights import assign
 
-from spherical_cnn.experiment.network import compile_model
+from spherical_cnn.training.network import compile_model
 
 FIRST_KERNEL = "conv0_b0/sphconv/W"
 ATTEMPTS = 24

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from spherical_cnn.data.records import split_complex
+from spherical_cnn.data.records.codec import split_complex
 from spherical_cnn.signals.procedural import FAMILIES, make_mesh
 from spherical_cnn.signals.raycast import RayCaster
 from spherical_cnn.signals.rays import cone_of

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spherical_cnn.data.records import split_complex
+from spherical_cnn.data.records.codec import split_complex
 from spherical_cnn.signals.normalise import normalised
 from spherical_cnn.signals.primitives import box
 from spherical_cnn.signals.raycast import RayCaster

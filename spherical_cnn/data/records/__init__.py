@@ -1,0 +1,1 @@
+"""TFRecords in the original's format: schema, codec, pipeline, build."""

@@ -1,1 +1,0 @@
-"""Experiments: flags, training, evaluation, reports. Imports TensorFlow where it is needed."""

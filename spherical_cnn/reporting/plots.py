@@ -1,0 +1,127 @@
+"""Pictures of a run, with matplotlib, which is imported on first use and needs no display."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+
+from spherical_cnn.training.metrics import normalised
+
+
+def confusion_figure(counts, classes=None):
+    """Confusion matrix as a heat map of row shares: the true class's samples by prediction.
+
+    Args:
+        counts: `(true, predicted)` integers.
+        classes: their names; numbers by default.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    classes = classes or [str(label) for label in range(len(counts))]
+    side = max(4.6, 1.4 + 0.16 * len(classes))
+    figure, axes = _figure(side + 0.6, side)
+    picture = axes.imshow(normalised(counts), cmap="cividis", vmin=0, vmax=1)
+    axes.set(xlabel="predicted class", ylabel="true class")
+    axes.set_xticks(range(len(classes)), classes, rotation=90, fontsize=7)
+    axes.set_yticks(range(len(classes)), classes, fontsize=7)
+    figure.colorbar(picture, label="share of the true class")
+    return figure
+
+
+def curves_figure(history):
+    """Accuracy over epochs, training and, where it was measured, validation.
+
+    Args:
+        history: rows of `history.csv`, as dicts.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    figure, axes = _figure(5.2, 3.4)
+    for column, style in (("train_accuracy", "o-"), ("valid_accuracy", "s--")):
+        points = [(row["epoch"], row[column]) for row in history if column in row]
+        if points:
+            label = column.removesuffix("_accuracy")
+            axes.plot(*zip(*points, strict=True), style, label=label, markersize=3)
+    axes.set(xlabel="epoch", ylabel="accuracy", ylim=(0, 1.02))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def comparison_figure(histories):
+    """Training accuracy over epochs of several networks, a panel for each set trained on.
+
+    Args:
+        histories: dict by set of dicts by network of lists by seed of rows of `history.csv`.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    figure = canvas(3.9 * len(histories), 3.4)
+    panels = figure.subplots(1, len(histories), sharey=True, squeeze=False)[0]
+    for axes, (title, networks) in zip(panels, histories.items(), strict=True):
+        for number, (name, seeds) in enumerate(networks.items()):
+            for seed, rows in enumerate(seeds):
+                epochs = [row["epoch"] for row in rows]
+                values = [row["train_accuracy"] for row in rows]
+                axes.plot(epochs, values, f"C{number}", label=None if seed else name)
+        axes.set(title=title, xlabel="epoch")
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("accuracy while training")
+    panels[-1].legend(loc="lower right")
+    return figure
+
+
+def equivariance_figure(results):
+    """Relative error of each layer, each rotation a dot, on a logarithmic axis from 0.001 % on.
+
+    Args:
+        results: as returned by `spherical_cnn.training.equivariance.measure_shapes`.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    names = list(next(iter(results.values()))["layers"])
+    figure, axes = _figure(5.2, 1 + 0.18 * len(names))
+    for (way, result), style in zip(results.items(), ("C0o", "C1x"), strict=False):
+        for row, name in enumerate(names):
+            percent = [max(100 * error, 1e-3) for error in result["layers"][name]]
+            label = way if row == 0 else None
+            axes.plot(percent, [row] * len(percent), style, markersize=3, label=label)
+    axes.set(xlabel="relative error, %", xscale="log")
+    axes.set_yticks(range(len(names)), names, fontsize=7)
+    axes.invert_yaxis()
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def png(figure):
+    """The figure as PNG bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    return buffer.getvalue()
+
+
+def image(figure):
+    """The figure as `(height, width, 3)` uint8."""
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3]
+
+
+def _figure(width, height):
+    figure = canvas(width, height)
+    return figure, figure.subplots()
+
+
+def canvas(width, height):
+    """An empty figure, inches, that needs no display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure

@@ -1,0 +1,157 @@
+"""The rotation between two shapes, by their signals or by what a trained network makes of them."""
+
+import os
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from spherical_cnn.options import ConfigError
+from spherical_cnn.signals.files import read_bytes
+from spherical_cnn.signals.mesh import SUFFIXES, read_mesh
+from spherical_cnn.signals.meshwriting import encoded
+from spherical_cnn.signals.normalise import normalised
+from spherical_cnn.signals.shape import kind_for
+from spherical_cnn.signals.signal import Mesh, ShapeError
+from spherical_cnn.sphere.alignment import UnalignableError
+from spherical_cnn.sphere.rotation import matrix_to_euler
+from spherical_cnn.sphere.symmetry import all_peaks
+
+
+def align_shapes(first, second, eye, share=0.95):
+    """The rotations that take one shape to another, about their centers, in the files' axes.
+
+    Args:
+        first: `spherical_cnn.tasks.signal_view.Shape`.
+        second: `Shape`, of the same axis that is up.
+        eye: `Eye`.
+        share: as in `all_peaks`.
+
+    Returns:
+        `Peaks`.
+
+    Raises:
+        ShapeError: naming the file of which no ray sees the shape, or whose shape looks the same
+            from all sides.
+        RunError: if maps of a layer are not finite.
+    """
+    shapes = {"a": first, "b": second}
+    of_first, of_second = eye.maps(eye.signals([first, second]))
+    try:
+        peaks = all_peaks(of_first, of_second, share)
+    except UnalignableError as error:
+        raise ShapeError(
+            f"{shapes[error.which].path}: looks the same from all sides, as a ball does, so every "
+            "rotation aligns it; expected a shape that varies over the sphere"
+        ) from error
+    turn = first.upright
+    axis = None if peaks.axis is None else peaks.axis @ turn
+    return peaks._replace(rotations=turn.T @ peaks.rotations @ turn, axis=axis)
+
+
+def aligned_copy(first, second, rotation):
+    """The mesh in the first file, rotated, moved and scaled to where the second one is.
+
+    Args:
+        first: `spherical_cnn.tasks.signal_view.Shape`.
+        second: `Shape`.
+        rotation: `(3, 3)`, in the files' axes.
+
+    Returns:
+        `Mesh`.
+
+    Raises:
+        ShapeError, OSError: if a file is no mesh, or has changed since it was read.
+    """
+    unit, faces, *_ = _placed_mesh(first)
+    _, _, centre, radius = _placed_mesh(second)
+    return Mesh(radius * unit @ rotation.T + centre, faces)
+
+
+def _placed_mesh(shape):
+    """A mesh in its file's axes: its vertices, faces, and what takes them back to their place.
+
+    Returns:
+        vertices with their center at the origin, in the unit ball; faces; center; radius.
+    """
+    try:
+        suffix = os.path.splitext(shape.path)[1].lower()
+        mesh = read_mesh(read_bytes(shape.path), suffix)
+        unit = normalised(mesh, shape.centre).vertices
+    except ShapeError as error:
+        raise ShapeError(f"{shape.path}: {error}") from error
+    radius = float(np.ptp(mesh.vertices, axis=0).max() / np.ptp(unit, axis=0).max())
+    return unit, mesh.faces, mesh.vertices.mean(0) - radius * unit.mean(0), radius
+
+
+def mesh_bytes(mesh, path):
+    """The mesh as bytes of a file of the suffix of `path`."""
+    return encoded(mesh, os.path.splitext(path)[1].lower())
+
+
+def check_outputs(copy, share, paths, kind="auto"):
+    """Refuses copies that are no meshes or of what is none, and shares outside (0, 1].
+
+    Args:
+        copy: path that a copy goes to, or `None`.
+        share: as in `all_peaks`.
+        paths: of the shapes.
+        kind: as in `read_shape`.
+
+    Raises:
+        ConfigError: naming the flag.
+    """
+    if copy and os.path.splitext(copy)[1].lower() not in SUFFIXES:
+        raise ConfigError(f"--copy: expected {' '.join(SUFFIXES)}. Received: {copy}")
+    for path in paths if copy else ():
+        is_mesh = os.path.splitext(path)[1].lower() in SUFFIXES
+        if not is_mesh or kind_for(path, kind) not in ("auto", "mesh"):
+            raise ConfigError(
+                f"--copy: only meshes have copies, expected {' '.join(SUFFIXES)} with faces. "
+                f"Received: {path}; the rotation alone needs no --copy"
+            )
+    if not 0 < share <= 1:
+        raise ConfigError(f"--share: expected more than 0, at most 1. Received: {share}")
+
+
+def to_json(peaks):
+    """`Peaks` as JSON values; angles in degrees, quaternions `w x y z`."""
+    quaternions = Rotation.from_matrix(peaks.rotations).as_quat()[:, [3, 0, 1, 2]]
+    angles = np.degrees(matrix_to_euler(peaks.rotations))
+    return {
+        "rotations": [
+            {"matrix": m.tolist(), "zyz": z.tolist(), "quaternion": q.tolist(), "correlation": c}
+            for m, z, q, c in zip(
+                peaks.rotations, angles, quaternions, peaks.correlation.tolist(), strict=True
+            )
+        ],
+        "residual": float(np.sqrt(max(0, 2 - 2 * peaks.correlation[0]))),
+        "runner_up": peaks.runner_up,
+        "axis": None if peaks.axis is None else peaks.axis.tolist(),
+    }
+
+
+def lines(peaks):
+    """`Peaks` in words, lines of text."""
+    values = to_json(peaks)
+    best = values["rotations"][0]
+    rows = [" ".join(f"{x:10.6f}" for x in row) for row in best["matrix"]]
+    found = [
+        *(f"{title:12}{row}" for title, row in zip(("rotation", "", ""), rows, strict=True)),
+        f"{'ZYZ angles':12}{_numbers(best['zyz'], 3)} degrees",
+        f"{'quaternion':12}{_numbers(best['quaternion'], 6)} (w x y z)",
+        f"{'correlation':12}{best['correlation']:.4f}, next best {values['runner_up']:.4f} of it",
+        f"{'residual':12}{values['residual']:.4f} of the norm of what varies over the sphere",
+    ]
+    others = len(values["rotations"]) - 1
+    if values["axis"]:
+        found.append(f"symmetric: any turn about {_numbers(values['axis'], 4)} does as well")
+    if others:
+        found.append(f"symmetric: {others} more do as well, ZYZ angles in degrees")
+        found += [
+            f"  {_numbers(r['zyz'], 3)}  {r['correlation']:.4f}" for r in values["rotations"][1:]
+        ]
+    return found
+
+
+def _numbers(values, digits):
+    return " ".join(f"{value:.{digits}f}" for value in values)

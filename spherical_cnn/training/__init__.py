@@ -1,0 +1,1 @@
+"""Training: options, loop, checkpoints, devices, run folder, report."""

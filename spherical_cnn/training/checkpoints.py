@@ -1,0 +1,148 @@
+"""Checkpoints: one `.npz` with all that an exact resumption needs, written atomically."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import numpy as np
+from keras import ops
+
+from spherical_cnn.training.run_folder import RunError
+
+_STATE = "state"
+_WEIGHTS = "weights/"  # keys of the model's weights start so
+
+
+class NotFiniteError(Exception):
+    """A variable that is about to be saved is not finite; the message is its key."""
+
+
+def save_checkpoint(run, name, model, state):
+    """Writes checkpoint `name`: weights, random states, optimiser, and `state`.
+
+    Args:
+        run: `RunFolder`.
+        name: `"latest"`, `"best"` or `"final"`.
+        model: compiled Keras model.
+        state: JSON values: epochs done, history, best score.
+
+    Raises:
+        NotFiniteError: if a variable is not finite; nothing is written.
+    """
+    arrays = {key: ops.convert_to_numpy(v.value) for key, v in _variables(model).items()}
+    broken = _first_not_finite(arrays)
+    if broken:
+        raise NotFiniteError(broken)
+    _write(run, name, arrays, state)
+
+
+def save_weights(run, name, model, state):
+    """Writes checkpoint `name` of the weights alone, in half precision: for use, not to go on from.
+
+    Args:
+        run: as in `save_checkpoint`.
+        name: likewise.
+        model: Keras model.
+        state: likewise.
+
+    Raises:
+        RunError: if a weight is not finite, or too large for half precision.
+    """
+    arrays = {}
+    for key, variable in _weights(model).items():
+        values = ops.convert_to_numpy(variable.value)
+        most, limit = np.max(np.abs(values), initial=0), np.finfo(np.float16).max
+        if not most <= limit:
+            raise RunError(
+                f"{key}: found {most:g}, expected at most {limit:g}, as much as half precision "
+                "holds; release another run"
+            )
+        arrays[key] = values.astype(np.float16)
+    _write(run, name, arrays, state)
+
+
+def load_checkpoint(path, model):
+    """Restores `model` from a checkpoint and returns its state.
+
+    Args:
+        path: of the `.npz`.
+        model: compiled Keras model of the same architecture; untouched if this fails.
+
+    Raises:
+        RunError: if the file is corrupt, of another architecture, has the weights alone, or
+            holds a number that is not finite.
+        OSError: if it cannot be read.
+    """
+    return _load(path, _variables(model))
+
+
+def load_weights(path, model):
+    """As `load_checkpoint`, of what testing and use need: the weights."""
+    return _load(path, _weights(model), _WEIGHTS)
+
+
+def _write(run, name, arrays, state):
+    buffer = io.BytesIO()
+    np.savez(buffer, **{_STATE: np.array(json.dumps(state))}, **arrays)
+    run.write(f"checkpoints/{name}.npz", buffer.getvalue())
+
+
+def _load(path, variables, prefix=""):
+    """Gives variables by key the values of a checkpoint whose keys start so: all of them."""
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+            keys = [key for key in stored.files if key != _STATE and key.startswith(prefix)]
+            arrays = {key: stored[key] for key in keys}
+            state = json.loads(str(stored[_STATE]))
+    except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
+        raise RunError(
+            f"{path}: found no checkpoint: corrupt or another file ({error}); expected one of this "
+            "program. Put another checkpoint of the run in its place, such as best.npz, or train "
+            "again with --from_scratch"
+        ) from error
+    for key in sorted(set(arrays) | set(variables)):
+        found = arrays[key].shape if key in arrays else "nothing"
+        expected = tuple(variables[key].shape) if key in variables else "nothing"
+        if found != expected:
+            raise RunError(
+                f"{path}: checkpoint of another architecture: for {key} found {found}, "
+                f"expected {expected}. Give the options of the run that it belongs to"
+            )
+    broken = _first_not_finite(arrays)
+    if broken:
+        raise RunError(
+            f"{path}: found {broken} that is not finite, expected numbers: its training broke. "
+            "Train again with --from_scratch and a lower --learning_rate"
+        )
+    for key, variable in variables.items():
+        variable.assign(arrays[key])
+    return state
+
+
+def _first_not_finite(arrays):
+    """Key of the first array with NaN or infinity, `None` if all are finite."""
+    return next((key for key, values in arrays.items() if not np.isfinite(values).all()), None)
+
+
+def copy_variables(source, target):
+    """Gives a compiled model all variables of another one of the same architecture."""
+    values = _variables(source)
+    for key, variable in _variables(target).items():
+        variable.assign(ops.convert_to_numpy(values[key].value))
+
+
+def _variables(model):
+    """All variables by a readable key: weights, random states, optimiser."""
+    seeds = [v for v in model.variables if all(v is not w for w in model.weights)]
+    named = _weights(model)
+    for group, variables in (("seeds", seeds), ("optimizer", model.optimizer.variables)):
+        for index, variable in enumerate(variables):
+            # Without its first part, which Keras numbers anew for every model of a process.
+            named[f"{group}/{index}/{variable.path.partition('/')[2]}"] = variable
+    return named
+
+
+def _weights(model):
+    return {f"{_WEIGHTS}{variable.path}": variable for variable in model.weights}

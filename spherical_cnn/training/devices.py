@@ -1,0 +1,205 @@
+"""Training on several devices, of one machine or more: each batch is shared out among them.
+
+On JAX by `keras.distribution.DataParallel`: one program over all devices, so that losses, batch
+normalization and triplets are those of the whole batch. On TensorFlow by `MirroredStrategy`: a copy
+of the network on each device, whose gradients and batch statistics are averaged; what looks at the
+whole batch otherwise, triplets and batch renormalization, is refused there, and so is XLA.
+
+Several processes, on one machine or more, are JAX's alone. All are given the same flags and see the
+same run folder and shards; each parses its share of every batch; process 0, the *chief*, validates,
+tests, and writes the run folder. If one dies, the others end, and the job goes on from the last
+checkpoint when it is started again, with any number of processes. Where process 0 dies, JAX may
+abort the others before they can say so in our words.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+
+import keras
+import numpy as np
+
+from spherical_cnn.data.records.schema import RecordError
+from spherical_cnn.nn.normalization import BatchNormalization
+from spherical_cnn.options import ConfigError
+from spherical_cnn.training.run_folder import RunError
+
+_PATIENCE = 60  # seconds for the processes to find one another, and to notice that one is gone
+_PAUSE = 0.5
+
+
+class Devices:
+    """The devices that a run trains on.
+
+    Args:
+        config: `Config`; its `devices` says how many.
+
+    Raises:
+        ConfigError: if there are fewer, or the options cannot be spread over several.
+    """
+
+    def __init__(self, config):
+        self._backend = keras.backend.backend()
+        self.share = (config.process_id, config.num_processes)
+        if config.num_processes > 1:
+            self._join(config)
+        one = config.devices == "1" and config.num_processes == 1
+        names = ["the default"] if one else self._names()
+        every = config.devices == "all" or config.num_processes > 1
+        self.count = len(names) if every else int(config.devices)
+        if self.count > len(names):
+            raise ConfigError(
+                f"--devices: expected at most {len(names)}, as many as {self._backend} has "
+                f"({', '.join(names)}). Received: {config.devices}"
+            )
+        self._strategy = None
+        if self.count > 1:
+            self._check(config)
+            self._strategy = self._make(names[: self.count])
+
+    @property
+    def chief(self):
+        """Whether this process writes the run folder."""
+        return self.share[0] == 0
+
+    @property
+    def several(self):
+        """Whether there is more than one."""
+        return self.count > 1
+
+    @contextlib.contextmanager
+    def scope(self):
+        """Where a network must be built, and trained, to be spread over the devices."""
+        if self._strategy is None:
+            yield
+        elif self._backend == "tensorflow":
+            with self._strategy.scope():
+                yield
+        else:
+            keras.distribution.set_distribution(self._strategy)
+            try:
+                yield
+            finally:
+                keras.distribution.set_distribution(None)
+
+    def prepare(self, model):
+        """Has the network's layers act on the whole batch, where that is not so of itself."""
+        if self.several and self._backend == "tensorflow":
+            for layer in model._flatten_layers():
+                if isinstance(layer, BatchNormalization):
+                    layer.synchronized = True
+
+    @contextlib.contextmanager
+    def together(self):
+        """Says of a failure of the job what to do; at the end all processes part."""
+        if self.share[1] == 1:
+            yield
+            return
+        import jax
+
+        try:
+            yield
+        except RecordError:  # not of the job, though a ValueError
+            raise
+        except (jax.errors.JaxRuntimeError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise RunError(
+                f"process {self.share[0]} of {self.share[1]}: another process died or cannot be "
+                f"reached ({reason}); started again, the job goes on from the last checkpoint"
+            ) from error
+        jax.distributed.shutdown()
+
+    def check_same(self, epoch):
+        """Refuses processes that do not go on from one epoch, as with folders of their own."""
+        if self.share[1] == 1:
+            return
+        from jax.experimental import multihost_utils
+
+        epochs = np.ravel(multihost_utils.process_allgather(np.array([epoch])))
+        if len(set(epochs.tolist())) > 1:
+            raise RunError(
+                f"processes would go on after epochs {epochs.tolist()}; expected one --logdir that "
+                "all of them see"
+            )
+
+    def _join(self, config):
+        if self._backend != "jax":
+            raise ConfigError(
+                "--num_processes: expected KERAS_BACKEND=jax; Keras's fit does not support "
+                f"several processes on {self._backend}. Received: {config.num_processes}"
+            )
+        import jax
+
+        jax.config.update("jax_cpu_collectives_implementation", "gloo")
+        if not self.chief:  # JAX would abort the process where nobody answers
+            _wait_for(config.coordinator)
+        jax.distributed.initialize(
+            config.coordinator,
+            config.num_processes,
+            config.process_id,
+            initialization_timeout=_PATIENCE,
+            heartbeat_timeout_seconds=_PATIENCE,
+        )
+
+    def _names(self):
+        if self._backend == "tensorflow":
+            import tensorflow as tf
+
+            kinds = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
+            return [device.name for device in next(filter(None, kinds))]
+        return keras.distribution.list_devices()
+
+    def _make(self, names):
+        if self._backend == "tensorflow":
+            import tensorflow as tf
+
+            return tf.distribute.MirroredStrategy(names)
+        return keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
+
+    def _check(self, config):
+        on_tensorflow = self._backend == "tensorflow"
+        rules = (
+            (
+                self._backend == "torch",
+                "expected 1 on the torch backend, whose Keras trains on one device",
+            ),
+            (
+                self.share[1] > 1 and config.devices not in ("1", "all"),
+                "several processes use all devices, expected all",
+            ),
+            (
+                config.train_bsize % self.count > 0,
+                f"expected a divisor of --train_bsize {config.train_bsize}",
+            ),
+            (not config.round_batches, "needs --round_batches: a full batch for every step"),
+            (
+                on_tensorflow and (config.triplet_loss or config.batch_renorm),
+                "--triplet_loss and --batch_renorm look at the whole batch: KERAS_BACKEND=jax",
+            ),
+            (
+                on_tensorflow and config.jit_compile,
+                "--jit_compile: XLA over several devices is JAX's: KERAS_BACKEND=jax",
+            ),
+        )
+        for broken, message in rules:
+            if broken:
+                raise ConfigError(f"--devices: {message}. Received: {self.count}")
+
+
+def _wait_for(address):
+    """Waits until somebody answers at `HOST:PORT`."""
+    host, _, port = address.rpartition(":")
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            socket.create_connection((host, int(port)), _PAUSE).close()
+            return
+        except OSError as error:
+            if time.monotonic() > end:
+                raise RunError(
+                    f"--coordinator: nobody answered at {address} in {_PATIENCE} s ({error}); "
+                    "expected the process with --process_id 0 there"
+                ) from error
+        time.sleep(_PAUSE)

@@ -1,0 +1,291 @@
+"""No interruption changes a byte: by hand, by a kill, by a full disk, by a second build."""
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from concurrent import futures
+
+import pytest
+from helpers import script
+
+from spherical_cnn.cli import exit_code
+from spherical_cnn.data.config import Recipe
+from spherical_cnn.data.records import build as building
+from spherical_cnn.data.records.build import BuildError, build
+from spherical_cnn.data.records.writer import perform
+
+SCRIPT = pathlib.Path(__file__).parents[2] / "scripts/make_dataset.py"
+SMALL = Recipe(resolution=8)
+
+
+class Interruption:
+    """`progress` that ends the build once `last` shapes are done."""
+
+    def __init__(self, last):
+        self.last = last
+
+    def __call__(self, done, total):
+        assert total == 10
+        if done >= self.last:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("last", [0, 1, 5, 6, 7, 10])
+def test_interrupted_it_ends_at_the_same_bytes(built, out, shards, small_tasks, last):
+    source, folder, recipe, manifest = built
+    with pytest.raises(KeyboardInterrupt):
+        build(source, out, recipe, progress=Interruption(last))
+    visible = ["train0.tfrecord", "train1.tfrecord"] if last > 6 else []
+    assert list(shards(out)) == visible and not (out / "manifest.json").exists()
+    for name in ("task-1-0", "task-1-99", ".writing-abc"):  # as a kill leaves them
+        (out / ".building" / name).write_bytes(b"left")
+    for path in (out / ".building").glob("*.tfrecord"):
+        with path.open("ab") as file:
+            file.write(b"not in the journal")
+    seen = []
+    assert build(source, out, recipe, progress=lambda *state: seen.append(state)) == manifest
+    assert seen[0] == (min(last, 6), 10) or last > 6
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen) and seen[-1] == (10, 10)
+    assert shards(out) == shards(folder) and not (out / ".building").exists()
+
+
+def test_a_shard_that_lost_bytes_is_begun_anew(built, out, shards, small_tasks):
+    source, folder, recipe, manifest = built
+    with pytest.raises(KeyboardInterrupt):
+        build(source, out, recipe, progress=Interruption(4))
+    os.truncate(out / ".building/train1.tfrecord", 1000)
+    assert build(source, out, recipe) == manifest and shards(out) == shards(folder)
+
+
+def test_a_shard_that_was_whole_and_is_gone_is_reported(built, out, small_tasks):
+    source, _, recipe, _ = built
+    with pytest.raises(KeyboardInterrupt):
+        build(source, out, recipe, progress=Interruption(7))
+    (out / "train1.tfrecord").unlink()
+    message = f"{out}/train1.tfrecord: has been removed; remove the folder to build it anew"
+    for _ in range(2):
+        with pytest.raises(BuildError, match=message):
+            build(source, out, recipe)
+
+
+def test_an_interrupted_build_is_continued_by_its_own_request_only(built, out, small_tasks):
+    source, _, recipe, _ = built
+    with pytest.raises(KeyboardInterrupt):
+        build(source, out, recipe, progress=Interruption(2))
+    with pytest.raises(BuildError, match="another data set lies there: .*seed 0 there, 1 here"):
+        build(source, out, Recipe(resolution=8, copies=2, seed=1))
+
+
+def test_two_builds_at_once_in_one_folder(built, out, shards, small_tasks):
+    source, folder, recipe, manifest = built
+    errors = []
+
+    def intrude(done, total):
+        with pytest.raises(BuildError, match="out: another process is building it") as error:
+            build(source, out, recipe)
+        errors.append(error)
+
+    assert build(source, out, recipe, progress=intrude) == manifest
+    assert len(errors) > 5 and shards(out) == shards(folder)
+
+
+def test_a_lock_of_another_process_is_heeded(source, out):
+    (out / ".building").mkdir(parents=True)
+    with open(out / ".building/lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(BuildError, match="another process is building it"):
+            build(source, out, SMALL)
+    build(source, out, SMALL)
+
+
+EMPTY = '{"request": {}, "splits": {}}'
+HALF = '{"request": {"options": {}}, "splits": {"train": {"done": 1}}}'
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "{}", "null", "\0", "[" * 10**5, EMPTY, HALF])
+def test_a_damaged_journal_is_named_and_nothing_removed(source, out, small_tasks, text):
+    with pytest.raises(KeyboardInterrupt):
+        build(source, out, SMALL, progress=Interruption(4))
+    (out / ".building/journal.json").write_text(text)
+    before = {path: path.is_file() and path.read_bytes() for path in out.rglob("*")}
+    message = f"{out}/.building/journal.json: damaged; remove {out}/.building to build anew"
+    with pytest.raises(BuildError, match=message):
+        build(source, out, SMALL)
+    assert {path: path.is_file() and path.read_bytes() for path in out.rglob("*")} == before
+
+
+def test_a_worker_that_dies_ends_the_build_resumably(built, out, shards, small_tasks, monkeypatch):
+    source, folder, recipe, manifest = built
+
+    def die(task):
+        raise futures.BrokenExecutor
+
+    monkeypatch.setattr(building, "perform", die)
+    with pytest.raises(BuildError, match="out: a worker died.* the same command goes on"):
+        build(source, out, recipe)
+    monkeypatch.undo()
+    assert build(source, out, recipe) == manifest and shards(out) == shards(folder)
+
+
+@pytest.mark.parametrize(
+    ("lose", "message"),
+    [
+        (lambda path: os.truncate(path, os.path.getsize(path) - 10), r"\d+ bytes left, expected "),
+        (os.remove, "No such file or directory; what is written is kept"),
+    ],
+)
+def test_a_task_file_that_lost_bytes_never_reaches_a_shard(
+    built, out, shards, small_tasks, monkeypatch, lose, message
+):
+    source, folder, recipe, manifest = built
+
+    def perform_and_lose(task):
+        outcome = perform(task)
+        if not task.path.endswith("-0"):
+            lose(task.path)
+        return outcome
+
+    monkeypatch.setattr(building, "perform", perform_and_lose)
+    with pytest.raises(BuildError, match=rf"out/.building/task-{os.getpid()}-1: {message}"):
+        build(source, out, recipe)
+    monkeypatch.undo()
+    assert build(source, out, recipe) == manifest and shards(out) == shards(folder)
+
+
+@contextlib.contextmanager
+def small_disk(folder, size):
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError as error:
+        pytest.skip(f"no full disk without mount: {error}")
+    if done.returncode:
+        pytest.skip(f"no full disk without the right to mount: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture(scope="module")
+def many_copies(built, tmp_path_factory, shards):
+    """Shards that fill a small disk."""
+    folder = tmp_path_factory.mktemp("many") / "out"
+    build(built[0], folder, Recipe(resolution=16, copies=12))
+    return shards(folder)
+
+
+@pytest.mark.parametrize("size", ["8k", "80k", "120k"])  # for a task; for its shards; for the next
+def test_a_full_disk(built, many_copies, tmp_path, shards, capsys, size):
+    source = built[0]
+    with small_disk(tmp_path / "disk", size) as disk:
+        argv = [str(source), str(disk / "out"), "--resolution=16", "--copies=12"]
+        assert exit_code(script("make_dataset"), argv) == 1
+        error = capsys.readouterr().err.strip().splitlines()[-1]
+        assert error.startswith(f"error: {disk / 'out'}"), error
+        assert "No space left on device; what is written is kept, the same command" in error
+        assert not shards(disk / "out")
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        assert exit_code(script("make_dataset"), argv) == 0
+        assert shards(disk / "out") == many_copies
+
+
+def start(folder, *flags):
+    """The script on 300 shapes of the embedded set, four copies, in a session of its own."""
+    return subprocess.Popen(
+        [
+            *(sys.executable, str(SCRIPT), "embedded", str(folder), "--resolution=8"),
+            *("--copies=4", "--embedded_shapes=300,0,40", *flags),
+        ],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(process, folder, moment):
+    """Until `moment` holds of the splits in the journal; a shard in sight belongs to a whole split.
+
+    Returns:
+        Whether the process is still running.
+    """
+    while process.poll() is None:
+        visible = {path.stem.rstrip("0123456789") for path in folder.glob("*.tfrecord")}
+        try:
+            splits = json.loads((folder / ".building/journal.json").read_text())["splits"]
+        except FileNotFoundError:
+            splits = {}
+        if splits:
+            assert all(splits[split]["whole"] for split in visible)
+        if moment(splits):
+            return True
+        time.sleep(0.002)
+    return False
+
+
+def done(split, number):
+    return lambda splits: splits.get(split, {}).get("done", 0) >= number
+
+
+def session(leader):
+    """Processes of a session that still run."""
+    found = []
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == leader and fields[0] != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_ends_at_the_same_bytes(tmp_path, shards):
+    folder = tmp_path / "killed"
+    kills = 0
+    for moment in (
+        *(lambda splits: True, lambda splits: bool(splits), done("train", 32)),
+        *(done("train", 160), done("train", 300), done("test", 40)),
+    ):
+        process = start(folder)
+        if wait_for(process, folder, moment):
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.communicate()
+    assert kills >= 4
+    process = start(folder)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    recipe = Recipe(resolution=8, copies=4, embedded_shapes=(300, 0, 40))
+    manifest = build("embedded", tmp_path / "whole", recipe)
+    assert json.loads((folder / "manifest.json").read_text()) == manifest
+    assert shards(folder) == shards(tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_workers_do_not_outlive_the_build(out, number):
+    process = start(out, "--workers=2")
+    try:
+        assert wait_for(process, out, done("train", 1))
+        process.send_signal(number)
+        output, _ = process.communicate() if number == signal.SIGINT else (process.wait(), None)
+        if number == signal.SIGINT:
+            assert process.returncode == 130 and "Traceback" not in str(output)
+        deadline = time.monotonic() + 20
+        while session(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert session(process.pid) == []
+    finally:
+        for pid in session(process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.stdout.close()
