@@ -50,7 +50,7 @@ def main(arguments=None):
             failed = True
             continue
         print(table.markdown(), flush=True)
-        report["sections"][name] = table.to_json()
+        report["sections"][name] = table.to_dict()
         options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False), "utf-8")
     return int(failed)
 

@@ -4,7 +4,7 @@
     python -m benchmarks.alignment meshes SOURCE
     python -m benchmarks.alignment classes SOURCE --run RUN [--layers NAME ...]
 
-SOURCE is that of scripts/make_dataset.py. `speed`: alignments per second against trying as many
+SOURCE is that of `scnn build`. `speed`: alignments per second against trying as many
 rotations one by one as the grid of the correlation has. `meshes`: errors for shapes that are
 rotated and cast again, as they are, with noise, and with rays lost; symmetric shapes, whose second
 peak against themselves is 0.95 of the first or more, are counted only. `classes`: pairs of
@@ -84,58 +84,58 @@ def _one_by_one(a, b, chunk=512):
     return {"seconds": (time.perf_counter() - start) / _SHARE}
 
 
-def meshes(source, resolution=64, rings=1, rotations=4):
+def meshes(source, resolution=64, rays_per_sample=7, rotations=4):
     """`Table` of errors for rotated copies of the asymmetric shapes of a source."""
+    from spherical_cnn.data.config import DatasetConfig
     from spherical_cnn.sphere.alignment import align
-    from spherical_cnn.tasks.casting import cast_signals
 
     rng = np.random.default_rng(0)
+    config = DatasetConfig(resolution=resolution, rays_per_sample=rays_per_sample)
     casters = [caster for _, caster in _casters(source)]
-    signals = cast_signals(casters, resolution, rings)
+    signals = _cast(casters, config)
     asymmetric = np.flatnonzero(align(signals, signals).runner_up < _ASYMMETRIC)
     signals = signals[asymmetric]
     errors = {name: [] for name in ("as they are", "noise of 50 %", "20 % of rays lost")}
     for _ in range(rotations):
-        turns = Rotation.random(len(asymmetric), rng=rng).as_matrix()
-        seen = cast_signals([casters[i] for i in asymmetric], resolution, rings, turns)
+        drawn = Rotation.random(len(asymmetric), rng=rng).as_matrix()
+        seen = _cast([casters[i] for i in asymmetric], config, drawn)
         noise = _NOISE * seen.std(axis=(1, 2), keepdims=True) * rng.normal(size=seen.shape)
         kept = rng.random(seen.shape[:3]) >= _LOST
         for name, copy in zip(errors, (seen, seen + noise, seen * kept[..., None]), strict=True):
-            errors[name].append(_degrees(align(signals, copy).rotations, turns))
+            errors[name].append(_degrees(align(signals, copy).rotations, drawn))
     rows = []
     for what, parts in errors.items():
         values = np.concatenate(parts)
         figures = {"99th": np.percentile(values, 99), "largest": values.max()}
         rows.append({"what": what, "median": np.median(values), **figures})
     title = f"Errors in degrees, {len(casters)} shapes, {len(asymmetric)} asymmetric"
-    note = f"{rotations} rotations each, {resolution} × {resolution}, rings {rings}"
+    size = f"{resolution} × {resolution}, {rays_per_sample} rays per sample"
+    note = f"{rotations} rotations each, {size}"
     return Table(title, ERROR_COLUMNS, rows, [note])
 
 
 def classes(source, run, layers=(), pairs=20):
     """`Table` of errors for pairs of shapes of a class, by signals and by maps of a run."""
     from spherical_cnn.sphere.alignment import align
-    from spherical_cnn.tasks.casting import cast_signals
-    from spherical_cnn.tasks.signal_view import Eye
+    from spherical_cnn.tasks.signal_view import SignalView
 
     rng = np.random.default_rng(0)
-    eyes = {layer: Eye(run=run, layer=layer) for layer in ("signal", *layers)}
-    cast = functools.partial(
-        cast_signals, resolution=eyes["signal"].resolution, rings=eyes["signal"].rings
-    )
+    views = {layer: SignalView(run=run, layer=layer) for layer in ("signal", *layers)}
+    config = views["signal"].config
     groups, rows = {}, []
     for name, caster in _casters(source, 2 * pairs):
         groups.setdefault(name, []).append(caster)
     for class_name, casters in groups.items():
         count = len(casters) // 2
-        turns = Rotation.random(count, rng=rng).as_matrix()
-        first, second = cast(casters[:count]), cast(casters[count : 2 * count], rotation=turns)
+        drawn = Rotation.random(count, rng=rng).as_matrix()
+        first = _cast(casters[:count], config)
+        second = _cast(casters[count : 2 * count], config, drawn)
         row = {"class": class_name}
-        for name, eye in eyes.items():
-            row[name] = _degrees(align(eye.maps(first), eye.maps(second)).rotations, turns)
+        for name, view in views.items():
+            row[name] = _degrees(align(view.maps(first), view.maps(second)).rotations, drawn)
         rows.append(row)
-    every = {name: np.concatenate([row[name] for row in rows]) for name in eyes}
-    columns = {"": column("class"), **{name: functools.partial(_summary, name) for name in eyes}}
+    every = {name: np.concatenate([row[name] for row in rows]) for name in views}
+    columns = {"": column("class"), **{name: functools.partial(_summary, name) for name in views}}
     title = f"Median error, share under 15°; {pairs} pairs of different shapes of each class"
     return Table(title, columns, [*rows, {"class": "all", **every}])
 
@@ -149,9 +149,10 @@ def _casters(source, most=None):
 
     These are of the test split, if there is one.
     """
-    from spherical_cnn.data.config import Recipe
+    from spherical_cnn.data.config import DatasetConfig
     from spherical_cnn.data.sources import find_shapes
-    from spherical_cnn.signals.signal import ShapeError
+    from spherical_cnn.errors import ShapeError
+    from spherical_cnn.signals.raycast import RayCaster
 
     items = find_shapes(source).items
     if most:
@@ -160,10 +161,20 @@ def _casters(source, most=None):
     for item in items:
         if most is None or counts[item.class_name] < most:
             try:
-                yield item.class_name, item.caster(**Recipe().reading)
+                yield item.class_name, RayCaster(item.origin.mesh(**DatasetConfig().reading))
             except ShapeError:
                 continue
             counts[item.class_name] += 1
+
+
+def _cast(casters, config, rotations=None):
+    """Signals `(shapes, n, n, 2)` of shapes, each in one rotation; none by default."""
+    from spherical_cnn.data.signals import cast_poses
+    from spherical_cnn.signals.signal import Pose
+
+    rotations = [np.eye(3)] * len(casters) if rotations is None else rotations
+    pairs = zip(casters, rotations, strict=True)
+    return np.concatenate([cast_poses(caster, [Pose(matrix)], config) for caster, matrix in pairs])
 
 
 def _degrees(found, expected):

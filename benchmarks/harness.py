@@ -159,7 +159,7 @@ class Table:
             lines.append(f"| {' | '.join(text(row) for text in self.columns.values())} |")
         return "\n".join([*lines, "", *(f"- {note}" for note in self.notes)]).rstrip() + "\n"
 
-    def to_json(self):
+    def to_dict(self):
         """Dict for the JSON file."""
         return {"title": self.title, "rows": self.rows, "notes": self.notes}
 

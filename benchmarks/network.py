@@ -22,12 +22,13 @@ def argfiles(network="model-64"):
 
 
 def configuration(network="model-64", **options):
-    """`Config` of the files in params, with other `options`."""
-    from spherical_cnn.training.config import Config, argument_parser
+    """`RunConfig` of the files in params, with other `options`."""
+    from spherical_cnn.commands.networks import train_parser
+    from spherical_cnn.training.config import RunConfig
 
     with contextlib.chdir(ROOT):  # argument files name others from there
-        flags = vars(argument_parser("").parse_args(argfiles(network)))
-    return Config.from_json({**flags, **options})
+        flags = vars(train_parser().parse_args(argfiles(network)))
+    return RunConfig.from_dict({**RunConfig.select(flags), **options})
 
 
 def random_batch(config, count):

@@ -1,6 +1,6 @@
 """Signals of point clouds against the ray-cast signals of the meshes they were drawn from.
 
-    python -m benchmarks.points FOLDER [--files 60] [--neighbours 12] [--reach 1.75]
+    python -m benchmarks.points FOLDER [--files 60] [--neighbors 12] [--reach 1.75]
 
 FOLDER holds `.off` meshes at any depth. From each of `--files`, spread over the folder, points are
 drawn uniformly by area, and signals of both are cast in the same two rotations. Columns, means over
@@ -25,8 +25,8 @@ import numpy as np
 from benchmarks.harness import Table, column, positive
 from spherical_cnn.signals.files import read_bytes
 from spherical_cnn.signals.mesh import read_mesh
-from spherical_cnn.signals.normalise import normalised
-from spherical_cnn.signals.points import NEIGHBOURS, REACH, surface
+from spherical_cnn.signals.normalize import normalize
+from spherical_cnn.signals.points import NEIGHBORS, REACH, surface
 from spherical_cnn.signals.raycast import RayCaster
 from spherical_cnn.signals.signal import Pose
 from spherical_cnn.sphere.grid import SphericalGrid
@@ -56,10 +56,8 @@ def draw(mesh, count, rng):
 
 def errors(signal, truth):
     """Dict of the errors of one signal."""
-    distance, expected = np.abs(signal), np.abs(truth)
-    sine, expected_sine = (
-        np.divide(z.imag, r, out=np.zeros_like(r), where=r > 0)
-        for z, r in ((signal, distance), (truth, expected))
+    (distance, sine), (expected, expected_sine) = (
+        np.moveaxis(channels, -1, 0) for channels in (signal, truth)
     )
     error, sine_error = np.abs(distance - expected), np.abs(sine - expected_sine)
     both = (distance > 0) & (expected > 0)
@@ -71,28 +69,28 @@ def errors(signal, truth):
     }
 
 
-def run(paths, files, neighbours=NEIGHBOURS, reach=REACH, resolution=64, densities=DENSITIES):
+def run(paths, files, neighbors=NEIGHBORS, reach=REACH, resolution=64, densities=DENSITIES):
     """`Table` of the errors against density, for as many files as said, spread over the paths."""
     grid = SphericalGrid.from_resolution(resolution)
     chosen = np.linspace(0, len(paths) - 1, min(files, len(paths))).astype(int)
     cases = []
     for number, path in enumerate(paths[i] for i in chosen):
-        mesh = normalised(read_mesh(read_bytes(path), path.suffix))
+        mesh, _ = normalize(read_mesh(read_bytes(path), path.suffix))
         angles = random_rotations(2, np.random.default_rng([0, number]))
         poses = [Pose(rotation=matrix) for matrix in euler_to_matrix(angles)]
         caster = RayCaster(mesh)
         cases.append((mesh, poses, [caster.signal(grid, pose) for pose in poses]))
-    rows = [{"points": n, **_measure(cases, grid, n, neighbours, reach)} for n in densities]
+    rows = [{"points": n, **_measure(cases, grid, n, neighbors, reach)} for n in densities]
     return Table(f"{len(cases)} meshes, {resolution} × {resolution} rays", COLUMNS, rows)
 
 
-def _measure(cases, grid, count, neighbours, reach):
+def _measure(cases, grid, count, neighbors, reach):
     """Dict: means over `cases` of the errors, median seconds per cloud and per signal."""
     rows, build, cast = [], [], []
     for number, (mesh, poses, truths) in enumerate(cases):
         points = draw(mesh, count, np.random.default_rng([0, number, count]))
         start = time.perf_counter()
-        caster = RayCaster(surface(points, neighbours=neighbours, reach=reach))
+        caster = RayCaster(surface(points, neighbors=neighbors, reach=reach))
         caster.signal(SphericalGrid(1), Pose())  # the first rays make Embree's index
         build.append(time.perf_counter() - start)
         start = time.perf_counter()
@@ -110,13 +108,13 @@ def main(arguments=None):
     parser.add_argument(
         "--files", type=positive, default=60, metavar="N", help="spread over the folder"
     )
-    parser.add_argument("--neighbours", type=positive, default=NEIGHBOURS, metavar="N")
+    parser.add_argument("--neighbors", type=positive, default=NEIGHBORS, metavar="N")
     parser.add_argument("--reach", type=float, default=REACH, metavar="X")
     options = parser.parse_args(arguments)
     paths = sorted(options.folder.rglob("*.off"))
     if not paths:
         parser.error(f"{options.folder}: expected .off files at any depth. Found none")
-    print(run(paths, options.files, options.neighbours, options.reach).markdown(), end="")
+    print(run(paths, options.files, options.neighbors, options.reach).markdown(), end="")
 
 
 if __name__ == "__main__":

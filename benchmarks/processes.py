@@ -59,7 +59,7 @@ def _train(data, batch, cores, devices):
     """Runs a job to its end, a process for each of the sets of cores; seconds of its epochs."""
     with tempfile.TemporaryDirectory() as logdir:
         command = [
-            *(sys.executable, ROOT / "scripts/train.py", "--quiet", *argfiles()),
+            *(sys.executable, "-m", "spherical_cnn", "train", "--quiet", *argfiles()),
             *(f"--n_epochs={_EPOCHS}", f"--train_bsize={batch}", "--round_batches"),
             *(f"--dset_dir={data}", f"--logdir={logdir}", f"--devices={devices}"),
         ]

@@ -2,7 +2,7 @@
 
     python -m benchmarks.raycast FOLDER [--copies 48] [--rounds 3]
 
-FOLDER holds meshes, CLASS/train|test/FILE. End to end is all that `scripts/make_dataset.py` does:
+FOLDER holds meshes, CLASS/train|test/FILE. End to end is all that `scnn build` does:
 find, read, check, normalize, index, cast, encode, write, and the checksums of the manifest; only
 that the workers are there before the clock starts. Bare Embree casts the very same rays at the same
 meshes, read and indexed before, in one thread, and throws the hits away. All in turn, in one run;
@@ -27,16 +27,17 @@ COLUMNS = {
 class Bare:
     """Embree alone, in a process of its own: the rays of all meshes fill gigabytes."""
 
-    def __init__(self, items, recipe):
-        from spherical_cnn.data.config import draw_poses
+    def __init__(self, items, config):
+        from spherical_cnn.data.poses import draw_poses
+        from spherical_cnn.signals.raycast import RayCaster
         from spherical_cnn.sphere.grid import SphericalGrid
 
         self.calls = []
-        grid = SphericalGrid.from_resolution(recipe.resolution)
+        grid = SphericalGrid.from_resolution(config.resolution)
         for item in items:
-            caster = item.caster(**recipe.reading)
+            caster = RayCaster(item.origin.mesh(**config.reading))
             caster.scene = _Recorder(caster.scene, self.calls)
-            for pose in draw_poses(recipe, item.split, item.name):
+            for pose in draw_poses(config, item.split, item.name):
                 caster.signal(grid, pose)
 
     def cast(self):
@@ -59,10 +60,10 @@ class _Recorder:
 
 
 class Builder:
-    """Builds a data set of a source."""
+    """Builds a dataset of a source."""
 
-    def __init__(self, source, recipe):
-        self.source, self.recipe = source, recipe
+    def __init__(self, source, config):
+        self.source, self.config = source, config
 
     def build(self, workers):
         """Seconds, by workers that are there."""
@@ -72,26 +73,26 @@ class Builder:
         with worker_pool(workers) as pool, tempfile.TemporaryDirectory() as folder:
             list(pool(abs, range(4 * workers)))
             start = time.perf_counter()
-            build(self.source, os.path.join(folder, "set"), self.recipe, pool=pool)
+            build(self.source, os.path.join(folder, "set"), self.config, pool=pool)
             return {"seconds": time.perf_counter() - start}
 
 
 def run(folder, copies, rounds):
     """`Table` of bare Embree and of builds by one and two workers, in turn."""
-    from spherical_cnn.data.config import Recipe
+    from spherical_cnn.data.config import DatasetConfig
     from spherical_cnn.data.sources import find_shapes
 
-    recipe = Recipe(copies=copies, test_copies=copies)
+    config = DatasetConfig(copies=copies, test_copies=copies)
     items = find_shapes(folder).items
-    records = sum(recipe.copies_of(item.split) for item in items)
-    with Child(Bare, items, recipe) as bare, Child(Builder, folder, recipe) as builder:
+    records = sum(config.copies_of(item.split) for item in items)
+    with Child(Bare, items, config) as bare, Child(Builder, folder, config) as builder:
         measures = {
             "bare Embree": lambda: bare.call("cast"),
             "end to end, 1 worker": lambda: builder.call("build", 1),
             "end to end, 2 workers": lambda: builder.call("build", 2),
         }
         found = in_turn(measures, rounds)
-    n = recipe.resolution
+    n = config.resolution
     rows = []
     for what, row in found.items():
         row |= {"rays": records * n * n / row["seconds"], "meshes": len(items) / row["seconds"]}

@@ -13,8 +13,8 @@ NETWORKS = {
     "--pool lowpass": ("model-64", {"pool": "lowpass"}),
     "--quadrature": ("model-64", {"quadrature": True}),
     "--dealias": ("model-64", {"dealias": True}),
-    "model-64-eq": ("model-64-eq", {}),
-    "--height told": ("model-64", {"height": "told"}),
+    "invariant-64": ("invariant-64", {}),
+    "--up_channel on": ("model-64", {"up_channel": "on"}),
     "--final_pool all": ("model-64", {"final_pool": "all"}),
     "planar-64": ("planar-64", {}),
 }

@@ -1,21 +1,27 @@
-"""Spherical CNNs (Esteves et al., ECCV 2018) for TensorFlow 2 / Keras 3.
+"""Spherical CNNs (Esteves et al., ECCV 2018) in Keras 3, on TensorFlow, JAX or PyTorch.
 
-Importing the package registers its Keras layers; input/output loads on first use.
+Importing the package is fast: Keras and its backend load when a public name is first used.
 """
 
-from spherical_cnn import startup as startup
-from spherical_cnn.nn import (
-    SphericalAveragePooling,
-    SphericalBlock,
-    SphericalConv,
-    SphericalPooling,
-    two_branch,
-)
-from spherical_cnn.sphere import SphericalGrid, isht, sht
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
 from spherical_cnn.version import __version__ as __version__
 
+if TYPE_CHECKING:
+    from spherical_cnn.data.records.pipeline import load_records
+    from spherical_cnn.nn import (
+        GlobalSphericalAveragePooling,
+        SphericalBlock,
+        SphericalConv,
+        SphericalPooling,
+        two_branch,
+    )
+    from spherical_cnn.sphere import SphericalGrid, isht, sht
+
 __all__ = [
-    "SphericalAveragePooling",
+    "GlobalSphericalAveragePooling",
     "SphericalBlock",
     "SphericalConv",
     "SphericalGrid",
@@ -26,10 +32,23 @@ __all__ = [
     "two_branch",
 ]
 
+_MODULES = {
+    **dict.fromkeys(("SphericalGrid", "isht", "sht"), "spherical_cnn.sphere"),
+    "load_records": "spherical_cnn.data.records.pipeline",
+}
+
 
 def __getattr__(name):
-    if name == "load_records":
-        from spherical_cnn.data.records.pipeline import load_records
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULES.get(name, "spherical_cnn.nn")), name)
+    globals()[name] = value
+    return value
 
-        return load_records
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__():
+    return sorted([*globals(), *__all__])
+
+
+if "keras" in sys.modules:  # registers the layers, so that Keras loads models that have them
+    importlib.import_module("spherical_cnn.nn")

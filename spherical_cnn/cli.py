@@ -1,78 +1,86 @@
-"""How every script runs and ends: exit code 2 for usage, 1 for the rest, one clear line."""
+"""The command line: `scnn COMMAND`, also `python -m spherical_cnn COMMAND`.
+
+Exit codes: 0; 2 after wrong usage; 1 after any other expected failure; 130 after Ctrl-C.
+"""
 
 from __future__ import annotations
 
+import importlib
 import os
 import shlex
 import sys
 
-from spherical_cnn import streams
+from spherical_cnn import console
+from spherical_cnn.errors import ConfigError, SphericalCNNError
+from spherical_cnn.version import __version__
+
+# Command: the module of `spherical_cnn.commands` with its function, and what it does.
+COMMANDS = {
+    "build": ("datasets", "build a dataset of TFRecords from shapes"),
+    "train": ("networks", "train a network on TFRecords or on shapes, test it and report"),
+    "test": ("networks", "test a finished run on its test split or on another dataset"),
+    "table1": ("networks", "train and test networks as in Table 1 of the paper"),
+    "predict": ("runs", "classify shapes in files"),
+    "evaluate": ("runs", "test a finished run on new shapes"),
+    "retrieve": ("runs", "rank shapes by similarity and score the rankings"),
+    "equivariance": ("runs", "measure each layer's error under rotation"),
+    "activations": ("runs", "export layer outputs"),
+    "release": ("runs", "package a finished run with a model card"),
+    "align": ("pictures", "find the rotation between two shapes"),
+    "visualize": ("pictures", "draw signals, filters, feature maps, animations and mistakes"),
+}
+_RESUMABLE = ("build", "train", "table1")
 
 
-def run(main, resumes=False):
-    """Runs a script's `main` on the command line and ends the process with its exit code.
+def main():
+    """Runs the command of `sys.argv` and ends the process with its exit code."""
+    run_command(sys.argv[1:2], sys.argv[2:])
+
+
+def run_command(command, argv):
+    """Runs a command and ends the process with its exit code.
 
     Args:
-        main: function of the arguments.
-        resumes: whether the same command goes on where it was interrupted.
+        command: list of its name; empty, or a flag, for the help.
+        argv: its arguments.
     """
-    streams.protect()
-    resume = f"resume with: {shlex.join(['python', *sys.argv])}" if resumes else ""
-    code = exit_code(main, sys.argv[1:], resume)
-    lost = streams.lost_output()
-    if lost:
-        _say(f"error: {lost}; files are written, what was to be printed is lost")
+    console.protect_streams()
+    code = exit_code([*command, *argv])
+    failure = console.output_failure()
+    if failure:
+        console.print_error(f"error: {failure}; files are written, printed results are lost")
         code = code or 1
     jax = sys.modules.get("jax")
     if code and jax and jax.distributed.is_initialized():
-        # Of a job of several processes: leaving as usual would wait for those that are gone.
+        # A process of a distributed job: a regular exit would wait for processes that have died.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 
 
-def exit_code(main, argv, resume=""):
-    """Runs `main(argv)`, a script's body, and returns its exit code.
+def exit_code(argv):
+    """Runs a command line and returns its exit code.
 
     Args:
-        main: function of the arguments.
-        argv: command line without the program's name. `--debug` and `--quiet` in it are acted on
-            here and not passed on: tracebacks are shown; progress is not.
-        resume: what to say after Ctrl-C.
-
-    Returns:
-        0; 2 after wrong usage; 1 after any other foreseen failure; 130 after Ctrl-C.
+        argv: name of the command and its arguments. `--debug` prints tracebacks, `--quiet` hides
+            progress.
     """
     debug, quiet = "--debug" in argv, "--quiet" in argv
     argv = [argument for argument in argv if argument not in ("--debug", "--quiet")]
-    from spherical_cnn.startup import find_devices, without_noise
-
-    with without_noise():
-        from spherical_cnn.data.atomic import BuildError
-        from spherical_cnn.data.records.schema import RecordError
-        from spherical_cnn.options import ConfigError
-        from spherical_cnn.progress import be_quiet
-        from spherical_cnn.signals.signal import ShapeError
-        from spherical_cnn.tasks.rankings import RankingError
-        from spherical_cnn.training.run_folder import RunError
-
-    ours = (BuildError, ConfigError, RankingError, RecordError, RunError, ShapeError)
-    foreseen = (*ours, ImportError, OSError)
-    be_quiet(quiet)
-    find_devices()
+    console.set_quiet(quiet)
     try:
-        main(argv)
-    except foreseen as error:
+        dispatch(argv)
+    except (SphericalCNNError, ImportError, OSError) as error:
         if debug:
             raise
-        _say(f"error: {error}")
+        console.print_error(f"error: {error}")
         return 2 if isinstance(error, ConfigError) else 1
     except UnicodeEncodeError as error:
         if debug:
             raise
         name = error.object[max(0, error.start - 40) : error.end + 40]
-        _say(
+        console.print_error(
             f"error: found {name!r}, expected a name that {error.encoding} can express; rename it, "
             "or set PYTHONUTF8=1 in the environment"
         )
@@ -80,14 +88,43 @@ def exit_code(main, argv, resume=""):
     except KeyboardInterrupt:
         if debug:
             raise
-        _say("; ".join(filter(None, ("interrupted", resume))))
+        resume = f"; resume with: {shlex.join(['scnn', *argv])}" if argv[0] in _RESUMABLE else ""
+        console.print_error(f"interrupted{resume}")
         return 130
     return 0
 
 
-def _say(message):
-    """A line to standard error, red on a terminal unless `NO_COLOR` says no."""
-    from tqdm import tqdm  # only here, as it takes a while to import
+def dispatch(argv):
+    """Runs a command line; raises its errors.
 
-    colored = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    tqdm.write(f"\033[31m{message}\033[0m" if colored else message, file=sys.stderr)
+    Args:
+        argv: name of the command and its arguments.
+    """
+    name = argv[0] if argv else "--help"
+    if name in ("--help", "-h"):
+        print(_help())
+    elif name == "--version":
+        print(f"spherical_cnn {__version__}")
+    elif name not in COMMANDS:
+        raise ConfigError(f"expected a command: {', '.join(COMMANDS)}. Received: {name}")
+    else:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        module = importlib.import_module(f"spherical_cnn.commands.{COMMANDS[name][0]}")
+        getattr(module, name)(argv[1:])
+
+
+def _help():
+    width = max(map(len, COMMANDS))
+    lines = (f"  {name:{width}}  {text}" for name, (_, text) in COMMANDS.items())
+    return "\n".join(
+        [
+            "usage: scnn COMMAND [ARGUMENTS]",
+            "",
+            "Spherical CNNs for 3-D shapes. `scnn COMMAND --help` describes a command.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "flags: --version; with any command --debug, --quiet, --help",
+        ]
+    )

@@ -12,6 +12,7 @@ import pytest
 from backends import HAS_FLOAT64
 
 pytest.register_assert_rewrite("helpers")  # its assertions show values, too
+pytest_plugins = ["runs"]
 collect_ignore_glob = ["*/conftest.py"]  # several of one name, and no doctests in them
 ROOT = pathlib.Path(__file__).parents[1]
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
@@ -39,7 +40,7 @@ def keras_config():
 
 
 @pytest.fixture(autouse=True)
-def readable(request):
+def printable(request):
     """Has NumPy read results of layers on torch, as it does on the other backends."""
     if keras.backend.backend() == "torch" and request.path.parent.name in ("nn", "sphere"):
         import torch

@@ -1,6 +1,5 @@
-"""What several test modules use: scripts, runs, pages, shapes and layers."""
+"""What several test modules use: commands, runs, pages, shapes and layers."""
 
-import importlib.util
 import pathlib
 import re
 import shlex
@@ -10,20 +9,24 @@ import numpy as np
 import pytest
 
 from spherical_cnn import (
-    SphericalAveragePooling,
+    GlobalSphericalAveragePooling,
     SphericalBlock,
     SphericalConv,
     SphericalPooling,
     two_branch,
 )
+from spherical_cnn.cli import exit_code
+from spherical_cnn.commands.networks import train_parser
 from spherical_cnn.nn import (
     AreaWeighting,
     BatchRenormalization,
     DegreePower,
-    Height,
     SphericalResampling,
     TripletSemiHardLoss,
+    UpAxisChannel,
 )
+from spherical_cnn.training.config import RunConfig
+from spherical_cnn.training.train import train
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
@@ -35,18 +38,11 @@ def blocks(page, language):
     return re.findall(rf"^```{language}\n(.*?)^```", PAGES[page], re.DOTALL | re.MULTILINE)
 
 
-def commands(page, script=""):
-    """The commands of a page that call scripts, or one of them, as lists of words."""
+def commands(page, name=""):
+    """The commands of a page that call `scnn`, or one of them, as lists of words."""
     lines = "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
-    return [shlex.split(line, comments=True) for line in lines if f"scripts/{script}" in line]
-
-
-def script(name):
-    """The function of a script in scripts/ that takes its command line."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    words = [shlex.split(line, comments=True) for line in lines]
+    return [line for line in words if line[:1] == ["scnn"] and line[1] == (name or line[1])]
 
 
 def files(folder):
@@ -54,21 +50,32 @@ def files(folder):
     return {p: p.read_bytes() for p in pathlib.Path(folder).rglob("*") if p.is_file()}
 
 
-def assert_fails(capsys, code, message, main, argv):
-    """A script ends with an exit code and one line of error, `message`, a regular expression."""
-    from spherical_cnn.cli import exit_code
-
-    assert exit_code(main, argv) == code
+def assert_fails(capsys, code, message, command, argv):
+    """Asserts that a command prints one line of error, a regular expression, and its exit code."""
+    assert exit_code([command, *argv]) == code
     error = capsys.readouterr().err.strip()
     assert error.count("\n") == 0 and re.fullmatch(f"error: {message}", error), error
 
 
-def run(*flags):
-    """The metrics of a run with these flags."""
-    from spherical_cnn.training.config import argument_parser
-    from spherical_cnn.training.run import run_experiment
+_NOISE = re.compile(
+    r"before absl::InitializeLog\(\)|^To enable the following instructions"
+    r"|(port|cudart_stub|cuda_platform|cuda_executor|cpu_feature_guard)\.cc:\d+\]"
+)
 
-    return run_experiment(vars(argument_parser("").parse_args(list(flags))))
+
+def without_noise(error):
+    """Standard error of a process without the lines that TensorFlow prints when it is imported."""
+    return "".join(line for line in error.splitlines(True) if not _NOISE.search(line))
+
+
+def parse_run(flags):
+    """The `RunConfig` of a command line of `scnn train`."""
+    return RunConfig.from_dict(RunConfig.select(vars(train_parser().parse_args(list(flags)))))
+
+
+def run(*flags):
+    """Trains and tests a run with these flags; returns its metrics."""
+    return train(RunConfig.select(vars(train_parser().parse_args(list(flags)))))
 
 
 def weights(folder, name="final"):
@@ -84,7 +91,7 @@ GRAZING = 0.01
 
 def channels(signal):
     """Distance and sine of the angle of incidence."""
-    return np.abs(signal), np.sin(np.angle(signal))
+    return signal[..., 0], signal[..., 1]
 
 
 def box(half_sides=(1, 1, 1), middle=(0, 0, 0)):
@@ -114,13 +121,14 @@ LAYERS = {
         4, normalization="batch_renorm", spectral_pooling=True, kernel_regularizer="l2"
     ),
     "renorm": lambda: BatchRenormalization(momentum=0.9, epsilon=1e-2),
-    "wap": lambda: SphericalPooling(),
+    "lowpass": lambda: SphericalPooling(),
+    "wap": lambda: SphericalPooling("wap"),
     "max": lambda: SphericalPooling("max", pool_size=4),
     "weighting": lambda: AreaWeighting(),
     "resampling": lambda: SphericalResampling(12),
-    "average": lambda: SphericalAveragePooling(area_weighted=False),
+    "average": lambda: GlobalSphericalAveragePooling(area_weighted=False),
     "power": lambda: DegreePower(),
-    "height": lambda: Height(withheld=0.25, seed=3),
+    "up_axis": lambda: UpAxisChannel(dropout_rate=0.25, seed=3),
 }
 every_layer = pytest.mark.parametrize("name", LAYERS)
 

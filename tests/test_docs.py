@@ -1,15 +1,19 @@
 """What the documents show works: snippets run, commands run or have flags that exist."""
 
-import pathlib
+import os
 import re
 import subprocess
 import sys
 
 import pytest
-from helpers import PAGES, ROOT, blocks, commands, script
+from helpers import PAGES, ROOT, blocks, commands
 
+from spherical_cnn.cli import COMMANDS, dispatch
+from spherical_cnn.commands.networks import train_parser
+from spherical_cnn.data.config import DatasetConfig
 from spherical_cnn.signals.procedural import FAMILIES, draw
 from spherical_cnn.tasks.align import mesh_bytes
+from spherical_cnn.training.config import RunConfig
 
 
 @pytest.mark.slow
@@ -25,17 +29,52 @@ def test_snippets_run_one_after_the_other(page, tmp_path):
     ("page", "command"), [(page, command) for page in PAGES for command in commands(page)]
 )
 def test_commands_have_flags_and_files_that_exist(page, command, capsys):
-    python, path, *arguments = command
-    assert python == "python"
-    words = [arguments[0]] if path.endswith("visualize.py") else []
+    _, name, *arguments = command
+    assert name in COMMANDS
+    words = [arguments[0]] if name == "visualize" else []
     with pytest.raises(SystemExit):
-        script(pathlib.Path(path).stem)([*words, "--help"])
+        dispatch([name, *words, "--help"])
     known = set(re.findall(r"--?\w+", capsys.readouterr().out))
     for argument in arguments:
         if re.match("--?[a-z]", argument):
             assert argument.split("=")[0] in known
         if argument.startswith("@"):
             assert (ROOT / argument[1:]).exists()
+
+
+@pytest.mark.parametrize(
+    ("page", "command"), [(page, command) for page in PAGES for command in commands(page, "train")]
+)
+def test_training_commands_have_valid_options(page, command, monkeypatch):
+    monkeypatch.chdir(ROOT)  # files of flags name others from there
+    given = vars(train_parser().parse_args(command[2:]))
+    config = RunConfig.from_dict(RunConfig.select(given))
+    dataset = DatasetConfig.select(given)
+    DatasetConfig(**dataset)
+    assert config.online or not dataset
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_text_names_only_commands_flags_and_files_that_exist(page, capsys):
+    known = {"--help", "--version", "--quiet", "--debug"}
+    for name in COMMANDS:
+        words = ("signal", "filters", "features", "animation", "mistakes")
+        for word in words if name == "visualize" else [""]:
+            with pytest.raises(SystemExit):
+                dispatch([name, *word.split(), "--help"])
+            known |= set(re.findall(r"--?\w+", capsys.readouterr().out))
+    inline = re.findall(r"`([^`\n]+)`", re.sub("^```.*?^```", "", PAGES[page], flags=re.M | re.S))
+    for text in inline:
+        words = text.split()
+        flags = {word.split("=")[0] for word in words if re.fullmatch("--[a-z_]+(=.*)?", word)}
+        if words[:1] != ["python"] and words[:1] != ["pip"]:
+            assert flags <= known, text
+        if words[:1] == ["scnn"] and len(words) > 1:
+            assert words[1] in COMMANDS, text
+    gone = r"make_dataset|merge_dataset|train_shapes|report\.md|python scripts/"
+    assert re.findall(gone, PAGES[page]) == []
+    for name in re.findall(r"params/[\w/-]+\.txt", PAGES[page]):
+        assert (ROOT / name).exists(), name
 
 
 def test_links_and_pictures_exist():
@@ -46,9 +85,8 @@ def test_links_and_pictures_exist():
 
 
 @pytest.mark.slow
-def test_the_first_steps_work_as_written(tmp_path):
-    for name in ("scripts", "params", "spherical_cnn"):
-        (tmp_path / name).symlink_to(ROOT / name)
+def test_the_first_steps_run_as_written(tmp_path):
+    (tmp_path / "params").symlink_to(ROOT / "params")
     families = list(FAMILIES)
     for index in range(120):
         family = families[index % len(families)]
@@ -63,7 +101,11 @@ def test_the_first_steps_work_as_written(tmp_path):
         path.write_bytes(mesh_bytes(draw("train", index, 0), path))
     for command in commands("start.md"):
         result = subprocess.run(
-            [sys.executable, *command[1:]], cwd=tmp_path, capture_output=True, text=True
+            [sys.executable, "-m", "spherical_cnn", *command[1:]],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
         )
         assert result.returncode == 0, (command, result.stderr)
     for name in ("runs/mine/report.html", "signal.png", "features.png", "turning.gif"):

@@ -1,4 +1,4 @@
-"""Data sets in one `.npz`: which of its arrays hold the shapes, the labels and the names."""
+"""Datasets in one `.npz`: finds the arrays of shapes, labels and names."""
 
 import functools
 import os
@@ -6,15 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spherical_cnn.options import ConfigError
+from spherical_cnn.errors import ConfigError, ShapeError
 from spherical_cnn.signals.files import describe, read_arrays, read_bytes
-from spherical_cnn.signals.signal import ShapeError
 
 MAX_BYTES = 4 * 2**30
 _SPLITS = ("train", "val", "test")
 _MAX_CLASSES = 100_000
 
-# Names of arrays, lower case: ours, then others such as those of ModelNet40 in HDF5.
+# Names of arrays, lower case: ours, then those of other datasets, such as ModelNet40 in HDF5.
 _SHAPES = ("x", "data", "points", "voxels")
 _LABELS = ("y", "label", "labels")
 _NORMALS = ("normals", "normal")
@@ -26,15 +25,15 @@ _EXPECTED = (
 )
 
 
-class Part(NamedTuple):
+class ArchivePart(NamedTuple):
     """The shapes of one split.
 
     Args:
         split: `"train"`, `"val"` or `"test"`.
-        key: of the array of the shapes, one a row.
+        key: key of the array of shapes, one per row.
         normals: key of the array of their normals, or `""`.
-        labels: `(n,)` int64, rows of the classes.
-        names: of the shapes, text; empty where there are none.
+        labels: `(n,)` int64, indices of the classes.
+        names: names of the shapes; empty if they have none.
     """
 
     split: str
@@ -45,16 +44,16 @@ class Part(NamedTuple):
 
 
 def read_parts(path):
-    """What an archive holds.
+    """Reads the contents of an archive.
 
     Args:
-        path: of an `.npz`.
+        path: path of an `.npz`.
 
     Returns:
-        `(parts, classes)`: list of `Part`; names of the classes, text.
+        `(parts, classes)`: list of `ArchivePart`; names of the classes.
 
     Raises:
-        ConfigError: if the arrays are not those of a data set; it names the file.
+        ConfigError: if the arrays are no dataset; it names the file.
         OSError: if it cannot be read.
     """
     arrays = unpacked(path)
@@ -68,7 +67,9 @@ def read_parts(path):
         labels = {s: _labels(arrays, *named[:2]) for s, named in keys.items()}
         numbers, classes = _numbered(labels, _class_names(arrays))
         parts = [
-            Part(split, x, normals, numbers[split], _shape_names(arrays, name, len(labels[split])))
+            ArchivePart(
+                split, x, normals, numbers[split], _shape_names(arrays, name, len(labels[split]))
+            )
             for split, (x, _, normals, name) in keys.items()
         ]
     except ConfigError as error:
@@ -77,7 +78,7 @@ def read_parts(path):
 
 
 def unpacked(path):
-    """Arrays of an archive by name, read once per process and again if the file changes."""
+    """Returns arrays of an archive by name; reads it once per process, and when it changes."""
     state = os.stat(path)
     return _unpacked(path, state.st_mtime_ns, state.st_size)
 
@@ -91,7 +92,7 @@ def _unpacked(path, *_):
 
 
 def _keys(arrays, split):
-    """Keys of shapes, labels, normals and names of a split; `None` without shapes and labels."""
+    """Returns keys of shapes, labels, normals, names of a split, or `None` if it has no shapes."""
     roles = (_SHAPES, _LABELS, _NORMALS, _NAMES)
     x, y, normals, name = (_key(arrays, names, split) for names in roles)
     if split and bool(x) != bool(y):
@@ -102,13 +103,13 @@ def _keys(arrays, split):
     if x and normals and len(arrays[normals]) != len(arrays[x]):
         raise ConfigError(
             f"{normals} of shape {arrays[normals].shape} for {x} of shape {arrays[x].shape}, "
-            "expected one row a shape"
+            "expected one row per shape"
         )
     return (x, y, normals, name) if x and y else None
 
 
 def _key(arrays, roles, split):
-    """Key of the array of one of these roles in a split, named before or behind, or `""`."""
+    """Returns the key of a split's array with one of these roles, or `""`."""
     wanted = {form for role in roles for form in (f"{role}_{split}", f"{split}_{role}")}
     keys = [key for key in arrays if key.lower() in (wanted if split else roles)]
     if len(keys) > 1:
@@ -117,13 +118,13 @@ def _key(arrays, roles, split):
 
 
 def _labels(arrays, x_key, y_key):
-    """Labels of a split, one a shape: int64 or text."""
+    """Returns the labels of a split, one per shape: int64 or text."""
     x, y = arrays[x_key], arrays[y_key]
     labels = _flat(y)
     if labels.dtype.kind not in "iubSU" or x.ndim < 1 or not 0 < len(x) == labels.size:
         raise ConfigError(
             f"{x_key} of shape {x.shape}, {y_key} of shape {y.shape} and {y.dtype}; "
-            "expected one label a shape, an integer or the name of a class"
+            "expected one label per shape, an integer or the name of a class"
         )
     if labels.dtype.kind in "SU":
         return np.array([text_of(label) for label in labels])
@@ -135,9 +136,9 @@ def _labels(arrays, x_key, y_key):
 
 
 def _flat(labels):
-    """Labels `(n,)` from columns `(n, 1)`, one-hot rows, and floats that are whole numbers.
+    """Returns labels `(n,)` of columns `(n, 1)`, one-hot rows, and floats that are integers.
 
-    Others are floats in what comes back.
+    Other labels stay floats.
     """
     other = np.empty(0)
     if labels.ndim == 2 and labels.shape[1] == 1:
@@ -153,7 +154,7 @@ def _flat(labels):
 
 
 def _class_names(arrays):
-    """Names of the classes, `None` if they have none."""
+    """Returns the names of the classes, or `None` if they have none."""
     key = _key(arrays, _CLASSES, "")
     if not key:
         return None
@@ -167,7 +168,7 @@ def _class_names(arrays):
 
 
 def _numbered(labels, classes):
-    """Labels of each split as rows of the classes, and the names of these."""
+    """Returns the labels of each split as indices of the classes, and the classes' names."""
     everything = np.concatenate(list(labels.values()))
     kinds = {part.dtype.kind == "U" for part in labels.values()}
     if kinds == {True}:
@@ -185,7 +186,7 @@ def _numbered(labels, classes):
     if everything.max() >= len(classes):
         raise ConfigError(
             f"{len(classes)} different names in classes for labels up to {everything.max()}; "
-            "expected a name a label"
+            "expected a name per label"
         )
     return labels, classes
 
@@ -193,10 +194,10 @@ def _numbered(labels, classes):
 def _shape_names(arrays, key, count):
     names = [text_of(name) for name in np.atleast_1d(arrays[key])] if key else []
     if key and len(names) != count:
-        raise ConfigError(f"{len(names)} names in {key} for {count} shapes, expected one a shape")
+        raise ConfigError(f"{len(names)} names in {key} for {count} shapes, expected one per shape")
     return names
 
 
 def text_of(value):
-    """A value of an array as text, whatever bytes it has."""
+    """Returns a value of an array, of any bytes, as text."""
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)

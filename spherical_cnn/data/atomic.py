@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and names that can be written to them."""
+"""Atomic writes, and names of files as printable text."""
 
 from __future__ import annotations
 
@@ -7,25 +7,21 @@ import json
 import os
 import tempfile
 
-UNFINISHED = ".writing-"  # begins the name of a file that is being written
+UNFINISHED = ".writing-"  # prefix of the name of a file that is being written
 
 
-class BuildError(RuntimeError):
-    """A data set that cannot be built; the message says what is in the way."""
-
-
-def readable(name):
-    """A name as text that can be written anywhere, whatever bytes it has."""
+def printable(name):
+    """Returns a file name of any bytes as text that can be printed and encoded."""
     try:
         return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # surrogates that no file system makes
+    except UnicodeEncodeError:  # surrogates that are in no file name
         return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def write_bytes(path, data, sync=True):
-    """Writes bytes to `path` atomically: whole, or not at all. Missing folders are made.
+    """Writes bytes to `path` atomically: whole, or not at all. Creates missing folders.
 
-    Without `sync` that holds for a process that is killed, but not for a machine that loses power.
+    Without `sync` this holds if the process is killed, but not if the machine loses power.
     """
     folder = os.path.dirname(os.path.abspath(path))
     os.makedirs(folder, exist_ok=True)
@@ -47,8 +43,8 @@ def write_bytes(path, data, sync=True):
 def write_text(path, text, sync=True):
     r"""Writes UTF-8 text atomically; see `write_bytes`.
 
-    Bytes of file names that are not UTF-8, which Python keeps as lone surrogates, become escapes
-    such as `\udce9`: `json` reads them back as they were.
+    Bytes of file names that are not UTF-8, which Python represents as lone surrogates, become
+    escapes such as `\udce9`, which `json` reads back unchanged.
     """
     write_bytes(path, text.encode(errors="backslashreplace"), sync)
 

@@ -1,15 +1,14 @@
-"""Folders of shapes: by class, or by split and class."""
+"""Folders of shapes, by class or by split and class."""
 
 from __future__ import annotations
 
 import os
 import re
 
-from spherical_cnn.data.atomic import readable
-from spherical_cnn.options import ConfigError
+from spherical_cnn.data.atomic import printable
+from spherical_cnn.errors import ConfigError
 from spherical_cnn.signals.shape import SUFFIXES
 
-SPLITS = ("train", "val", "test")
 _SPLIT_NAMES = {
     **{name: "train" for name in ("train", "training")},
     **{name: "val" for name in ("val", "valid", "validation")},
@@ -22,16 +21,16 @@ LAYOUTS = (
 
 
 def hint(files):
-    """What else the files of a folder may be, as the end of a sentence."""
+    """Returns what else the files of a folder may be, as the end of a sentence."""
     if any(re.search(r"\.tfrec(ord)?s?\b", os.path.basename(path)) for *_, path in files):
-        return ". These are shards of records: train with train.py --dset_dir"
+        return ". These are TFRecords: train on them with scnn train --dset_dir"
     return ""
 
 
 def files_of(folder):
-    """`(split, class, path)` of what lies in the folders of classes, in order.
+    """Yields `(split, class, path)` of the contents of the folders of classes, in order.
 
-    The class is `None` of what lies beside these.
+    The class is `None` for files beside these folders.
 
     Raises:
         ConfigError: if some folders are of splits and others of classes.
@@ -50,7 +49,7 @@ def files_of(folder):
 
 
 def _class_folders(folder):
-    """`(split, class, path)` of the folders of classes; the split is `None` if it lies within."""
+    """Yields `(split, class, path)` of the folders of classes; split is `None` if it is inside."""
     names = sorted(os.listdir(folder))
     by_split = {name for name in names if _is_split_folder(os.path.join(folder, name))}
     for name in names:
@@ -61,14 +60,14 @@ def _class_folders(folder):
         else:
             if by_split and is_folder(path):
                 raise ConfigError(
-                    f"{readable(folder)}: found folders of splits, such as {min(by_split)}, and "
-                    f"others, such as {readable(name)}; {LAYOUTS}"
+                    f"{printable(folder)}: found folders of splits, such as {min(by_split)}, and "
+                    f"others, such as {printable(name)}; {LAYOUTS}"
                 )
             yield None, name, path
 
 
 def _is_split_folder(path):
-    """Whether a folder is named as a split and holds folders, which are not.
+    """Returns whether a folder is named like a split and holds folders that are not.
 
     Raises:
         ConfigError: if some of these are and others are not.
@@ -79,17 +78,17 @@ def _is_split_folder(path):
     classes = [name for name in inner if not split_of(name)]
     if 0 < len(classes) < len(inner):
         raise ConfigError(
-            f"{readable(path)}: found folders of classes, such as {readable(classes[0])}, beside "
+            f"{printable(path)}: found folders of classes, such as {printable(classes[0])}, beside "
             f"others of splits; {LAYOUTS}"
         )
     return bool(classes)
 
 
 def split_of(name):
-    """The split of which a folder has the name, in any letter case; `None` if of none."""
+    """Returns the split that a folder is named after, in any letter case, or `None`."""
     return _SPLIT_NAMES.get(name.casefold())
 
 
 def is_folder(path):
-    """Whether a path is a folder, or a link to one."""
-    return os.path.isdir(path)  # false, too, where links go round in a circle
+    """Returns whether a path is a folder, or a link to one."""
+    return os.path.isdir(path)  # also false for circular links

@@ -1,4 +1,4 @@
-"""Where shapes come from: a folder, an `.npz`, or the embedded set. Finds them, reads none."""
+"""Finds the shapes of a source: a folder, an `.npz`, or the embedded dataset. Reads none."""
 
 import csv
 import dataclasses
@@ -7,10 +7,12 @@ import json
 import os
 from typing import Any, NamedTuple
 
+from spherical_cnn.choices import EMBEDDED, SPLITS
 from spherical_cnn.data import archives
-from spherical_cnn.data.atomic import readable
-from spherical_cnn.data.folders import LAYOUTS, SPLITS, files_of, hint, is_folder
-from spherical_cnn.options import ConfigError, either
+from spherical_cnn.data.atomic import printable
+from spherical_cnn.data.folders import LAYOUTS, files_of, hint, is_folder
+from spherical_cnn.errors import ConfigError, ShapeError
+from spherical_cnn.options import either
 from spherical_cnn.signals import procedural
 from spherical_cnn.signals.files import read_bytes
 from spherical_cnn.signals.shape import (
@@ -20,24 +22,15 @@ from spherical_cnn.signals.shape import (
     mesh_of_file,
     mesh_of_mesh,
 )
-from spherical_cnn.signals.signal import ShapeError
-
-EMBEDDED = "embedded"
 
 
 class Item(NamedTuple):
-    """One shape: where it belongs and what opens it."""
+    """One shape: its split, class and name, and the origin that opens it."""
 
     split: str
     class_name: str
     name: str
     origin: Any  # has `mesh(**options)`
-
-    def caster(self, **options):
-        """`RayCaster` of the shape's mesh, read with `Recipe.reading`."""
-        from spherical_cnn.signals.raycast import RayCaster  # only here, as it needs Embree
-
-        return RayCaster(self.origin.mesh(**options))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,10 +38,10 @@ class Source:
     """All shapes of a source.
 
     Args:
-        items: `Item`s, in an order that depends on nothing but the source.
-        classes: names, in the order of their labels.
-        ignored: `(name, reason)` of what is not a shape.
-        fingerprint: of the names and sizes of the files, or of the content of the `.npz`.
+        items: list of `Item`, in an order that depends on the source only.
+        classes: names of the classes, in the order of their labels.
+        ignored: `(name, reason)` of files that are no shapes.
+        fingerprint: hash of the names and sizes of the files, or of the content of the `.npz`.
     """
 
     items: list
@@ -70,7 +63,7 @@ class FileOrigin:
 
 @dataclasses.dataclass(frozen=True)
 class ArrayOrigin:
-    """A shape in a row of an array in an `.npz`, and its normals in another."""
+    """A shape in a row of an array of an `.npz`, and its normals in another array."""
 
     path: str
     key: str
@@ -86,19 +79,19 @@ class ArrayOrigin:
 
 @dataclasses.dataclass(frozen=True)
 class EmbeddedOrigin:
-    """A shape of the embedded set, made on the spot."""
+    """A generated shape of the embedded dataset."""
 
     split: str
     index: int
     seed: int
 
-    def mesh(self, centre, **_):
-        """Upright meshes: only the choice of the centre applies."""
-        return mesh_of_mesh(procedural.draw(self.split, self.index, self.seed), centre)
+    def mesh(self, center, **_):
+        """Returns the normalized mesh; only the choice of the center applies."""
+        return mesh_of_mesh(procedural.draw(self.split, self.index, self.seed), center)
 
 
 def find_shapes(source, split_file=None, embedded_shapes=(1000, 100, 300), seed=0):
-    """Lists the shapes of a source.
+    """Finds the shapes of a source.
 
     Args:
         source: a folder `class/train/file` or `train/class/file` (or `val`, `test`; or
@@ -106,33 +99,33 @@ def find_shapes(source, split_file=None, embedded_shapes=(1000, 100, 300), seed=
             an `.npz` with `x_train`, `y_train`, `x_test`, `y_test` or `x`, `y`, optionally
             `normals`, `classes` and `name`, see `archives`; or `"embedded"`.
         split_file: CSV with the columns `name`, `split`: paths within the folder, or names in the
-            `.npz`, alone or as `manifest.json` has them; it alone then decides. What it does not
-            list is not used.
-        embedded_shapes: how many of the embedded set to make for train, val, test.
-        seed: of the embedded set.
+            `.npz`, alone or as in `manifest.json`. It then assigns all splits; shapes that it does
+            not list are not used.
+        embedded_shapes: number of train, val and test shapes of the embedded dataset.
+        seed: seed of the embedded dataset.
 
     Returns:
         `Source`.
 
     Raises:
-        ConfigError: if there is no such source, or its layout is another.
+        ConfigError: if there is no such source, or it has another layout.
         OSError: if it cannot be read.
     """
     source = os.fspath(source)
     splits = _read_splits(split_file) if split_file else None
     if source == EMBEDDED:
         if split_file:
-            raise ConfigError("--split_file: the embedded set has splits of its own")
+            raise ConfigError("--split_file: the embedded dataset has its own splits")
         return _embedded(embedded_shapes, seed)
     if os.path.isdir(source):
         return _folder(source, splits)
     if is_archive(source) and os.path.exists(source):
         return _npz(os.path.abspath(source), splits)
-    raise ConfigError(f"{readable(source)}: expected a folder, an .npz file or {EMBEDDED!r}")
+    raise ConfigError(f"{printable(source)}: expected a folder, an .npz file or {EMBEDDED!r}")
 
 
-def why_left_out(error):
-    """Why a shape is left out, of the exception that reading or casting it raised."""
+def reason_of(error):
+    """Returns why a shape is skipped, given the exception that it raised."""
     if isinstance(error, ShapeError):
         return str(error)
     if isinstance(error, OSError):
@@ -141,7 +134,7 @@ def why_left_out(error):
 
 
 def is_archive(source):
-    """Whether a source is an `.npz`, by its name."""
+    """Returns whether a source is an `.npz`, by its name."""
     return source.lower().endswith(".npz") and not os.path.isdir(source)
 
 
@@ -170,24 +163,24 @@ def _folder(folder, splits):
             unused.discard(name)
             split = splits.get(name)
         if class_name is None:
-            ignored.append((readable(name), "not a folder of a class"))
+            ignored.append((printable(name), "not a folder of a class"))
         elif split is None:
-            ignored.append((readable(name), "not in the split file"))
+            ignored.append((printable(name), "not in the split file"))
         elif is_folder(path) and suffix not in SUFFIXES:
-            ignored.append((readable(name), "a folder; expected files here"))
+            ignored.append((printable(name), "a folder; expected files here"))
         elif suffix not in SUFFIXES:
-            ignored.append((readable(name), f"not a shape: suffix none of {' '.join(SUFFIXES)}"))
+            ignored.append((printable(name), f"not a shape: suffix none of {' '.join(SUFFIXES)}"))
         elif splits is None and suffix not in OWN_SUFFIXES and os.path.dirname(path) in beside:
-            ignored.append((readable(name), "not a shape: text beside shapes of other suffixes"))
+            ignored.append((printable(name), "not a shape: text beside shapes of other suffixes"))
         else:
-            items.append(Item(split, readable(class_name), readable(name), FileOrigin(path)))
-            sizes.append((split, readable(name), _size(path)))
+            items.append(Item(split, printable(class_name), printable(name), FileOrigin(path)))
+            sizes.append((split, printable(name), _size(path)))
     _check_unused(unused, folder)
     if not items:
-        raise ConfigError(f"{readable(folder)}: found no shapes, {LAYOUTS}{hint(files)}")
+        raise ConfigError(f"{printable(folder)}: found no shapes, {LAYOUTS}{hint(files)}")
     classes = sorted({item.class_name for item in items})
     if set(classes) <= set(SPLITS):
-        raise ConfigError(f"{readable(folder)}: found {', '.join(classes)} as classes, {LAYOUTS}")
+        raise ConfigError(f"{printable(folder)}: found {', '.join(classes)} as classes, {LAYOUTS}")
     return Source(items, classes, ignored, _digest(json.dumps(sizes).encode()))
 
 
@@ -202,7 +195,7 @@ def _npz(path, splits):
     for part in parts:
         for row, label in enumerate(part.labels):
             name = part.names[row] if part.names else ""
-            unique = readable(f"{part.key}/{row:06d}" + f"/{name}" * bool(name))
+            unique = printable(f"{part.key}/{row:06d}" + f"/{name}" * bool(name))
             listed = unique if unique in unused else name
             unused.discard(listed)
             item_split = part.split if splits is None else splits.get(listed)
@@ -234,27 +227,27 @@ def _read_splits(path):
                         f"Received: {row['name']!r}, {row['split']!r}"
                     )
                 if row["name"] in splits:
-                    raise ConfigError(f"{where}: {readable(row['name'])} is listed twice")
+                    raise ConfigError(f"{where}: {printable(row['name'])} is listed twice")
                 splits[row["name"]] = row["split"]
         except csv.Error as error:
             raise ConfigError(f"{path}: line {reader.line_num}: {error}") from error
     if not splits:
-        raise ConfigError(f"{path}: found no lines below the header, expected one a shape")
+        raise ConfigError(f"{path}: found no lines below the header, expected one per shape")
     return splits
 
 
 def _check_unused(unused, source):
     if unused:
         raise ConfigError(
-            f"{readable(source)}: of the names in the split file, {len(unused)} are not there, "
-            f"such as {readable(min(unused))}"
+            f"{printable(source)}: {len(unused)} names of the split file are not found, "
+            f"such as {printable(min(unused))}"
         )
 
 
 def _size(path):
     try:
         return os.stat(path).st_size
-    except OSError:  # reported when it is read
+    except OSError:  # reading the file reports it
         return -1
 
 

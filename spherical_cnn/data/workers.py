@@ -1,4 +1,4 @@
-"""Tasks on several processes, their outcomes in order."""
+"""Tasks on several processes, with results in order."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from concurrent import futures
 
 @contextlib.contextmanager
 def worker_pool(workers, preload="spherical_cnn.data.records.writer"):
-    """A function of `(function, tasks)` that yields `(task, outcome)` in the order of the tasks.
+    """Yields a function of `(function, tasks)` that yields `(task, result)` in the order of tasks.
 
     Args:
-        workers: processes.
-        preload: module that is imported once for all of them.
+        workers: number of processes.
+        preload: module that is imported once for all processes.
     """
     if workers == 1:
         yield lambda function, tasks: ((task, function(task)) for task in tasks)
@@ -43,12 +43,12 @@ def _ordered(executor, function, tasks, ahead):
 
 
 def _start_worker():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     threading.Thread(target=_follow_parent, daemon=True).start()
 
 
 def _follow_parent():
     parent = multiprocessing.parent_process()
     if parent:
-        parent.join()  # killed, it cannot end its workers
+        parent.join()  # a killed parent cannot end its workers
         os._exit(1)

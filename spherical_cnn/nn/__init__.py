@@ -3,29 +3,37 @@
 Signals have their channels last, whatever `keras.config.image_data_format()` is.
 """
 
-from spherical_cnn.nn.height import Height
+import keras
+
 from spherical_cnn.nn.layers import SphericalBlock, SphericalConv
 from spherical_cnn.nn.losses import TripletSemiHardLoss
 from spherical_cnn.nn.models import two_branch
 from spherical_cnn.nn.normalization import BatchRenormalization
 from spherical_cnn.nn.pooling import (
+    PACKAGE,
     AreaWeighting,
     DegreePower,
-    SphericalAveragePooling,
+    GlobalSphericalAveragePooling,
     SphericalPooling,
     SphericalResampling,
 )
+from spherical_cnn.nn.up_axis import UpAxisChannel
+from spherical_cnn.old_names import LAYERS
 
 __all__ = [
     "AreaWeighting",
     "BatchRenormalization",
     "DegreePower",
-    "Height",
-    "SphericalAveragePooling",
+    "GlobalSphericalAveragePooling",
     "SphericalBlock",
     "SphericalConv",
     "SphericalPooling",
     "SphericalResampling",
     "TripletSemiHardLoss",
+    "UpAxisChannel",
     "two_branch",
 ]
+
+# Keras loads `.keras` files of earlier versions by the names of their classes.
+for _old, _new in LAYERS.items():
+    keras.saving.get_custom_objects()[f"{PACKAGE}>{_old}"] = globals()[_new]

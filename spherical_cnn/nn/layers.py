@@ -1,4 +1,4 @@
-"""Keras layers: spherical convolution with localized zonal filters, and the network's block."""
+"""Spherical convolution with localized zonal filters, and the block that networks stack."""
 
 from __future__ import annotations
 
@@ -6,53 +6,45 @@ import keras
 import numpy as np
 from keras import ops
 
+from spherical_cnn.choices import METHODS
 from spherical_cnn.nn.normalization import BatchNormalization, BatchRenormalization
 from spherical_cnn.nn.pooling import PACKAGE, grid_of
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.operations import constant, matmul
 from spherical_cnn.sphere.sht import check_signal
-from spherical_cnn.sphere.spectral import (
-    METHODS,
-    affine,
-    analyse,
-    mix,
-    moments,
-    synthesise,
-    turned,
-)
+from spherical_cnn.sphere.spectral import affine, analyse, mix, moments, synthesise, turned
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class SphericalConv(keras.layers.Layer):
-    """Exact spherical convolution with zonal filters, computed in the harmonic domain.
-
-    With `h[l, c, d]` the filter spectra, interpolated linearly between `num_anchors` learned
-    values spread evenly over the degrees, and `f` the input's coefficients,
+    """Convolves signals on the sphere with zonal filters, exactly, in the harmonic domain.
 
         out_lm[d] = Σ_c 2π √(4π / (2l+1)) f_lm[c] h[l, c, d]  (+ bias[d] on the grid)
 
-    Few anchors make smooth spectra, hence filters localized in space. The layer commutes with
-    every rotation of the sphere.
+    where `f` are the coefficients of the input and `h[l, c, d]` the filter spectra, which are
+    interpolated linearly between `num_anchors` learned values, evenly spaced over the degrees. Few
+    anchors make smooth spectra, and thus filters that are localized in space. The layer commutes
+    with every rotation of the sphere.
 
     Args:
         filters: number of output channels.
-        num_anchors: learned values per spectrum; `None` for one per degree. More than the
-            input has degrees means one per degree; one gives a constant spectrum.
+        num_anchors: number of learned values per spectrum; `None` for one per degree. At most one
+            per degree is used; a single one gives a constant spectrum.
         use_bias: whether to add a bias per filter.
-        spectral_pooling: keep the lower half of the degrees and sample the output on the grid
-            of half the resolution.
-        degrees: how many degrees the filters have, the lowest, others do not pass; `None` for all
-            that the input's grid can hold.
-        method: `"sep"`, the separable transform, or `"naive"`, the dense contraction with all
-            harmonics: same numbers, slower.
+        spectral_pooling: whether to keep the lower half of the degrees and sample the output on the
+            grid of half the resolution.
+        degrees: number of degrees of the filters, the lowest ones; `None` for all that the input's
+            grid can represent.
+        method: `"sep"`, the separable transform; or `"naive"`, the dense contraction with all
+            harmonics, which gives equal numbers and is slower.
         kernel_initializer: initializer of the anchors; `None` for a truncated normal of standard
             deviation `filter_stddev(L, channels)`.
         bias_initializer: initializer of the bias.
         kernel_regularizer: regularizer of the anchors, e.g. `keras.regularizers.L2(1e-4)`.
 
     Input shape:
-        `(batch, 2L, 2L, channels)`, colatitude before longitude; or a list of such shapes, for
-        the convolution of the signals' concatenation, which is then never made.
+        `(batch, 2L, 2L, channels)`, colatitude before longitude; or a list of such shapes, to
+        convolve the concatenation of several signals without computing it.
 
     Output shape:
         `(batch, 2L, 2L, filters)`; `(batch, L, L, filters)` with spectral pooling.
@@ -122,7 +114,7 @@ class SphericalConv(keras.layers.Layer):
             )
 
     def spectra(self):
-        """Filter spectra at every degree that the layer uses, `(degrees, channels, filters)`."""
+        """Returns the filter spectra `(degrees, channels, filters)`."""
         channels, anchors, filters = self.kernel.shape
         kernel = ops.reshape(ops.swapaxes(self.kernel, 0, 1), (anchors, channels * filters))
         table = constant(kernel, interpolation_matrix, anchors, *self._degrees)
@@ -135,7 +127,7 @@ class SphericalConv(keras.layers.Layer):
         return turned(synthesise(orders, self.out_grid, self.method))
 
     def coefficients(self, inputs):
-        """Coefficients `(m, l, b, filters)` of the output before the bias, as in `spectral`."""
+        """Returns the coefficients `(m, l, b, filters)` of the output before the bias."""
         kept = self._degrees[1]
         signals = inputs if isinstance(inputs, list | tuple) else [inputs]
         signals = [check_signal(x, self.grid) for x in signals]
@@ -178,16 +170,16 @@ class SphericalConv(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class SphericalBlock(keras.layers.Layer):
-    """Spherical convolution, normalization, nonlinearity: the unit that the network stacks.
+    """Spherical convolution, normalization and nonlinearity.
 
         out = nonlinearity(normalization(convolution(x)))
 
     Args:
         filters, num_anchors, spectral_pooling, degrees, method, kernel_initializer,
-            kernel_regularizer: as in `SphericalConv`, which has a bias only where there is no
+            kernel_regularizer: see `SphericalConv`. The convolution has a bias only without
             normalization.
         normalization: `"batch"` (no scale, momentum 0.99, ε 1e-3), `"batch_renorm"` or `None`.
-        nonlinearity: `"prelu"`, one slope per channel starting at 0.1, or any Keras activation.
+        nonlinearity: `"prelu"`, with one slope per channel, initially 0.1; or any Keras activation.
 
     Input shape:
         `(batch, 2L, 2L, channels)`, or a list, as in `SphericalConv`.
@@ -251,8 +243,9 @@ class SphericalBlock(keras.layers.Layer):
         self.activation.build(shape)
 
     def call(self, inputs, training=None):
-        # Normalized in the harmonic domain, where the moments are a small product and the map
-        # that they give is cheap to apply; the nonlinearity sees the maps as they are laid out.
+        # Normalizes in the harmonic domain, where moments and the affine map are cheaper than on
+        # maps. The activation gets maps in the internal layout (p, t, b, c), which does not matter:
+        # it is elementwise, and slopes of shape (1, 1, c) broadcast to either layout.
         orders = self.conv.coefficients(inputs)
         grid = self.conv.out_grid
         if self.norm is None:
@@ -296,7 +289,7 @@ class SphericalBlock(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class PReLU(keras.layers.PReLU):
-    """Keras's PReLU as one product, which takes fewer passes over memory, forward and back.
+    """Keras's PReLU as one product, which makes fewer passes over memory.
 
         out = x · (1 where x > 0, else slope)
 
@@ -307,29 +300,29 @@ class PReLU(keras.layers.PReLU):
     """
 
     def call(self, inputs):
-        # Spread over the innermost axes but one first: the slopes' gradient is then summed along
-        # long rows, not channel by channel. In this order: on TensorFlow, Keras takes a variable
-        # plus an empty tensor for a bias and refuses it.
+        # Broadcasts over all axes but the first two first: the slopes' gradient is then summed along
+        # long rows. In this order of the sum, because Keras on TensorFlow mistakes a variable plus
+        # an empty tensor for a bias, and refuses it.
         slope = ops.zeros_like(inputs[(slice(1),) * (len(inputs.shape) - 2)])
         slope = slope + ops.convert_to_tensor(self.alpha)
         return inputs * ops.where(inputs > 0, ops.ones_like(inputs), slope)
 
 
 def _shapes(input_shape):
-    """The shapes of one signal or of a list of them, as a list of tuples."""
+    """Returns the shapes of one signal, or of a list of signals, as a list of tuples."""
     several = isinstance(input_shape[0], list | tuple)
     return [tuple(shape) for shape in (input_shape if several else [input_shape])]
 
 
 def normalization_layer(normalization, **kwargs):
-    """`"batch"` or `"batch_renorm"`, momentum and ε as in the original program."""
+    """Returns a layer for `"batch"` or `"batch_renorm"`, momentum and ε as in the original."""
     if normalization == "batch":
         return BatchNormalization(momentum=0.99, epsilon=1e-3, scale=False, **kwargs)
     return BatchRenormalization(momentum=0.99, epsilon=1e-3, **kwargs)
 
 
 def nonlinearity_layer(nonlinearity, shared_axes=None, **kwargs):
-    """`"prelu"`, slopes from 0.1 shared along `shared_axes`, or a Keras activation by name."""
+    """Returns a layer for `"prelu"`, with slopes shared along `shared_axes`, or an activation."""
     if nonlinearity == "prelu":
         initializer = keras.initializers.Constant(0.1)
         return PReLU(initializer, shared_axes=shared_axes, **kwargs)
@@ -337,10 +330,10 @@ def nonlinearity_layer(nonlinearity, shared_axes=None, **kwargs):
 
 
 def interpolation_matrix(anchors, bandwidth, kept):
-    """`(kept, anchors)` float64: linear interpolation of evenly spread anchors at each degree.
+    """Returns the matrix `(kept, anchors)` that interpolates evenly spaced anchors at each degree.
 
-    Row `l` has the weights of the anchors around `l / (bandwidth-1)` on `linspace(0, 1, anchors)`;
-    a single anchor is the spectrum's constant. The rows are those of the `kept` lowest degrees.
+    Row `l` holds the weights of the anchors around `l / (bandwidth-1)` on `linspace(0, 1, anchors)`,
+    for the `kept` lowest degrees. A single anchor gives a constant spectrum.
     """
     degrees = np.linspace(0, 1, bandwidth)
     positions = np.linspace(0, 1, anchors)
@@ -349,10 +342,10 @@ def interpolation_matrix(anchors, bandwidth, kept):
 
 
 def filter_stddev(bandwidth, channels):
-    """`2 / (2π √(L · channels))`, the standard deviation of the initial anchors.
+    """Returns `2 / (2π √(L · channels))`, the standard deviation of the initial anchors.
 
-    Coefficients of variance 1 become signals of variance about 4, whatever the bandwidth and the
-    number of channels. Source: the original program.
+    Coefficients of variance 1 become signals of variance about 4, for any bandwidth and number of
+    channels. Source: the original program.
     """
-    # Not NumPy's float64, which JAX with `jax_enable_x64` would make that of the kernel.
+    # A Python float: with `jax_enable_x64`, NumPy's float64 would make the kernel float64.
     return float(2 / (2 * np.pi * np.sqrt(bandwidth * channels)))

@@ -7,47 +7,48 @@ from keras import ops
 
 from spherical_cnn.sphere.operations import at_least_float32, matmul
 
-_SHORTEST = 1e-12  # length of descriptors that have a direction
-_BEYOND = 9.0  # more than any squared distance between vectors of length 1
+_SHORTEST = 1e-12  # descriptors of at most this length have no direction
+_BEYOND = 9.0  # exceeds every squared distance between vectors of length 1
 
 
 @keras.saving.register_keras_serializable(package="spherical_cnn")
 class TripletSemiHardLoss(keras.losses.Loss):
-    """Triplet loss with semi-hard negatives mined in the batch.
+    """Triplet loss with semi-hard negatives from the batch.
 
-    On L2-normalised descriptors with squared Euclidean distances `D`, averaged over the ordered
+    On L2-normalized descriptors with squared Euclidean distances `D`, averaged over the ordered
     pairs `(a, p)` of one class,
 
         max(0, margin + D[a, p] - D[a, n])
 
-    with `n` the nearest descriptor of another class that is farther than `p`, else the farthest
-    one of another class; `D[a, n]` is 0 in a batch of a single class. A batch without such pairs
-    contributes exactly 0 to value and gradient.
+    where `n` is the nearest descriptor of another class that is farther than `p`, or else the
+    farthest one of another class; `D[a, n]` is 0 in a batch of a single class. A batch without such
+    pairs contributes exactly 0 to value and gradient.
 
-    A descriptor of length 1e-12 or less, such as that of a blank signal, has no direction: no
-    gradient reaches it.
+    A descriptor of length 1e-12 or less, such as that of a blank signal, has no direction and gets
+    no gradient.
 
     Args:
-        margin: of the hinge.
-        name: of the loss.
-        dtype: of labels, descriptors and loss; `None` for Keras's float type, float32 at least.
+        margin: margin of the hinge.
+        name: name of the loss.
+        dtype: dtype of labels, descriptors and loss; `None` for Keras's float type, but at least
+            float32.
 
     Call arguments:
         y_true: `(batch,)` or `(batch, 1)` integer labels.
-        y_pred: `(batch, features)` descriptors, normalised here.
+        y_pred: `(batch, features)` descriptors, normalized here.
 
     Reference: Schroff et al. 2015 (FaceNet), section 3.2.
     """
 
     def __init__(self, margin=1.0, name="triplet_semi_hard", dtype=None, **kwargs):
-        # Labels are of this dtype too: float16 would take 2048 and 2049 for one class.
+        # Labels have this dtype too: in float16, 2048 and 2049 are equal.
         dtype = dtype or at_least_float32(keras.config.floatx())
         super().__init__(name=name, dtype=dtype, **kwargs)
         self.margin = margin
 
     def call(self, y_true, y_pred):
         y_pred = ops.cast(y_pred, at_least_float32(y_pred.dtype))
-        if y_pred.shape[0] == 0:  # of which there is no nearest and no farthest
+        if y_pred.shape[0] == 0:  # has no nearest and no farthest descriptor
             return ops.sum(y_pred)
         labels = ops.reshape(y_true, (-1, 1))
         same = ops.equal(labels, ops.transpose(labels))
@@ -70,13 +71,13 @@ class TripletSemiHardLoss(keras.losses.Loss):
 
 
 def squared_distances(descriptors):
-    """Squared distances between L2-normalised rows of `(batch, features)`: `(batch, batch)`.
+    """Returns squared distances `(batch, batch)` between L2-normalized rows `(batch, features)`.
 
-    Rows shorter than `_SHORTEST` are divided by it, and no gradient reaches them.
+    Rows shorter than `_SHORTEST` are divided by it and get no gradient.
     """
     squares = ops.sum(ops.square(descriptors), axis=-1, keepdims=True)
     long = squares > _SHORTEST**2
-    # Each branch is finite, gradients included, where the other one is chosen.
+    # Each branch and its gradient are finite where the other one is chosen.
     scale = ops.where(long, ops.rsqrt(ops.where(long, squares, 1.0)), 1 / _SHORTEST)
     rows = ops.where(long, descriptors, ops.stop_gradient(descriptors)) * scale
     products = matmul(rows, ops.transpose(rows))

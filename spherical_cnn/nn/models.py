@@ -6,18 +6,16 @@ from collections.abc import Callable
 
 import keras
 
-from spherical_cnn.nn.height import Height
+from spherical_cnn.choices import FINAL_POOLS, UP_CHANNELS
 from spherical_cnn.nn.layers import SphericalBlock, nonlinearity_layer, normalization_layer
 from spherical_cnn.nn.pooling import (
     AreaWeighting,
     DegreePower,
-    SphericalAveragePooling,
+    GlobalSphericalAveragePooling,
     SphericalPooling,
     SphericalResampling,
 )
-
-FINAL_POOLS = ("gap", "max", "magnitudes", "all")
-HEIGHTS = ("none", "told", "untold")
+from spherical_cnn.nn.up_axis import UpAxisChannel
 
 
 def two_branch(
@@ -41,7 +39,7 @@ def two_branch(
     method="sep",
     regularization=0.0,
     dealias=False,
-    height="none",
+    up_channel="off",
     planar=False,
     name="two_branch",
 ):
@@ -75,9 +73,9 @@ def two_branch(
         dealias: all maps are on grids of 3/2 of the resolution, of which convolutions pass two
             thirds of the degrees, those that grids of the resolution hold: most of what
             nonlinearities alias falls on the degrees that do not pass.
-        height: `"told"` gives the first layer and the concat layers the height of every sample too,
-            in training for half of the shapes, see `Height`; `"untold"` is the same network where
-            shapes may be turned in any way: the heights are 0. `"none"` for a network without.
+        up_channel: `"on"` adds an `UpAxisChannel` to the input of the first layer and of the concat
+            layers, for upright shapes; `"masked"` is the same network for shapes in any rotation,
+            its channel is 0; `"off"` is the network without it.
         planar: 3 × 3 convolutions of the grid as if it were an image, in place of spherical ones,
             for comparison; `num_anchors`, `spectral_pooling`, `dealias` and `method` do
             not apply.
@@ -100,8 +98,8 @@ def two_branch(
             f"num_anchors needs one entry, or one per layer, {len(filters)}. "
             f"Received: num_anchors={num_anchors}"
         )
-    if height not in HEIGHTS:
-        raise ValueError(f"height must be one of {HEIGHTS}. Received: {height!r}")
+    if up_channel not in UP_CHANNELS:
+        raise ValueError(f"up_channel must be one of {UP_CHANNELS}. Received: {up_channel!r}")
     if final_pool not in FINAL_POOLS:
         raise ValueError(f"final_pool must be one of {FINAL_POOLS}. Received: {final_pool!r}")
     regularizer = None
@@ -120,16 +118,18 @@ def two_branch(
     if dealias:
         maps = SphericalResampling(3 * resolution // 2, name="finer")(signal)
     branches = [maps[..., :1], maps[..., 1:]]
-    heights = None if height == "none" else Height(height == "told", name="height")(maps)
+    up_axis = None
+    if up_channel != "off":
+        up_axis = UpAxisChannel(up_channel == "on", name="up_axis")(maps)
     for i, (width, pooled, concat) in enumerate(
         zip(filters, pool_layers, concat_layers, strict=True)
     ):
         halvings = sum(pool_layers[:i])
         inputs = [branches if concat else branches[:1], branches[1:]]
-        if heights is not None and (concat or i == 0):
-            if heights.shape[1] != branches[0].shape[1]:
-                heights = SphericalResampling(branches[0].shape[1], name=f"height{i}")(heights)
-            inputs = [[*signals, heights] for signals in inputs]
+        if up_axis is not None and (concat or i == 0):
+            if up_axis.shape[1] != branches[0].shape[1]:
+                up_axis = SphericalResampling(branches[0].shape[1], name=f"up_axis{i}")(up_axis)
+            inputs = [[*signals, up_axis] for signals in inputs]
         for j in range(2):
             spectral = bool(pooled and spectral_pooling)
             own: dict = {} if planar else {"num_anchors": anchors[i]}
@@ -173,7 +173,7 @@ def _planar_block(width, normalization, nonlinearity, kernel_regularizer, name):
 def _final_pool(maps, final_pool, area_weighted, quadrature):
     vectors = []
     if final_pool in ("gap", "all"):
-        vectors.append(SphericalAveragePooling(area_weighted, quadrature, name="gap")(maps))
+        vectors.append(GlobalSphericalAveragePooling(area_weighted, quadrature, name="gap")(maps))
     weighted = maps
     if area_weighted and not quadrature and final_pool != "gap":
         weighted = AreaWeighting(name="area_weighting")(maps)

@@ -1,12 +1,11 @@
 """Batch normalization and renormalization, of maps or of their coefficients.
 
-Both layers map each channel affinely. `affine` gives that map from the batch's moments, however
-they were computed, so that `SphericalBlock` can apply it to coefficients, which are fewer than
-samples.
+Both layers apply an affine map to each channel. `affine` returns that map for given moments of the
+batch, so that `SphericalBlock` can apply it to coefficients, which are fewer than samples.
 
-Both run in inference mode when frozen (`trainable = False`), also where `training=True` is passed,
-as Keras's batch normalization does. An empty batch, such as that of a replica for which a
-distribution strategy has no samples, leaves the moving statistics as they are.
+Frozen layers (`trainable = False`) run in inference mode, even with `training=True`, like Keras's
+batch normalization. An empty batch, such as that of a replica without samples under a distribution
+strategy, does not change the moving statistics.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ import math
 import keras
 from keras import ops
 
-from spherical_cnn.sphere.operations import at_least_float32, divided
+from spherical_cnn.sphere.operations import at_least_float32, divide
 
 
 class _Normalization(keras.layers.Layer):
-    """What both layers share: the maps' moments, and weights of float32 at least."""
+    """Base of both layers: computes moments of maps, and keeps weights in at least float32."""
 
     def add_weight(self, *args, dtype=None, **kwargs):
-        # Averages of float16 would stop moving where a step is below their rounding.
+        # In float16, moving averages would stop at steps smaller than their rounding.
         dtype = at_least_float32(dtype or self.variable_dtype)
         return super().add_weight(*args, dtype=dtype, **kwargs)
 
@@ -36,10 +35,10 @@ class _Normalization(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="spherical_cnn")
 class BatchNormalization(_Normalization, keras.layers.BatchNormalization):
-    """Keras's batch normalization over all axes but the last, which also tells its affine map.
+    """Keras's batch normalization over all axes but the last, with access to its affine map.
 
-    Arguments and shapes are Keras's, except that the channels are always the last axis, that there
-    are no masks, and that renormalization is `BatchRenormalization`.
+    Arguments and shapes are Keras's, except that channels are always the last axis, that there are
+    no masks, and that renormalization is a layer of its own, `BatchRenormalization`.
 
     >>> import numpy as np
     >>> layer = BatchNormalization(scale=False)
@@ -59,13 +58,13 @@ class BatchNormalization(_Normalization, keras.layers.BatchNormalization):
         self.supports_masking = False
 
     def affine(self, moments, training):
-        """`(scale, offset)`, `(channels,)`, of this layer's output `scale · x + offset`.
+        """Returns `(scale, offset)`, `(channels,)` each, of the output `scale · x + offset`.
 
         Args:
-            moments: function to the mean and variance of the batch and to its size, called in
-                training only.
-            training: whether to use these and to move the averages, or to use the averages. A
-                frozen layer always uses the averages.
+            moments: function that returns the mean, the variance and the size of the batch; called
+                in training only.
+            training: whether to use the batch's moments and update the moving averages. A frozen
+                layer always uses the moving averages.
         """
         mean, variance = _value(self.moving_mean), _value(self.moving_variance)
         if training and self.trainable:
@@ -86,26 +85,24 @@ class BatchNormalization(_Normalization, keras.layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable(package="spherical_cnn")
 class BatchRenormalization(_Normalization):
-    """Batch normalization whose training output follows the moving statistics.
-
-    With `μ, σ` the batch's mean and standard deviation per channel and `μ̂, σ̂` their debiased
-    moving averages,
+    """Batch normalization that uses the moving statistics during training as well.
 
         out = (x - μ) / σ · r + d + β,    r = σ / σ̂,    d = (μ - μ̂) / σ̂,
 
-    no gradient through `r` and `d`, which are not clipped. `μ̂, σ̂` start at the first batch's
-    values, so the first step equals batch normalization. In inference, and when the layer is
-    frozen, the moving mean and variance are used as in batch normalization.
+    where `μ, σ` are the batch's mean and standard deviation per channel and `μ̂, σ̂` their debiased
+    moving averages. No gradient flows through `r` and `d`, which are not clipped. `μ̂, σ̂` start at
+    the values of the first batch, so the first step equals batch normalization. Inference and
+    frozen layers use the moving mean and variance, as in batch normalization.
 
     Args:
-        momentum: of all moving averages, in 0 … 1; 1 keeps them where they are.
+        momentum: momentum of all moving averages, in 0 … 1; 1 keeps them constant.
         epsilon: added to the variance, positive.
 
     Input shape:
         `(..., channels)`.
 
     Output shape:
-        As the input.
+        Same as the input.
 
     >>> import numpy as np
     >>> layer = BatchRenormalization()
@@ -140,14 +137,14 @@ class BatchRenormalization(_Normalization):
         self.renorm_weight = statistic("renorm_weight", "zeros", shape=())
 
     def affine(self, moments, training):
-        """`(scale, offset)` as `BatchNormalization.affine` gives them."""
+        """Returns `(scale, offset)`; see `BatchNormalization.affine`."""
         beta = ops.cast(self.beta, self.moving_mean.dtype)
         if not (training and self.trainable):
             scale = ops.rsqrt(_value(self.moving_variance) + self.epsilon)
             return scale, beta - _value(self.moving_mean) * scale
         mean, variance, count = moments()
         stddev = ops.sqrt(variance + self.epsilon)
-        # The averages as if they had been initialised with this batch.
+        # The averages, as if they had been initialized with this batch.
         missing = 1.0 - _value(self.renorm_weight)
         renorm_mean = _value(self.renorm_mean) + missing * mean
         renorm_stddev = _value(self.renorm_stddev) + missing * stddev
@@ -159,7 +156,7 @@ class BatchRenormalization(_Normalization):
 
     def _update(self, mean, stddev, momentum):
         weight = _move(self.renorm_weight, 1.0, momentum)
-        weight = ops.where(weight > 0, weight, ops.ones_like(weight))  # 0: nothing has moved yet
+        weight = ops.where(weight > 0, weight, ops.ones_like(weight))  # 0 before the first update
         unbiased_mean = _move(self.renorm_mean, mean, momentum) / weight
         unbiased_stddev = _move(self.renorm_stddev, stddev, momentum) / weight
         _move(self.moving_mean, unbiased_mean, momentum)
@@ -173,20 +170,20 @@ class BatchRenormalization(_Normalization):
 
 
 def moments_of_maps(x):
-    """Mean and variance per channel, the last axis, and the number of values of each.
+    """Returns mean and variance per channel (the last axis), and the number of values of each.
 
-    Mean and variance are 0 where there are no values.
+    Mean and variance are 0 for an empty batch.
     """
     axes = tuple(range(len(x.shape) - 1))
     count = math.prod(ops.shape(x)[:-1])
-    mean = divided(ops.sum(x, axis=axes), count)
-    # The squares do not change with the mean to first order: it is held fixed.
+    mean = divide(ops.sum(x, axis=axes), count)
+    # The squares do not depend on the mean to first order, so it gets no gradient.
     squares = ops.square(x - ops.stop_gradient(mean))
-    return mean, divided(ops.sum(squares, axis=axes), count), count
+    return mean, divide(ops.sum(squares, axis=axes), count), count
 
 
 def _of_all_replicas(mean, variance, count):
-    """Moments and size of the whole batch of those of its shares."""
+    """Combines moments and sizes of the replicas' shares of a batch."""
     count = ops.cast(count, mean.dtype)
     sums = _over_replicas(ops.concatenate([count * mean, count[None]]))
     total = sums[-1]
@@ -197,19 +194,19 @@ def _of_all_replicas(mean, variance, count):
 
 
 def _over_replicas(values):
-    """Mean over the replicas, of values of each: the one such operation that Keras has."""
+    """Averages values over the replicas, by the only such operation that Keras has."""
     return ops.moments(values[None], axes=[0], synchronized=True)[0]
 
 
 def _unless_empty(momentum, count):
-    """The momentum of a step, 1 if the batch is empty; `count` an integer or a tensor."""
+    """Returns the momentum, or 1 if the batch is empty; `count` is an integer or a tensor."""
     if isinstance(count, int):
         return momentum if count else 1.0
     return ops.where(count > 0, momentum, 1.0)
 
 
 def _move(average, value, momentum):
-    """Moves the variable `average` towards `value`, without gradient; returns what it is now."""
+    """Moves the variable `average` towards `value`, without gradient; returns its new value."""
     value = ops.stop_gradient(ops.convert_to_tensor(value, dtype=average.dtype))
     if not isinstance(momentum, float | int):
         momentum = ops.cast(momentum, average.dtype)
@@ -218,5 +215,5 @@ def _move(average, value, momentum):
 
 
 def _value(variable):
-    """A variable's tensor: on torch, those of Keras round the numbers they meet to float32."""
+    """Returns a variable's tensor: on torch, Keras's variables round operands to float32."""
     return ops.convert_to_tensor(variable)

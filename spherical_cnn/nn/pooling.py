@@ -1,4 +1,4 @@
-"""Pooling on the sphere: local, by area, and global into invariant vectors."""
+"""Pooling on the sphere: local, area-weighted, and global into invariant vectors."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import keras
 import numpy as np
 from keras import ops
 
+from spherical_cnn.choices import POOLS
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.operations import constant, mean
 from spherical_cnn.sphere.sht import sht
 from spherical_cnn.sphere.spectral import resampled, turned
 
 PACKAGE = "spherical_cnn"
-POOLS = ("wap", "avg", "max", "lowpass")
 
 
 def grid_of(layer, input_shape):
-    """The grid of a layer's input; shapes that are not `(batch, 2L, 2L, channels)` are refused."""
+    """Returns the grid of a layer's input.
+
+    Raises:
+        ValueError: if the shape is not `(batch, 2L, 2L, channels)`.
+    """
     shape = tuple(input_shape)
     if len(shape) != 4 or shape[1] != shape[2] or not shape[1] or shape[1] % 2 or not shape[3]:
         raise ValueError(
@@ -27,7 +31,7 @@ def grid_of(layer, input_shape):
 
 
 class OnGrid(keras.layers.Layer):
-    """A layer on signals of a static even resolution; sets `self.grid` in `build`."""
+    """Base of layers on signals of a static even resolution; `build` sets `self.grid`."""
 
     def build(self, input_shape):
         self.grid = grid_of(self, input_shape)
@@ -35,23 +39,25 @@ class OnGrid(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class SphericalPooling(OnGrid):
-    """Pooling to a grid `pool_size` times as coarse.
+    """Reduces the resolution of a signal by a factor.
 
-    `"lowpass"` keeps the degrees that the coarse grid can hold and samples them there: exact for
-    band-limited signals, the one pooling here that commutes with rotations. The others reduce
-    `pool_size × pool_size` windows of the grid. `"wap"`, weighted average pooling, weighs each
-    sample by the area of its cell, with
-    `a_n(t) = sin(π t / n + π / 2n)` and `k` the window,
+    `"lowpass"` keeps the degrees that the coarse grid can represent, and samples them there. It is
+    exact for band-limited signals, and the only pooling here that commutes with rotations.
+
+    The others reduce windows of `pool_size × pool_size` samples. `"wap"` (weighted average pooling,
+    the paper's) weights each sample by the area of its cell. With `a_n(t) = sin(π t / n + π / 2n)`
+    and `k` the window size,
 
         out[b, t, p, c] = mean over the window of (a_n x)[b, k t …, k p …, c] / a_{n/k}(t)
 
-    and is not normalised: a constant 1 becomes cos(π / 2n) for `k = 2`. `"avg"` and `"max"` are
-    the planar pools. These three read what they gather about a cell's centre at its corner, half
-    a fine cell away: the main reason why a network with them changes as its input turns.
+    It is not normalized: a constant 1 becomes cos(π / 2n) for `k = 2`. `"avg"` and `"max"` are the
+    planar operations. These three assign the value of a window, which belongs to its center, to its
+    corner, half a fine cell away. This shift is the largest equivariance error of the paper's
+    network.
 
     Args:
-        pool: `"wap"`, `"avg"`, `"max"` or `"lowpass"`.
-        pool_size: ratio of the resolutions; the pooled one must be even.
+        pool: `"lowpass"`, `"wap"`, `"avg"` or `"max"`.
+        pool_size: ratio of the resolutions; the output resolution must be even.
 
     Input shape:
         `(batch, n, n, channels)`.
@@ -65,7 +71,7 @@ class SphericalPooling(OnGrid):
     Reference: Esteves et al. 2018, section 4.
     """
 
-    def __init__(self, pool="wap", pool_size=2, **kwargs):
+    def __init__(self, pool="lowpass", pool_size=2, **kwargs):
         super().__init__(**kwargs)
         if pool not in POOLS:
             raise ValueError(f"pool must be one of {POOLS}. Received: pool={pool!r}")
@@ -108,12 +114,12 @@ class SphericalPooling(OnGrid):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class SphericalResampling(OnGrid):
-    """The band-limited signal through the samples, sampled on another grid.
+    """Samples the band-limited signal through the input samples on another grid.
 
-    On a finer grid nothing is lost; a coarser one gets the degrees that it can hold.
+    A finer grid represents the same signal; a coarser grid keeps the degrees that it can represent.
 
     Args:
-        resolution: of the other grid, even.
+        resolution: resolution of the output grid, even.
 
     Input shape:
         `(batch, n, n, channels)`.
@@ -142,13 +148,13 @@ class SphericalResampling(OnGrid):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class AreaWeighting(OnGrid):
-    """Weighs each sample by the relative area of its cell: `x[b, t, p, c] · sin(θ_t + π / 2n)`.
+    """Weights each sample by the relative area of its cell: `x[b, t, p, c] · sin(θ_t + π / 2n)`.
 
     Input shape:
         `(batch, 2L, 2L, channels)`.
 
     Output shape:
-        As the input.
+        Same as the input.
 
     >>> tuple(AreaWeighting()(np.ones((1, 16, 16, 2), "float32")).shape)
     (1, 16, 16, 2)
@@ -162,19 +168,22 @@ class AreaWeighting(OnGrid):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class SphericalAveragePooling(OnGrid):
-    """Global average over the sphere, one value per channel.
+class GlobalSphericalAveragePooling(OnGrid):
+    """Averages a signal over the sphere, one value per channel.
+
+    With `quadrature=True` it is the integral over the sphere divided by 4π, exact for signals of
+    degree below `2L`, and thus the only one of the three that is invariant to rotations.
+
+    Otherwise, with `area_weighted=True`, it is the paper's
 
         out[b, c] = mean over t, p of sin(θ_t + π / 2n) x[b, t, p, c]
 
-    The plain mean of weighted samples, not divided by the mean weight (about 2/π). With
-    `area_weighted=False` the mean over the grid, which favours the poles. With `quadrature=True`
-    the integral over the sphere divided by 4π, exact for signals of degree below `2L`, hence the
-    only one that no rotation of these changes.
+    which is not divided by the mean weight (about 2/π); with `area_weighted=False` it is the mean
+    over the grid, where the poles count more than their area.
 
     Args:
-        area_weighted: whether to weigh by area.
-        quadrature: whether to weigh by the Driscoll–Healy weights in place of the area.
+        area_weighted: whether to weight samples by area.
+        quadrature: whether to weight samples by the Driscoll–Healy weights instead.
 
     Input shape:
         `(batch, 2L, 2L, channels)`.
@@ -182,7 +191,7 @@ class SphericalAveragePooling(OnGrid):
     Output shape:
         `(batch, channels)`.
 
-    >>> tuple(SphericalAveragePooling()(np.ones((1, 16, 16, 2), "float32")).shape)
+    >>> tuple(GlobalSphericalAveragePooling()(np.ones((1, 16, 16, 2), "float32")).shape)
     (1, 2)
 
     Reference: Esteves et al. 2018, section 4; Driscoll & Healy 1994, theorem 3.
@@ -210,7 +219,7 @@ class SphericalAveragePooling(OnGrid):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class DegreePower(OnGrid):
-    """Power of each degree of each channel, invariant to rotations of the signal.
+    """Computes the power of each degree of each channel, which is invariant to rotations.
 
         out[b, l · channels + c] = Σ_m coefficients[b, l, m, c]²
 
@@ -237,7 +246,7 @@ def _area_weights(bandwidth):
 
 
 def _row_weights(bandwidth, quadrature):
-    """Weight of the mean of each row, `(2L,)`, in the average over the sphere."""
+    """Weights `(2L,)` of the means of the rows in the average over the sphere."""
     grid = SphericalGrid(bandwidth)
     if quadrature:
         return grid.quadrature_weights * grid.resolution / (4 * np.pi)
@@ -245,6 +254,6 @@ def _row_weights(bandwidth, quadrature):
 
 
 def _window_weights(bandwidth, size):
-    """Weight of each row in the windows of `"wap"` on the grid of `bandwidth`, `(2L, size)`."""
+    """Weights `(2L, size)` of the rows in the windows of `"wap"` on the grid of `bandwidth`."""
     fine = SphericalGrid(bandwidth * size).cell_weights.reshape(-1, size)
     return fine / SphericalGrid(bandwidth).cell_weights[:, None] / size**2

@@ -1,12 +1,11 @@
-"""A page of text, tables and pictures: as Markdown, and as one HTML file that needs no other."""
+"""A report of text, tables and pictures as one self-contained HTML file."""
 
 from __future__ import annotations
 
 import base64
 import html
-from typing import NamedTuple
 
-from spherical_cnn.data.atomic import readable
+from spherical_cnn.data.atomic import printable
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em;
@@ -20,77 +19,57 @@ pre { background: #f5f5f5; padding: .8em; overflow-x: auto }
 """
 
 
-class _Block(NamedTuple):
-    """One part of a page, in both forms."""
-
-    markdown: str
-    html: str
-
-
 class Page:
-    """A page, put together part by part.
+    """A page, built from top to bottom.
 
     Args:
-        title: its first heading.
+        title: first heading.
     """
 
     def __init__(self, title):
-        self._title = title
-        self._blocks = [_Block(f"# {title}", f"<h1>{html.escape(title)}</h1>")]
+        self._title = html.escape(title)
+        self._blocks = [f"<h1>{self._title}</h1>"]
 
     def heading(self, text):
-        """A heading of the second rank."""
-        self._add(f"## {text}", f"<h2>{html.escape(text)}</h2>")
+        """Adds a heading of the second level."""
+        self._blocks.append(f"<h2>{html.escape(text)}</h2>")
 
     def text(self, text):
-        """A paragraph."""
-        self._add(text, f"<p>{html.escape(text)}</p>")
+        """Adds a paragraph."""
+        self._blocks.append(f"<p>{html.escape(text)}</p>")
 
     def link(self, text, address):
-        """A paragraph that is a link, by a path relative to the page."""
-        self._add(
-            f"[{text}]({address})",
-            f'<p><a href="{html.escape(address)}">{html.escape(text)}</a></p>',
-        )
+        """Adds a paragraph that links to a path relative to the page."""
+        self._blocks.append(f'<p><a href="{html.escape(address)}">{html.escape(text)}</a></p>')
 
     def table(self, header, rows):
-        """A table of text cells; the first column is to the left."""
+        """Adds a table of text cells; the first column is left-aligned."""
         cells = [f"<th>{html.escape(cell)}</th>" for cell in header]
         body = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
         lines = "\n".join(f"<tr>{row}</tr>" for row in ("".join(cells), *body))
-        self._add("\n".join(table_lines(header, rows)), f"<div><table>\n{lines}\n</table></div>")
+        self._blocks.append(f"<div><table>\n{lines}\n</table></div>")
 
-    def picture(self, name, path, png):
-        """A picture: by its path in Markdown, by its bytes in HTML."""
+    def picture(self, name, png):
+        """Adds a picture, embedded."""
         data = base64.b64encode(png).decode()
-        self._add(
-            f"![{name}]({path})",
-            f'<p><img alt="{html.escape(name)}" src="data:image/png;base64,{data}"></p>',
+        self._blocks.append(
+            f'<p><img alt="{html.escape(name)}" src="data:image/png;base64,{data}"></p>'
         )
 
     def code(self, lines):
-        """Lines as they are."""
-        text = "\n".join(lines)
-        self._add(f"```\n{text}\n```", f"<pre>{html.escape(text)}</pre>")
-
-    def markdown(self):
-        """The page as Markdown."""
-        return readable("\n\n".join(block.markdown for block in self._blocks)) + "\n"
+        """Adds preformatted lines."""
+        self._blocks.append(f"<pre>{html.escape(chr(10).join(lines))}</pre>")
 
     def html(self):
-        """The page as HTML, pictures within."""
-        title = html.escape(self._title)
-        head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
-        body = "\n".join(block.html for block in self._blocks)
+        """Returns the page as HTML."""
+        head = f'<meta charset="utf-8"><title>{self._title}</title><style>{_STYLE}</style>'
+        body = "\n".join(self._blocks)
         page = f'<html lang="en"><head>{head}</head>\n<body>\n{body}\n</body></html>'
-        return f"<!DOCTYPE html>\n{readable(page)}\n"
-
-    def _add(self, markdown, text):
-        self._blocks.append(_Block(markdown, text))
+        return f"<!DOCTYPE html>\n{printable(page)}\n"
 
 
 def table_lines(header, rows):
-    """A table as lines of Markdown; the first column is to the left, the others to the right."""
+    """Returns a table as lines of Markdown; all columns but the first are right-aligned."""
     return [
         f"| {' | '.join(header)} |",
         f"|---|{'---:|' * (len(header) - 1)}",

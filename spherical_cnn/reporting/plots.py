@@ -1,4 +1,4 @@
-"""Pictures of a run, with matplotlib, which is imported on first use and needs no display."""
+"""Plots of a run, by matplotlib, which is imported on first use and needs no display."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import io
 
 import numpy as np
 
-from spherical_cnn.training.metrics import normalised
-
 
 def confusion_figure(counts, classes=None):
-    """Confusion matrix as a heat map of row shares: the true class's samples by prediction.
+    """Draws a confusion matrix as a heat map: fractions of each true class by predicted class.
 
     Args:
         counts: `(true, predicted)` integers.
-        classes: their names; numbers by default.
+        classes: names of the classes; numbers by default.
 
     Returns:
         `matplotlib.figure.Figure`.
@@ -22,16 +20,17 @@ def confusion_figure(counts, classes=None):
     classes = classes or [str(label) for label in range(len(counts))]
     side = max(4.6, 1.4 + 0.16 * len(classes))
     figure, axes = _figure(side + 0.6, side)
-    picture = axes.imshow(normalised(counts), cmap="cividis", vmin=0, vmax=1)
+    fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)  # 0 for absent classes
+    picture = axes.imshow(fractions, cmap="cividis", vmin=0, vmax=1)
     axes.set(xlabel="predicted class", ylabel="true class")
     axes.set_xticks(range(len(classes)), classes, rotation=90, fontsize=7)
     axes.set_yticks(range(len(classes)), classes, fontsize=7)
-    figure.colorbar(picture, label="share of the true class")
+    figure.colorbar(picture, label="fraction of the true class")
     return figure
 
 
 def curves_figure(history):
-    """Accuracy over epochs, training and, where it was measured, validation.
+    """Draws accuracy over epochs: training and, where measured, validation.
 
     Args:
         history: rows of `history.csv`, as dicts.
@@ -51,11 +50,11 @@ def curves_figure(history):
     return figure
 
 
-def comparison_figure(histories):
-    """Training accuracy over epochs of several networks, a panel for each set trained on.
+def network_curves_figure(histories):
+    """Draws training accuracy over epochs of several networks, one panel per training dataset.
 
     Args:
-        histories: dict by set of dicts by network of lists by seed of rows of `history.csv`.
+        histories: dict by dataset of dicts by network of lists by seed of rows of `history.csv`.
 
     Returns:
         `matplotlib.figure.Figure`.
@@ -76,10 +75,10 @@ def comparison_figure(histories):
 
 
 def equivariance_figure(results):
-    """Relative error of each layer, each rotation a dot, on a logarithmic axis from 0.001 % on.
+    """Draws the relative error of each layer, one dot per rotation, on a logarithmic axis.
 
     Args:
-        results: as returned by `spherical_cnn.training.equivariance.measure_shapes`.
+        results: dict by way of rotating of what `spherical_cnn.nn.layer_errors.measure` returns.
 
     Returns:
         `matplotlib.figure.Figure`.
@@ -100,14 +99,14 @@ def equivariance_figure(results):
 
 
 def png(figure):
-    """The figure as PNG bytes."""
+    """Returns a figure as PNG bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
     return buffer.getvalue()
 
 
 def image(figure):
-    """The figure as `(height, width, 3)` uint8."""
+    """Returns a figure as `(height, width, 3)` uint8."""
     figure.canvas.draw()
     return np.asarray(figure.canvas.buffer_rgba())[..., :3]
 
@@ -118,7 +117,7 @@ def _figure(width, height):
 
 
 def canvas(width, height):
-    """An empty figure, inches, that needs no display."""
+    """Returns an empty figure of a size in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spherical_cnn.errors import ShapeError
 from spherical_cnn.signals.files import NORMALS, choose, describe
-from spherical_cnn.signals.signal import ShapeError
 
 POINT_NAMES = ("points", "xyz", "pos", "vertices", "pointcloud")
 

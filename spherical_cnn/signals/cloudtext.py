@@ -7,8 +7,8 @@ import re
 
 import numpy as np
 
+from spherical_cnn.errors import ShapeError
 from spherical_cnn.signals.clouds import Cloud, cloud_of_array
-from spherical_cnn.signals.signal import ShapeError
 
 SUFFIXES = (".asc", ".csv", ".pts", ".txt", ".xyz", ".xyzn")
 

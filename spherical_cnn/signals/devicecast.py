@@ -1,6 +1,6 @@
 """Meshes → signals on the device that trains: every ray against every triangle, in `keras.ops`.
 
-No index is built, so shapes may be turned, scaled and their centres moved anew each time they are
+No index is built, so shapes may be turned, scaled and their centers moved anew each time they are
 looked at. From the center, the origin, the triangle `a, b, c` is met along a unit vector `d` if
 `d` lies in the cone of its corners: where `d·(b×c)`, `d·(c×a)` and `d·(a×b)` have the sign of
 `det = a·(b×c)`. Their sum over `det` is the inverse of the distance, so the farthest triangle has
@@ -16,7 +16,7 @@ import numpy as np
 from keras import ops
 
 from spherical_cnn.signals import pairs
-from spherical_cnn.signals.rays import EDGE_ON, NEAREST, cone_of
+from spherical_cnn.signals.rays import EDGE_ON, NEAREST, supersampled_rays
 
 _UNROLLED = 32  # triangles looked at before the farthest ones so far are written to memory
 _FARTHEST = 1e3
@@ -66,25 +66,27 @@ class Casting(keras.layers.Layer):
 
     Args:
         grid: `SphericalGrid` of `n` samples along each angle.
-        rings: as in `RayCaster.signal`.
+        rays_per_sample: as in `RayCaster.signal`.
 
     Input:
-        the arrays of `Triangles`; matrices `M`, `(batch, 3, 3)`; centres `c`,
+        the arrays of `Triangles`; matrices `M`, `(batch, 3, 3)`; centers `c`,
         `(batch, 3)`.
 
     Output shape:
         `(batch, n, n, 2)`: distance, and sine of the angle between ray and normal.
     """
 
-    def __init__(self, grid, rings=0, **kwargs):
+    def __init__(self, grid, rays_per_sample=1, **kwargs):
         super().__init__(dtype="float32", **kwargs)
-        self.grid, self.rings = grid, rings
+        self.grid, self.rays_per_sample = grid, rays_per_sample
 
     def call(self, inputs):
         """Signals, see above."""
-        vertices, faces, counts, normals, matrices, centres = inputs
-        posed = _posed(vertices, matrices, centres)
-        cone = np.stack(cone_of(self.grid, self.rings))  # (rays of a sample, 3, n²)
+        vertices, faces, counts, normals, matrices, centers = inputs
+        posed = _posed(vertices, matrices, centers)
+        cone = np.stack(
+            supersampled_rays(self.grid, self.rays_per_sample)
+        )  # (rays of a sample, 3, n²)
         rays = pairs.pair(np.ascontiguousarray(cone.transpose(1, 0, 2).reshape(3, 1, -1)))
         count = ops.max(counts)
         farthest = _farthest(_planes(posed, faces), count, rays[0])
@@ -97,7 +99,7 @@ class Casting(keras.layers.Layer):
             )
             met = ops.take(ops.reshape(table, (-1, 12)), ops.maximum(farthest, 0) + first, axis=0)
             corners = ops.reshape(met[..., :9], (batch, -1, 3, 3))
-            return _measured(corners, met[..., 9:], matrices, centres, rays)
+            return _measured(corners, met[..., 9:], matrices, centers, rays)
 
         # A loop of one step: XLA fuses nothing across it, and would compute what it fuses with the
         # mean below many times over.
@@ -108,16 +110,15 @@ class Casting(keras.layers.Layer):
         distance = ops.where(met, ops.minimum(distance, reach), 0.0)
         samples = ops.stack([distance, ops.where(met, sine, 0.0)], axis=-1)
         n = self.grid.resolution
-        samples = ops.mean(ops.reshape(samples, (-1, len(cone), n, n, 2)), axis=1)
-        return ops.transpose(samples, (0, 2, 1, 3))  # rays are longitude before colatitude
+        return ops.mean(ops.reshape(samples, (-1, len(cone), n, n, 2)), axis=1)
 
     def compute_output_shape(self, input_shape):
         """See Output shape."""
         return (input_shape[0][0], self.grid.resolution, self.grid.resolution, 2)
 
 
-def caster(grid, rings=0):
-    """Keras model around `Casting`, compiled; `predict_on_batch` casts a batch."""
+def casting_model(grid, rays_per_sample=1):
+    """Returns a compiled Keras model around `Casting`; `predict_on_batch` casts a batch."""
     inputs = [
         keras.Input((None, 3), dtype="float32"),
         keras.Input((None, 3), dtype="int32"),
@@ -126,14 +127,14 @@ def caster(grid, rings=0):
         keras.Input((3, 3), dtype="float32"),
         keras.Input((3,), dtype="float32"),
     ]
-    model = keras.Model(inputs, Casting(grid, rings)(inputs))
+    model = keras.Model(inputs, Casting(grid, rays_per_sample)(inputs))
     model.compile(jit_compile="auto" if keras.backend.backend() == "torch" else True)
     return model
 
 
-def _posed(vertices, matrices, centres):
+def _posed(vertices, matrices, centers):
     """Vertices `(batch, v, 3)`, moved; by no matrix product, which a GPU may round to 10 bits."""
-    moved = vertices - centres[:, None]
+    moved = vertices - centers[:, None]
     return sum(moved[:, :, i, None] * matrices[:, None, :, i] for i in range(3))
 
 
@@ -197,14 +198,14 @@ def _farthest(planes, count, rays):
     return ops.fori_loop(0, groups, look, start)[1]
 
 
-def _measured(corners, given, matrices, centres, rays):
+def _measured(corners, given, matrices, centers, rays):
     """Distance of triangles along rays, and the sine of the angle with their normals.
 
     Args:
         corners: `(batch, k, 3, 3)`, not posed.
         given: `(batch, k, 3)` normals, not posed; 0: those of the corners.
         matrices: `(batch, 3, 3)`.
-        centres: `(batch, 3)`.
+        centers: `(batch, 3)`.
         rays: pair of `(3, 1, k)`, unit vectors.
 
     Returns:
@@ -214,7 +215,7 @@ def _measured(corners, given, matrices, centres, rays):
 
     def posed(corner):
         moved = [
-            pairs.minus((corners[:, :, corner, i], 0.0), (centres[:, None, i], 0.0))
+            pairs.minus((corners[:, :, corner, i], 0.0), (centers[:, None, i], 0.0))
             for i in range(3)
         ]
         return [pairs.dot(row, moved) for row in matrix]

@@ -12,7 +12,7 @@ import zlib
 
 import numpy as np
 
-from spherical_cnn.signals.signal import ShapeError
+from spherical_cnn.errors import ShapeError
 
 MAX_BYTES = 512 * 2**20  # of one file; trimesh needs about 20 bytes of memory for one of text
 NORMALS = ("normals", "normal")  # names of arrays that lie beside those of points

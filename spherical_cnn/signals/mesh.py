@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from spherical_cnn.errors import ShapeError
 from spherical_cnn.signals.obj import read_obj
 from spherical_cnn.signals.off import read_off
 from spherical_cnn.signals.ply import read_ply
 from spherical_cnn.signals.polygons import check_corners, triangulated
-from spherical_cnn.signals.signal import Mesh, ShapeError
+from spherical_cnn.signals.signal import Mesh
 from spherical_cnn.signals.stl import read_stl
 
 _READERS = {".off": read_off, ".obj": read_obj, ".ply": read_ply, ".stl": read_stl}

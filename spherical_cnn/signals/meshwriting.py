@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spherical_cnn.signals.signal import ShapeError
+from spherical_cnn.errors import ShapeError
 
 _STL_ERROR = 1e-3  # of the mesh's extent: the most that rounding to float32 may move a vertex
 

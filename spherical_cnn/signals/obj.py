@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
+from spherical_cnn.errors import ShapeError
 from spherical_cnn.signals.polygons import Polygons
-from spherical_cnn.signals.signal import ShapeError
 from spherical_cnn.signals.text import plain, shown, to_float, to_int
 
 # Only numbers are continued here: a name may end in a backslash, a path's or, in Shift-JIS, half

@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
+from spherical_cnn.errors import ShapeError
 from spherical_cnn.signals.polygons import Polygons
-from spherical_cnn.signals.signal import ShapeError
 from spherical_cnn.signals.text import numbers, plain, shown, to_float, to_int
 
 _HEAD = re.compile(rb"\s*((?i:[0-9a-z]*?off))((?i:\s*binary\b))?")

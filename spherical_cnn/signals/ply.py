@@ -7,9 +7,9 @@ import sys
 
 import numpy as np
 
+from spherical_cnn.errors import ShapeError
 from spherical_cnn.signals.plyrows import Element, Property, Rows
 from spherical_cnn.signals.polygons import Polygons
-from spherical_cnn.signals.signal import ShapeError
 from spherical_cnn.signals.text import decoded, leading_numbers, plain, shown
 
 _HEADER = re.compile(

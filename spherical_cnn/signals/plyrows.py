@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spherical_cnn.errors import ShapeError
 from spherical_cnn.signals.polygons import Polygons
-from spherical_cnn.signals.signal import ShapeError
 
 
 class Property(NamedTuple):

@@ -10,11 +10,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import Delaunay, cKDTree
 
+from spherical_cnn.errors import ShapeError
 from spherical_cnn.signals import cloudtext
 from spherical_cnn.signals.clouds import Cloud, cloud_of_arrays
 from spherical_cnn.signals.files import read_arrays
 from spherical_cnn.signals.ply import read_ply_points
-from spherical_cnn.signals.signal import Mesh, ShapeError
+from spherical_cnn.signals.signal import Mesh
 
 # Fewer distinct points tell too little of a surface.
 LEAST_POINTS = 64
@@ -23,10 +24,10 @@ LEAST_POINTS = 64
 MOST_POINTS = 65_536
 
 # A triangle belongs to the surface if its longest edge is under REACH times the spacing of the
-# points there, the distance to the NEIGHBOURS-th nearest one. Less tears holes into the surface,
+# points there, the distance to the NEIGHBORS-th nearest one. Less tears holes into the surface,
 # more fills its hollows. This pair is within 1 % of the least error at 1,024 and 4,096 points
-# together; 6 to 16 neighbours do equally well, each with its own reach.
-NEIGHBOURS = 12
+# together; 6 to 16 neighbors do equally well, each with its own reach.
+NEIGHBORS = 12
 REACH = 1.75
 
 # Points nearer than this are one, and each is moved by up to this before the tetrahedra are made:
@@ -41,7 +42,7 @@ _NO_NORMAL = 1e-6
 _FACES = [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]  # of a tetrahedron, each opposite its corner
 
 
-def surface(points, normals=None, neighbours=NEIGHBOURS, reach=REACH):
+def surface(points, normals=None, neighbors=NEIGHBORS, reach=REACH):
     """Triangles between the points, as large as the density of the points allows.
 
     Those triangles of the Delaunay tetrahedra whose longest edge is under `reach` times the mean
@@ -53,7 +54,7 @@ def surface(points, normals=None, neighbours=NEIGHBOURS, reach=REACH):
         points: `(N, 3)`, finite, in the unit ball. Neither their order nor repeated points matter.
         normals: `(N, 3)`, of the surface at the points, of any length and sign; a row that is 0 or
             not finite says nothing.
-        neighbours: spacing is the distance to the nearest point of this rank.
+        neighbors: spacing is the distance to the nearest point of this rank.
         reach: longest edge of a triangle, in spacings.
 
     Returns:
@@ -79,7 +80,7 @@ def surface(points, normals=None, neighbours=NEIGHBOURS, reach=REACH):
     longest = np.einsum("fei,fei->fe", edges, edges).max(1)
     across = np.cross(edges[:, 0], edges[:, 1])
     area = np.sqrt(np.einsum("fi,fi->f", across, across))
-    spacing, _ = cKDTree(points).query(points, [neighbours + 1])  # the first one is the point
+    spacing, _ = cKDTree(points).query(points, [neighbors + 1])  # the first one is the point
     limit = reach * spacing[faces, 0].mean(1)
     taken = (longest < limit * limit) & (area > _FLATTEST * longest)
     if not taken.any():

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spherical_cnn.signals.signal import ShapeError
+from spherical_cnn.errors import ShapeError
 
 _CHUNK = 2**18  # corners that are cut at a time: about 50 MB of memory
 _FANS = 8  # corners of a polygon that are tried as the center of a fan before ears are clipped

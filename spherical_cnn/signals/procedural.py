@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from spherical_cnn.choices import SPLITS
 from spherical_cnn.signals.primitives import (
     CIRCLE,
     SQUARE,
@@ -29,8 +30,6 @@ from spherical_cnn.signals.primitives import (
     turn,
 )
 from spherical_cnn.signals.signal import Mesh
-
-SPLITS = ("train", "val", "test")
 
 
 def make_mesh(family, rng) -> Mesh:

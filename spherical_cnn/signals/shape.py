@@ -6,15 +6,14 @@ import os
 
 import numpy as np
 
+from spherical_cnn.choices import KINDS
+from spherical_cnn.errors import ShapeError
 from spherical_cnn.signals import cloudtext, mesh
 from spherical_cnn.signals.clouds import POINT_NAMES, cloud_of_array, cloud_of_arrays
 from spherical_cnn.signals.files import MAX_BYTES, choose, describe, read_arrays, read_bytes
-from spherical_cnn.signals.normalise import normalised, normalised_points
+from spherical_cnn.signals.normalize import normalize, normalize_points
 from spherical_cnn.signals.points import read_points, surface
-from spherical_cnn.signals.signal import ShapeError
 from spherical_cnn.signals.voxels import VOXEL_NAMES, read_voxels, voxel_mesh
-
-KINDS = ("mesh", "voxels", "points")
 
 _ARRAYS = (".npy", ".npz")  # voxels or points, by their shape
 _SUFFIXES = {
@@ -32,26 +31,25 @@ _UPRIGHT = {
     "y": np.roll(np.eye(3), 1, axis=0),
     "z": np.eye(3),
 }
-UP_AXES = tuple(_UPRIGHT)
 
 
-def caster_of_file(path, kind="auto", centre="sphere", up="z", limit=MAX_BYTES):
+def caster_of_file(path, kind="auto", center="sphere", up="z", limit=MAX_BYTES):
     """`RayCaster` of `mesh_of_file`: its `signal(grid, pose)` gives signals."""
-    return _caster(mesh_of_file(path, kind, centre, up, limit))
+    return _caster(mesh_of_file(path, kind, center, up, limit))
 
 
-def caster_of_array(array, kind="auto", centre="sphere", up="z", normals=None):
+def caster_of_array(array, kind="auto", center="sphere", up="z", normals=None):
     """`RayCaster` of `mesh_of_array`."""
-    return _caster(mesh_of_array(array, kind, centre, up, normals))
+    return _caster(mesh_of_array(array, kind, center, up, normals))
 
 
-def caster_of_mesh(shape, centre="sphere", up="z"):
+def caster_of_mesh(shape, center="sphere", up="z"):
     """`RayCaster` of `mesh_of_mesh`."""
-    return _caster(mesh_of_mesh(shape, centre, up))
+    return _caster(mesh_of_mesh(shape, center, up))
 
 
-def mesh_of_file(path, kind="auto", centre="sphere", up="z", limit=MAX_BYTES):
-    """Reads, checks and normalises the shape in a file.
+def mesh_of_file(path, kind="auto", center="sphere", up="z", limit=MAX_BYTES):
+    """Reads, checks and normalizes the shape in a file.
 
     Args:
         path: `.off`, `.obj`, `.ply`, `.stl`: meshes; `.binvox`: voxels; `.xyz`, `.txt`, `.csv`,
@@ -59,12 +57,12 @@ def mesh_of_file(path, kind="auto", centre="sphere", up="z", limit=MAX_BYTES):
             `mesh_of_array`; `.npz` of several: points, and normals beside them, or voxels, by
             their names, see `POINT_NAMES` and `VOXEL_NAMES`.
         kind: one of `KINDS` to read, say, a `.ply` as points, or `"auto"`.
-        centre: see `spherical_cnn.signals.normalise`.
+        center: see `spherical_cnn.signals.normalize`.
         up: the axis that is up in the file; it becomes z.
         limit: largest file that is read, bytes.
 
     Returns:
-        `Mesh`: its centre at the origin, in the unit ball.
+        `Mesh`: its center at the origin, in the unit ball.
 
     Raises:
         ShapeError: if the file is no such shape.
@@ -76,22 +74,22 @@ def mesh_of_file(path, kind="auto", centre="sphere", up="z", limit=MAX_BYTES):
         raise ShapeError(_why_not(suffix, kind))
     data = read_bytes(path, limit)
     if suffix in _ARRAYS:
-        return _mesh_of_arrays(read_arrays(data, suffix), kind, centre, up)
+        return _mesh_of_arrays(read_arrays(data, suffix), kind, center, up)
     if kinds[0] == "mesh":
-        return mesh_of_mesh(mesh.read_mesh(data, suffix), centre, up)
+        return mesh_of_mesh(mesh.read_mesh(data, suffix), center, up)
     if kinds[0] == "voxels":
-        return mesh_of_mesh(voxel_mesh(read_voxels(data, suffix)), centre, up)
-    return _mesh_of_cloud(read_points(data, suffix), centre, up)
+        return mesh_of_mesh(voxel_mesh(read_voxels(data, suffix)), center, up)
+    return _mesh_of_cloud(read_points(data, suffix), center, up)
 
 
-def mesh_of_array(array, kind="auto", centre="sphere", up="z", normals=None):
-    """Checks and normalises the shape in an array.
+def mesh_of_array(array, kind="auto", center="sphere", up="z", normals=None):
+    """Checks and normalizes the shape in an array.
 
     Args:
         array: `(a, b, c)` voxels, also `(1, a, b, c)` or `(a, b, c, 1)`; `(n, 3)` points; or
             `(n, 6)` points and normals, see `cloud_of_array`.
         kind: `"voxels"`, `"points"` or, by the array's shape, `"auto"`.
-        centre: see `spherical_cnn.signals.normalise`.
+        center: see `spherical_cnn.signals.normalize`.
         up: the axis that is up in the array; it becomes z.
         normals: `(n, 3)` of points, of any length and sign, 0 or not finite where unknown.
 
@@ -114,18 +112,18 @@ def mesh_of_array(array, kind="auto", centre="sphere", up="z", normals=None):
                 "volume; expected one cloud (n, 3), or kind voxels"
             )
     if kind == "voxels":
-        return mesh_of_mesh(voxel_mesh(array), centre, up)
-    return _mesh_of_cloud(cloud_of_array(array, normals), centre, up)
+        return mesh_of_mesh(voxel_mesh(array), center, up)
+    return _mesh_of_cloud(cloud_of_array(array, normals), center, up)
 
 
-def mesh_of_mesh(shape, centre="sphere", up="z"):
+def mesh_of_mesh(shape, center="sphere", up="z"):
     """Normalises a checked `Mesh`; see `mesh_of_file`."""
     rotation = _UPRIGHT[up].T
     normals = None if shape.normals is None else shape.normals @ rotation
-    return normalised(shape._replace(vertices=shape.vertices @ rotation, normals=normals), centre)
+    return normalize(shape._replace(vertices=shape.vertices @ rotation, normals=normals), center)[0]
 
 
-def _mesh_of_arrays(arrays, kind, centre, up):
+def _mesh_of_arrays(arrays, kind, center, up):
     """The shape among the named arrays of a file."""
     names = {"points": POINT_NAMES, "voxels": VOXEL_NAMES}
     if kind == "auto":
@@ -137,13 +135,13 @@ def _mesh_of_arrays(arrays, kind, centre, up):
                 "kind points to read its vertices only"
             )
         if kind == "auto" and array.ndim != 2:
-            return mesh_of_array(array, kind, centre, up)
+            return mesh_of_array(array, kind, center, up)
     if kind == "voxels":
-        return mesh_of_array(choose(arrays, *VOXEL_NAMES)[1], kind, centre, up)
-    return _mesh_of_cloud(cloud_of_arrays(arrays), centre, up)
+        return mesh_of_array(choose(arrays, *VOXEL_NAMES)[1], kind, center, up)
+    return _mesh_of_cloud(cloud_of_arrays(arrays), center, up)
 
 
-def _mesh_of_cloud(cloud, centre, up):
+def _mesh_of_cloud(cloud, center, up):
     rotation = _UPRIGHT[up].T
     with np.errstate(over="ignore", invalid="ignore"):
         points = cloud.points.astype(np.float64)
@@ -153,7 +151,7 @@ def _mesh_of_cloud(cloud, centre, up):
         raise ShapeError(
             f"{(~finite).sum()} of {len(points)} points are not finite, expected finite numbers"
         )
-    return surface(normalised_points(points @ rotation, centre), normals)
+    return surface(normalize_points(points @ rotation, center), normals)
 
 
 def kind_for(path, kind):

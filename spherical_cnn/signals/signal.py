@@ -1,15 +1,17 @@
 """The two-channel signal of a shape on the sphere, whatever form the shape comes in.
 
-Along each ray of the grid, from the centre: the distance to the farthest surface point, and the
-angle between the ray and the surface normal there, in `[0, π/2]` whichever way the normal points.
-One complex number per ray holds both, the distance as magnitude and the angle as phase; it is 0
-where the ray meets nothing. Source: Esteves et al. 2018, section 5.1.
+Along each ray of the grid, from the center: the distance to the farthest surface point, and the
+sine of the angle between the ray and the surface normal there, in `[0, 1]` whichever way the normal
+points. Both are 0 where the ray meets nothing. A signal is `(n, n, 2)` float32, colatitude before
+longitude. Source: Esteves et al. 2018, section 5.1.
 """
 
 import dataclasses
 from typing import NamedTuple
 
 import numpy as np
+
+from spherical_cnn.errors import ShapeError
 
 _FLATTEST = 1e-6  # height of a face over its longest edge: under this it has no area
 # Share of the radius, and cosine to the normal: at less of either a ray sees nothing. Coordinates
@@ -22,10 +24,6 @@ _RESOLVED = 1e-3
 # Flat shapes through the center have up to 0.05 %.
 LEAST_SEEN = 0.01
 _BLANK = 0.001
-
-
-class ShapeError(ValueError):
-    """A shape that cannot become a signal; the message says what was found and expected."""
 
 
 class Mesh(NamedTuple):
@@ -55,12 +53,12 @@ class Pose:
     Args:
         rotation: `R`, `(3, 3)`.
         scale: the diagonal of `S`, `(3,)`, along the shape's own axes.
-        centre: `c`, `(3,)`, in the shape's own coordinates: where the rays start.
+        center: `c`, `(3,)`, in the shape's own coordinates: where the rays start.
     """
 
     rotation: np.ndarray = dataclasses.field(default_factory=lambda: np.eye(3))
     scale: np.ndarray = dataclasses.field(default_factory=lambda: np.ones(3))
-    centre: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(3))
+    center: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(3))
 
     @property
     def matrix(self):
@@ -79,7 +77,7 @@ class Pose:
 
     def apply(self, points):
         """`(..., 3)` points, moved."""
-        return (points - self.centre) @ self.matrix.T
+        return (points - self.center) @ self.matrix.T
 
 
 def without_slivers(mesh):
@@ -114,24 +112,6 @@ def without_slivers(mesh):
     )
 
 
-def complex_samples(distance, cosine, sine):
-    """Samples of a signal.
-
-    Args:
-        distance: of the farthest surface point, 0 where there is none.
-        cosine: of the angle between ray and normal there, of either sign, of the same shape.
-        sine: of that angle.
-
-    Returns:
-        complex64 of that shape: `distance · exp(i·angle)`.
-    """
-    samples = np.empty(distance.shape, np.complex64)
-    distance = distance.astype(np.float32)
-    np.multiply(np.abs(cosine).astype(np.float32), distance, out=samples.real)
-    np.multiply(sine, distance, out=samples.imag)
-    return samples
-
-
 def sine_of(cosine):
     """Float32 sines of angles of given cosines, float64, also of small angles; or the reverse."""
     squared = cosine * cosine
@@ -139,24 +119,20 @@ def sine_of(cosine):
     return np.sqrt(np.maximum(squared, 0, out=squared), out=squared)
 
 
-def seen_share(samples):
+def seen_share(signals):
     """Share of the rays of signals that see a surface.
 
     A ray sees the surface that it meets if that is farther from the center than rounding can put
     it, and not met edge-on. Rays meet a flat shape around its own center, too, but only so.
 
     Args:
-        samples: `(..., n, n)` complex, or `(..., n, n, 2)` real: distances, sines of the angles.
+        signals: `(..., n, n, 2)`.
 
     Returns:
         `(...)` float64, from 0 to 1.
     """
-    samples = np.asarray(samples)
-    if np.iscomplexobj(samples):
-        distance, face_on = np.abs(samples), samples.real > _RESOLVED * np.abs(samples)
-    else:
-        distance, sine = np.moveaxis(samples, -1, 0)
-        face_on = sine * sine < 1 - _RESOLVED**2
+    distance, sine = np.moveaxis(np.asarray(signals), -1, 0)
+    face_on = sine * sine < 1 - _RESOLVED**2
     return np.mean((distance > _RESOLVED) & face_on, axis=(-2, -1))
 
 

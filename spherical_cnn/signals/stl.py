@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
+from spherical_cnn.errors import ShapeError
 from spherical_cnn.signals.polygons import Polygons
-from spherical_cnn.signals.signal import ShapeError
 from spherical_cnn.signals.text import leading_numbers, plain, shown
 
 _ROW = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])

@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from spherical_cnn.signals.signal import ShapeError
+from spherical_cnn.errors import ShapeError
 
 # The marks of UTF-32 begin with those of UTF-16, so they come first.
 _MARKS = {

@@ -7,8 +7,9 @@ import re
 
 import numpy as np
 
+from spherical_cnn.errors import ShapeError
 from spherical_cnn.signals.files import choose, read_arrays
-from spherical_cnn.signals.signal import Mesh, ShapeError
+from spherical_cnn.signals.signal import Mesh
 
 MAX_SIDE = 512
 

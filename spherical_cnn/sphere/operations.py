@@ -61,7 +61,7 @@ def at_least_float32(dtype):
     return "float32" if dtype in ("float16", "bfloat16") else dtype
 
 
-def divided(total, count):
+def divide(total, count):
     """`total / count`, and 0 for a `count` of 0, an integer or an integer tensor."""
     if isinstance(count, int):
         return total / max(count, 1)

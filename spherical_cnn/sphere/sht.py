@@ -10,8 +10,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from spherical_cnn.choices import METHODS
 from spherical_cnn.sphere.grid import SphericalGrid
-from spherical_cnn.sphere.spectral import METHODS, analyse, mix, scaled, synthesise, turned
+from spherical_cnn.sphere.spectral import analyse, mix, scaled, synthesise, turned
 
 
 def sht(signal, grid, method="sep"):

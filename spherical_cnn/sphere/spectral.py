@@ -16,15 +16,7 @@ import numpy as np
 from keras import ops
 
 from spherical_cnn.sphere.grid import SphericalGrid
-from spherical_cnn.sphere.operations import (
-    BACKEND,
-    at_least_float32,
-    constant,
-    divided,
-    matmul,
-)
-
-METHODS = ("sep", "naive")
+from spherical_cnn.sphere.operations import BACKEND, at_least_float32, constant, divide, matmul
 
 
 def turned(maps):
@@ -118,10 +110,10 @@ def moments(orders, grid):
     # sum and not after: XLA sums fast where nothing is done to the sum.
     squares = (2 * orders - ops.stop_gradient(orders)) * image
     within = ops.sum(squares, axis=(0, 1))
-    mean = divided(ops.sum(means, axis=0), batch)
+    mean = divide(ops.sum(means, axis=0), batch)
     # Squares around the mean do not change with it to first order: it is held fixed.
     between = ops.square(means - ops.stop_gradient(mean))
-    return mean, divided(ops.sum(within + between, axis=0), batch), batch
+    return mean, divide(ops.sum(within + between, axis=0), batch), batch
 
 
 def affine(orders, scale, offset):

@@ -1,30 +1,30 @@
-"""The rotation between two shapes, by their signals or by what a trained network makes of them."""
+"""Finds the rotation between two shapes, by their signals or by a network's feature maps."""
 
 import os
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from spherical_cnn.options import ConfigError
+from spherical_cnn.errors import ConfigError, ShapeError
 from spherical_cnn.signals.files import read_bytes
 from spherical_cnn.signals.mesh import SUFFIXES, read_mesh
 from spherical_cnn.signals.meshwriting import encoded
-from spherical_cnn.signals.normalise import normalised
+from spherical_cnn.signals.normalize import normalize
 from spherical_cnn.signals.shape import kind_for
-from spherical_cnn.signals.signal import Mesh, ShapeError
+from spherical_cnn.signals.signal import Mesh
 from spherical_cnn.sphere.alignment import UnalignableError
 from spherical_cnn.sphere.rotation import matrix_to_euler
 from spherical_cnn.sphere.symmetry import all_peaks
 
 
-def align_shapes(first, second, eye, share=0.95):
-    """The rotations that take one shape to another, about their centers, in the files' axes.
+def align_shapes(first, second, view, threshold=0.95):
+    """Finds the rotations that take one shape to another, about their centers, in the files' axes.
 
     Args:
-        first: `spherical_cnn.tasks.signal_view.Shape`.
-        second: `Shape`, of the same axis that is up.
-        eye: `Eye`.
-        share: as in `all_peaks`.
+        first: `spherical_cnn.tasks.signal_view.LoadedShape`.
+        second: `LoadedShape` with the same up axis.
+        view: `SignalView`.
+        threshold: as in `symmetry_rotations`.
 
     Returns:
         `Peaks`.
@@ -35,25 +35,25 @@ def align_shapes(first, second, eye, share=0.95):
         RunError: if maps of a layer are not finite.
     """
     shapes = {"a": first, "b": second}
-    of_first, of_second = eye.maps(eye.signals([first, second]))
+    of_first, of_second = view.maps(view.signals([first, second]))
     try:
-        peaks = all_peaks(of_first, of_second, share)
+        peaks = all_peaks(of_first, of_second, threshold)
     except UnalignableError as error:
         raise ShapeError(
             f"{shapes[error.which].path}: looks the same from all sides, as a ball does, so every "
             "rotation aligns it; expected a shape that varies over the sphere"
         ) from error
-    turn = first.upright
-    axis = None if peaks.axis is None else peaks.axis @ turn
-    return peaks._replace(rotations=turn.T @ peaks.rotations @ turn, axis=axis)
+    upright = first.upright
+    axis = None if peaks.axis is None else peaks.axis @ upright
+    return peaks._replace(rotations=upright.T @ peaks.rotations @ upright, axis=axis)
 
 
 def aligned_copy(first, second, rotation):
-    """The mesh in the first file, rotated, moved and scaled to where the second one is.
+    """Returns the mesh in the first file, rotated, moved and scaled onto the second one.
 
     Args:
-        first: `spherical_cnn.tasks.signal_view.Shape`.
-        second: `Shape`.
+        first: `LoadedShape`.
+        second: `LoadedShape`.
         rotation: `(3, 3)`, in the files' axes.
 
     Returns:
@@ -62,25 +62,19 @@ def aligned_copy(first, second, rotation):
     Raises:
         ShapeError, OSError: if a file is no mesh, or has changed since it was read.
     """
-    unit, faces, *_ = _placed_mesh(first)
-    _, _, centre, radius = _placed_mesh(second)
-    return Mesh(radius * unit @ rotation.T + centre, faces)
+    mesh, _ = _normalized_mesh(first)
+    _, placement = _normalized_mesh(second)
+    vertices = placement.radius * mesh.vertices @ rotation.T + placement.center
+    return Mesh(vertices, mesh.faces)
 
 
-def _placed_mesh(shape):
-    """A mesh in its file's axes: its vertices, faces, and what takes them back to their place.
-
-    Returns:
-        vertices with their center at the origin, in the unit ball; faces; center; radius.
-    """
+def _normalized_mesh(shape):
+    """A mesh in its file's axes, normalized, and its `Placement`."""
     try:
         suffix = os.path.splitext(shape.path)[1].lower()
-        mesh = read_mesh(read_bytes(shape.path), suffix)
-        unit = normalised(mesh, shape.centre).vertices
+        return normalize(read_mesh(read_bytes(shape.path), suffix), shape.center)
     except ShapeError as error:
         raise ShapeError(f"{shape.path}: {error}") from error
-    radius = float(np.ptp(mesh.vertices, axis=0).max() / np.ptp(unit, axis=0).max())
-    return unit, mesh.faces, mesh.vertices.mean(0) - radius * unit.mean(0), radius
 
 
 def mesh_bytes(mesh, path):
@@ -88,14 +82,14 @@ def mesh_bytes(mesh, path):
     return encoded(mesh, os.path.splitext(path)[1].lower())
 
 
-def check_outputs(copy, share, paths, kind="auto"):
-    """Refuses copies that are no meshes or of what is none, and shares outside (0, 1].
+def check_outputs(copy, threshold, paths, kind="auto"):
+    """Checks that a copy is possible, and that the threshold is in (0, 1].
 
     Args:
-        copy: path that a copy goes to, or `None`.
-        share: as in `all_peaks`.
-        paths: of the shapes.
-        kind: as in `read_shape`.
+        copy: path of the aligned copy, or `None`.
+        threshold: as in `symmetry_rotations`.
+        paths: paths of the shapes.
+        kind: as in `load_shape`.
 
     Raises:
         ConfigError: naming the flag.
@@ -109,11 +103,11 @@ def check_outputs(copy, share, paths, kind="auto"):
                 f"--copy: only meshes have copies, expected {' '.join(SUFFIXES)} with faces. "
                 f"Received: {path}; the rotation alone needs no --copy"
             )
-    if not 0 < share <= 1:
-        raise ConfigError(f"--share: expected more than 0, at most 1. Received: {share}")
+    if not 0 < threshold <= 1:
+        raise ConfigError(f"--threshold: expected more than 0, at most 1. Received: {threshold}")
 
 
-def to_json(peaks):
+def to_dict(peaks):
     """`Peaks` as JSON values; angles in degrees, quaternions `w x y z`."""
     quaternions = Rotation.from_matrix(peaks.rotations).as_quat()[:, [3, 0, 1, 2]]
     angles = np.degrees(matrix_to_euler(peaks.rotations))
@@ -132,7 +126,7 @@ def to_json(peaks):
 
 def lines(peaks):
     """`Peaks` in words, lines of text."""
-    values = to_json(peaks)
+    values = to_dict(peaks)
     best = values["rotations"][0]
     rows = [" ".join(f"{x:10.6f}" for x in row) for row in best["matrix"]]
     found = [
@@ -144,7 +138,7 @@ def lines(peaks):
     ]
     others = len(values["rotations"]) - 1
     if values["axis"]:
-        found.append(f"symmetric: any turn about {_numbers(values['axis'], 4)} does as well")
+        found.append(f"symmetric: any rotation about {_numbers(values['axis'], 4)} does as well")
     if others:
         found.append(f"symmetric: {others} more do as well, ZYZ angles in degrees")
         found += [

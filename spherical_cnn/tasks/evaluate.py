@@ -1,4 +1,4 @@
-"""A finished run, tested on shapes: cast on the spot, as those of its own data set were."""
+"""Tests a finished run on new shapes, whose signals are made like those of its dataset."""
 
 from __future__ import annotations
 
@@ -6,76 +6,93 @@ import dataclasses
 import math
 import os
 import re
-import tempfile
 
-from spherical_cnn.data.atomic import readable
-from spherical_cnn.data.records.writer import perform, tasks_of
+import numpy as np
+
+from spherical_cnn.data.atomic import printable
+from spherical_cnn.data.module import ArrayBatches
+from spherical_cnn.data.poses import draw_poses
+from spherical_cnn.data.signals import signals
 from spherical_cnn.data.sources import find_shapes
-from spherical_cnn.data.workers import worker_pool
-from spherical_cnn.options import ConfigError
-from spherical_cnn.tasks.casting import recipe_of
-from spherical_cnn.training.network import evaluation_data, reading
-from spherical_cnn.training.run import evaluate, restore
-from spherical_cnn.training.run_folder import RunError, RunFolder
+from spherical_cnn.errors import ConfigError, RunError
+from spherical_cnn.signals.signal import LEAST_SEEN, seen_share
+from spherical_cnn.training.run import dataset_config_of, load_run
+from spherical_cnn.training.run_folder import RunFolder
+from spherical_cnn.training.train import evaluate
 
 _UNNAMED = re.compile(r"class_\d+")  # classes of an .npz that does not name them
 
 
 def evaluate_shapes(path, source, given, workers=1, progress=lambda done, total: None):
-    """Accuracy of a run on the shapes of a source: those of its test split, or all if it has none.
+    """Computes the accuracy of a run on the test shapes of a source, or on all if it has none.
 
     Args:
-        path: of the run folder.
+        path: path of the run folder.
         source: see `spherical_cnn.data.sources.find_shapes`.
-        given: dict of options of `Recipe` that differ from those of the run's data set, such as
-            `test_rotation`.
-        workers: processes that cast.
+        given: dict of options of `DatasetConfig` that differ from those of the run's dataset, such
+            as `test_rotation`.
+        workers: number of processes that cast.
         progress: called with the number of shapes done and of all shapes.
 
     Returns:
-        dict of JSON values: as of `spherical_cnn.training.run.evaluate`; `recipe`;
-        `skipped`, a list of `[name, reason]`; `blank`, names of those that count, though they are
-        nearly blank (see `spherical_cnn.data.records.writer.Outcome`).
+        dict of JSON values: as `spherical_cnn.training.train.evaluate`; `dataset`, the options;
+        `skipped`, a list of `[name, reason]`; `blank`, names of shapes that count though they are
+        nearly blank.
 
     Raises:
         ConfigError: if the options, or the source's classes, do not fit the run.
         RunError, OSError: if run or source cannot be read, or the network's outputs are not finite.
     """
-    folder = RunFolder(path)
-    recipe = recipe_of(folder, {"val_fraction": 0, "test_fraction": 0, **given})
-    model, config = restore(path, upright=recipe.rotation_of("test") != "so3")
-    recipe = dataclasses.replace(recipe, resolution=config.input_res)
+    config = dataset_config_of(RunFolder(path), **{"val_fraction": 0, "test_fraction": 0, **given})
+    run = load_run(path, upright=config.rotation_of("test") != "so3")
+    config = dataclasses.replace(config, resolution=run.config.input_res)
     source = os.fspath(source)
-    found = find_shapes(source, None, recipe.embedded_shapes, recipe.seed)
+    found = find_shapes(source, None, config.embedded_shapes, config.data_seed)
     try:
-        labels = _labels(found, folder.read_data()["classes"], config.n_classes)
+        labels = _labels(found, run.dataset["classes"], run.config.n_classes)
     except ConfigError as error:
-        raise ConfigError(f"{readable(source)}: {error}") from error
+        raise ConfigError(f"{printable(source)}: {error}") from error
     items = [item for item in found.items if item.split == "test"] or found.items
-    labelled = [(item._replace(split="test"), labels[item.class_name]) for item in items]
-    done, paths, skipped, blank = 0, [], [], []
-    with tempfile.TemporaryDirectory() as shards, worker_pool(workers) as perform_all:
-        for task, outcome in perform_all(perform, tasks_of(recipe, "test", labelled, shards)):
-            done += len(task.items)
-            skipped += [list(entry) for entry in outcome.skipped]
-            blank += outcome.blank
-            paths += [task.path] if os.path.getsize(task.path) else []
-            progress(done, len(labelled))
-        if not paths:
-            raise ConfigError(
-                f"{readable(source)}: no shape could be used; the first, {': '.join(skipped[0])}"
-            )
-        results = evaluate(model, evaluation_data(model, reading(config, paths)))
+    batches, skipped, blank = _cast(items, labels, run, config, workers, progress)
+    if not len(batches.signals):
+        raise ConfigError(
+            f"{printable(source)}: no shape could be used; the first, {': '.join(skipped[0])}"
+        )
+    results = evaluate(run, batches)
     if not math.isfinite(results["test_loss"]):
         raise RunError(
-            f"{folder.checkpoint('final')}: the network's outputs are not finite for shapes of "
-            f"{readable(source)}; its weights overflow or are damaged"
+            f"{run.folder.checkpoint('final')}: the network's outputs are not finite for shapes of "
+            f"{printable(source)}; its weights overflow or are damaged"
         )
-    return {**results, "recipe": recipe.to_json(), "skipped": skipped, "blank": blank}
+    return {**results, "dataset": config.to_dict(), "skipped": skipped, "blank": blank}
+
+
+def _cast(items, labels, run, config, workers, progress):
+    """Batches of the shapes that have signals; the skipped ones; the nearly blank ones."""
+    poses = [draw_poses(config, "test", item.name) for item in items]
+    rows: list[np.ndarray] = []
+    used, skipped, blank = [], [], []
+    for count, (item, found) in enumerate(signals(items, poses, config, workers=workers), 1):
+        if isinstance(found, str):
+            skipped.append([item.name, found])
+        else:
+            rows.append(found)
+            used += [item] * len(found)
+            if seen_share(found).min() < LEAST_SEEN:
+                blank.append(item.name)
+        progress(count, len(items))
+    shape = (0, config.resolution, config.resolution, 2)
+    batches = ArrayBatches(
+        np.concatenate(rows) if rows else np.empty(shape, np.float32),
+        np.array([labels[item.class_name] for item in used], np.int64),
+        np.array([item.name.encode() for item in used], object),
+        run.config.train_bsize,
+    )
+    return batches, skipped, blank
 
 
 def _labels(found, classes, count):
-    """Label by class name of a source, as the run's data set counts its `classes`."""
+    """Labels by class name of a source, numbered like the `classes` of the run's dataset."""
     own = classes
     unnamed = all(_UNNAMED.fullmatch(name) for name in found.classes)
     if not classes or unnamed:

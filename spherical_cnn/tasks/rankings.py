@@ -11,11 +11,9 @@ import os
 
 import numpy as np
 
+from spherical_cnn.errors import RankingError
+
 CUTOFF = 1000  # shapes of a ranking that count
-
-
-class RankingError(ValueError):
-    """Rankings that cannot be scored; the message names the file, or the row."""
 
 
 def length(ranking):

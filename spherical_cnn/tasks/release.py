@@ -1,15 +1,22 @@
-"""A trained network for others: a small folder that is used as a finished run is."""
+"""Packages a trained network for others: a small folder that is used like a finished run."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 
-from spherical_cnn.reporting.page import Page
-from spherical_cnn.training import report
-from spherical_cnn.training.checkpoints import load_weights, save_weights
-from spherical_cnn.training.run import restore
-from spherical_cnn.training.run_folder import RunError, RunFolder
+from spherical_cnn.errors import RunError
+from spherical_cnn.reporting.page import table_lines
+from spherical_cnn.training.checkpoints import save_weights
+from spherical_cnn.training.report import (
+    accuracy_note,
+    dataset_lines,
+    option_lines,
+    result_cells,
+    test_note,
+)
+from spherical_cnn.training.run import load_run
+from spherical_cnn.training.run_folder import RunFolder
 
 
 def release(path, folder, origin):
@@ -18,56 +25,59 @@ def release(path, folder, origin):
     The weights are in half precision; no folder of this machine is named.
 
     Args:
-        path: of the run folder.
-        folder: absent or empty, its name that of the network; gets `README.md`, `config.json`,
+        path: path of the run folder.
+        folder: absent or empty, named like the network; gets `README.md`, `config.json`,
             `data.json` if the run has one, `metrics.json` and `checkpoints/final.npz`.
-        origin: what the card says of the shapes: whose they are, under which license.
+        origin: what the card says about the shapes: their origin and license.
 
     Raises:
-        RunError: if there is no finished and tested run, or something in `folder`.
+        RunError: if there is no finished and tested run, or the folder is not empty.
     """
     if os.path.exists(folder) and (not os.path.isdir(folder) or os.listdir(folder)):
         raise RunError(f"{folder}: expected an absent or empty folder")
-    run, released = RunFolder(path), RunFolder(os.path.normpath(folder))
-    model, config = restore(path)
-    if not os.path.exists(run("metrics.json")):
+    run, released = load_run(path), RunFolder(os.path.normpath(folder))
+    if not os.path.exists(run.folder.path("metrics.json")):
         raise RunError(
-            f"{run('metrics.json')}: not found, expected a tested run; "
-            f"train.py --test_only --logdir {path} tests it"
+            f"{run.folder.path('metrics.json')}: not found, expected a tested run; "
+            f"scnn test --logdir {path} tests it"
         )
-    state = load_weights(run.checkpoint("final"), model)
-    name = os.path.basename(released.path)
-    config = dataclasses.replace(config, logdir="", dset_dir="", run_id=name)
-    data, metrics = run.read_data(), run.read_metrics()
-    save_weights(released, "final", model, state)
-    if data["options"]:
-        data["source"] = os.path.basename(data["source"])
-        released.write_json("data.json", data)
+    metrics, dataset = run.folder.read_metrics(), dict(run.dataset)
+    if dataset["options"]:
+        dataset["source"] = os.path.basename(dataset["source"])
+    online = os.path.basename(run.config.online)
+    name = os.path.basename(released.root)
+    run.config = dataclasses.replace(run.config, logdir="", dset_dir="", online=online, run_id=name)
+    save_weights(run, "final", released)
+    if dataset["options"]:
+        released.write_json("data.json", dataset)
     released.write_json("metrics.json", metrics)
-    released.write_text("README.md", _card(config, model, data, metrics, origin))
-    released.write_config(config)
+    released.write_text("README.md", _card(run, dataset, metrics, origin))
+    released.write_config(run.config)
 
 
-def _card(config, model, data, metrics, origin):
-    page = Page(config.name)
-    classes = report.class_names(data, config.n_classes)
-    page.text(
-        f"A network of {model.count_params():,} weights, in half precision, for shapes of "
-        f"{len(classes)} classes: {', '.join(classes)}."
-    )
-    page.text("With the path of this folder for RUN:")
-    page.code(
-        [
-            "python scripts/predict.py RUN FILE.off",
-            "python scripts/evaluate.py RUN SHAPES.npz --test_rotation so3",
-        ]
-    )
-    page.heading("Accuracy")
-    report.add_results(page, config, metrics)
-    page.heading("Shapes")
-    page.text(origin)
-    page.heading("How their signals were made")
-    page.code(report.data_lines(data))
-    page.heading("How it was trained")
-    page.code(config.to_flags())
-    return page.markdown()
+def _card(run, dataset, metrics, origin):
+    """Markdown of the model card."""
+    config, classes = run.config, run.class_names
+    header, row = result_cells(config.name, metrics)
+    blocks = [
+        f"# {config.name}",
+        f"A network of {run.model.count_params():,} weights, in half precision, for shapes of "
+        f"{len(classes)} classes: {', '.join(classes)}.",
+        "With the path of this folder as RUN:",
+        _code(["scnn predict RUN FILE.off", "scnn evaluate RUN SHAPES.npz --test_rotation so3"]),
+        "## Accuracy",
+        accuracy_note(),
+        "\n".join(table_lines(header, [row])),
+        test_note(metrics),
+        "## Shapes",
+        origin,
+        "## How their signals are made",
+        _code(dataset_lines(dataset)),
+        "## How it was trained",
+        _code(option_lines(config)),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _code(lines):
+    return "\n".join(["```", *lines, "```"])

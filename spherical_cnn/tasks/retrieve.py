@@ -25,20 +25,42 @@ import os
 import numpy as np
 
 from spherical_cnn.data.atomic import write_bytes, write_json
-from spherical_cnn.signals.signal import LEAST_SEEN
-from spherical_cnn.tasks.rankings import (
-    CUTOFF,
-    RankingError,
-    file_names,
-    length,
-    write_rankings,
-)
-from spherical_cnn.training.metrics import describe
-from spherical_cnn.training.network import reading
-from spherical_cnn.training.run import restore
+from spherical_cnn.data.records.tfrecord_data import read_shards
+from spherical_cnn.errors import RankingError
+from spherical_cnn.signals.signal import LEAST_SEEN, seen_share
+from spherical_cnn.tasks.activations import layer_outputs
+from spherical_cnn.tasks.rankings import CUTOFF, file_names, length, write_rankings
+from spherical_cnn.training.network import record_format
+from spherical_cnn.training.run import load_run
 
 METRICS = ("P@N", "R@N", "F1@N", "mAP", "NDCG")
 _CHUNK = 256  # queries at a time
+
+
+def extract_descriptors(run, shards):
+    """Computes the descriptors of the records of shards.
+
+    Args:
+        run: `Run`.
+        shards: paths.
+
+    Returns:
+        dict of arrays, one row per record: `descriptor`, `predicted` class, `label`, `name`, and
+        `seen`, the `seen_share` of its signal.
+
+    Raises:
+        RecordError, OSError: if shards cannot be read.
+    """
+    keys = ("descriptor", "predicted", "label", "name", "seen")
+    parts: dict[str, list] = {key: [] for key in keys}
+    batches, errors = read_shards(shards, record_format(run.config), run.config.train_bsize)
+    with errors:
+        for part in layer_outputs(run.model, batches, ["signal", "descriptor", "logits"]):
+            part["predicted"] = np.argmax(part["logits"], axis=-1)
+            part["seen"] = seen_share(part["signal"])
+            for key, values in parts.items():
+                values.append(part[key])
+    return {key: np.concatenate(values) for key, values in parts.items()}
 
 
 def rank(descriptors, predicted=None, cutoff=CUTOFF, names=None):
@@ -167,11 +189,10 @@ def retrieve(path, shards, folder, by_class=False, length_from=None):
         RunError, RecordError, OSError: if run or shards cannot be read.
         RankingError: naming the shape of which the network's descriptor is zero or not finite.
     """
-    model, config = restore(path)
+    run = load_run(path)
 
     def ranked(paths):
-        with reading(config, paths) as batches:
-            found = describe(model, batches)
+        found = extract_descriptors(run, paths)
         predicted = found["predicted"] if by_class else None
         return found, *rank(found["descriptor"], predicted, names=found["name"])
 

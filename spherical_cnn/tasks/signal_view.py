@@ -1,133 +1,134 @@
-"""How commands look at the shapes in files: as signals, or as feature maps of a trained network."""
+"""Shapes in files as signals, or as feature maps of a trained network."""
+
+from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
 
-from spherical_cnn.data.config import Recipe
-from spherical_cnn.options import ConfigError
+from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.signals import cast_poses, check_visible
+from spherical_cnn.errors import ConfigError, ShapeError
+from spherical_cnn.nn.outputs import check_finite, feature_extractor, map_layers, predict_dict
 from spherical_cnn.signals.files import MAX_BYTES
 from spherical_cnn.signals.raycast import RayCaster
-from spherical_cnn.signals.shape import caster_of_file, kind_for, upright
-from spherical_cnn.signals.signal import ShapeError
-from spherical_cnn.tasks.casting import cast_signals, check_seen, recipe_of
-from spherical_cnn.training.metrics import check_finite, outputs_for, outputs_of
-from spherical_cnn.training.run import restore
-from spherical_cnn.training.run_folder import RunFolder
+from spherical_cnn.signals.shape import kind_for, mesh_of_file, upright
+from spherical_cnn.signals.signal import Pose
+from spherical_cnn.training.run import load_run
 
 
-class Shape(NamedTuple):
-    """What rays see of the shape in a file.
-
-    Args:
-        path: of the file.
-        caster: `RayCaster` of the shape, upright, its center at the origin, its radius 1.
-        upright: `(3, 3)`, the rotation from the file's axes to the caster's.
-        centre: how its center was found, see `spherical_cnn.signals.normalise`.
-    """
-
-    path: str
-    caster: RayCaster
-    upright: np.ndarray
-    centre: str
-
-
-def read_shape(path, kind="auto", centre="sphere", up="z", limit=MAX_BYTES):
+class LoadedShape(NamedTuple):
     """The shape in a file.
 
     Args:
-        path: of a file of `spherical_cnn.signals.shape.SUFFIXES`.
+        path: path of the file.
+        ray_caster: `RayCaster` of the shape, upright, its center at the origin, its radius 1.
+        upright: `(3, 3)`, the rotation from the file's axes to the ray caster's.
+        center: how its center was found, see `spherical_cnn.signals.normalize`.
+    """
+
+    path: str
+    ray_caster: RayCaster
+    upright: np.ndarray
+    center: str
+
+
+def load_shape(path, kind="auto", center="sphere", up="z", limit=MAX_BYTES):
+    """Loads the shape in a file.
+
+    Args:
+        path: file with one of the suffixes of `spherical_cnn.signals.shape.SUFFIXES`.
         kind: what the file holds, where its suffix leaves a choice.
-        centre: see `spherical_cnn.signals.normalise`.
-        up: the axis that is up in the file.
-        limit: largest file that is read, bytes.
+        center: see `spherical_cnn.signals.normalize`.
+        up: axis that points up in the file.
+        limit: largest size of the file, bytes.
 
     Returns:
-        `Shape`.
+        `LoadedShape`.
 
     Raises:
-        ShapeError: naming the file, if it holds no shape of use.
+        ShapeError: naming the file, if it holds no usable shape.
         OSError: if it cannot be read.
     """
     try:
-        caster = caster_of_file(path, kind_for(path, kind), centre, up, limit)
+        mesh = mesh_of_file(path, kind_for(path, kind), center, up, limit)
+        return LoadedShape(path, RayCaster(mesh), upright(up), center)
     except ShapeError as error:
         raise ShapeError(f"{path}: {error}") from error
-    return Shape(path, caster, upright(up), centre)
 
 
-class Eye:
-    """How shapes are looked at: as signals, or as the feature maps of a layer of a run.
+class SignalView:
+    """Views of shapes: their signals, or the feature maps of a layer of a run.
 
     Args:
-        resolution: of the signals, without a run.
-        rings: as in `RayCaster.signal`, without a run.
-        run: path of a run folder; its own data set says how its signals are cast.
-        layer: name of a layer that makes maps, such as `conv1_b0`.
-        kind: what the files hold; by default as in the run's data set, without a run `"auto"`.
-        up: axis that is up in the files; likewise, without a run `"z"`.
+        resolution: resolution of the signals, without a run.
+        rays_per_sample: see `DatasetConfig`, without a run.
+        run: path of a run folder; its dataset says how signals are made.
+        layer: name of a layer that computes maps, such as `conv1_b0`.
+        kind: what the files hold; default: as in the run's dataset, without a run `"auto"`.
+        up: axis that points up in the files; default likewise, without a run `"z"`.
 
     Raises:
-        ConfigError: if only one of run and layer is given, there is no such layer, it makes no
+        ConfigError: if only one of run and layer is given, there is no such layer, it computes no
             maps, or there is no such kind or axis.
         RunError: if there is no finished run.
     """
 
-    def __init__(self, resolution=64, rings=1, run=None, layer=None, kind=None, up=None):
+    def __init__(self, resolution=64, rays_per_sample=7, run=None, layer=None, kind=None, up=None):
         if (run is None) != (layer is None):
             raise ConfigError("--run, --layer: expected both or none")
         given = {"kind": kind, "up": up}
-        self.model = self._layer = None
+        self.model = self._extractor = None
         if run is None:
             known = {name: value for name, value in given.items() if value is not None}
-            recipe = Recipe(resolution=resolution, rings=rings, **known)
+            rays = {"rays_per_sample": rays_per_sample}
+            self.config = DatasetConfig(resolution=resolution, **rays, **known)
         else:
-            self.model, config = restore(run)
-            recipe = recipe_of(RunFolder(run), {**given, "resolution": config.input_res})
-            self._layer = outputs_of(self.model, [layer])
+            loaded = load_run(run)
+            self.model = loaded.model
+            self.config = loaded.dataset_config(**given, resolution=loaded.config.input_res)
+            self._extractor = feature_extractor(self.model, [layer])
             maps = map_layers(self.model)
             if layer not in maps:
-                raise ConfigError(f"--layer: {layer} makes no maps; these do: {', '.join(maps)}")
-        self.resolution, self.rings, self.reading = recipe.resolution, recipe.rings, recipe.reading
+                raise ConfigError(f"--layer: {layer} computes no maps; these do: {', '.join(maps)}")
 
-    def read(self, path):
-        """`read_shape` of a file."""
-        return read_shape(path, **self.reading)
+    def load(self, path):
+        """Loads the shape in a file; see `load_shape`."""
+        return load_shape(path, **self.config.reading)
 
-    def signals(self, shapes, rotation=None):
-        """Signals of shapes; warns of those that are nearly blank.
+    def signals(self, shapes, rotations=None):
+        """Computes signals of shapes; warns of those that are nearly blank.
 
         Args:
-            shapes: list of `Shape`.
-            rotation: as in `cast_signals`.
+            shapes: list of `LoadedShape`.
+            rotations: `(shapes, 3, 3)`; none by default.
 
         Returns:
-            `(shapes, resolution, resolution, 2)`.
+            `(shapes, n, n, 2)`.
 
         Raises:
-            ShapeError: naming the file of which no ray sees the shape.
+            ShapeError: naming the file whose shape no ray meets.
         """
-        casters = [shape.caster for shape in shapes]
-        signals = cast_signals(casters, self.resolution, self.rings, rotation)
+        rotations = [np.eye(3)] * len(shapes) if rotations is None else rotations
+        found = np.concatenate(
+            [
+                cast_poses(shape.ray_caster, [Pose(matrix)], self.config)
+                for shape, matrix in zip(shapes, rotations, strict=True)
+            ]
+        )
         paths = np.array([shape.path for shape in shapes])
         for path in dict.fromkeys(paths.tolist()):
-            check_seen(path, signals[paths == path])
-        return signals
+            check_visible(path, found[paths == path])
+        return found
 
     def maps(self, signals):
-        """What is seen of signals: `(shapes, n, n, channels)`.
+        """Returns the feature maps of signals, `(shapes, n, n, channels)`, or the signals.
 
         Raises:
             RunError: if maps of a layer are not finite.
         """
-        if self._layer is None:
+        if self._extractor is None:
             return signals
-        ((layer, maps),) = outputs_for(self._layer, signals).items()
+        ((layer, maps),) = predict_dict(self._extractor, signals).items()
         check_finite(maps, layer)
         return maps
-
-
-def map_layers(model):
-    """Names of the layers of a model that make maps on the sphere."""
-    shapes = {layer.name: layer.output.shape for layer in model.layers}
-    return [name for name, shape in shapes.items() if len(shape) == 4 and shape[1] == shape[2] >= 4]

@@ -9,14 +9,14 @@ import keras
 import numpy as np
 
 from spherical_cnn.data.atomic import write_bytes, write_json
-from spherical_cnn.data.config import Recipe
+from spherical_cnn.data.config import DatasetConfig
 from spherical_cnn.data.records.build import build
-from spherical_cnn.options import ConfigError
+from spherical_cnn.errors import ConfigError
 from spherical_cnn.reporting import plots
 from spherical_cnn.reporting.page import Page
-from spherical_cnn.training.config import Config
-from spherical_cnn.training.run import run_experiment
+from spherical_cnn.training.config import RunConfig
 from spherical_cnn.training.run_folder import RunFolder
+from spherical_cnn.training.train import train
 
 REGIMES = {"so3": "SO(3)", "z": "z"}  # and their titles
 
@@ -28,60 +28,60 @@ PUBLISHED = {"SO(3)/SO(3)": 86.9, "z/z": 88.9, "z/SO(3)": 78.6}
 
 
 class Network(NamedTuple):
-    """A row of the table: a dict of options of `Config`, and of `Recipe`, as they are given."""
+    """A row of the table: dicts of given options of `RunConfig` and of `DatasetConfig`."""
 
     options: dict
-    recipe: dict
+    dataset: dict
 
     @classmethod
-    def of_flags(cls, flags):
-        """The network of a dict of flags of both."""
-        return cls(Config.among(flags), Recipe.among(flags))
+    def from_flags(cls, flags):
+        """Returns the network of a dict of flags of both."""
+        return cls(RunConfig.select(flags), DatasetConfig.select(flags))
 
 
 def run_table(source, folder, networks, seeds, progress, workers=1, split_file=None):
     """Builds two sets of a source, trains each network on each, tests in the paper's regimes.
 
-    Started again it goes on where it stopped; what is finished is not done again.
+    Started again, it resumes where it stopped.
 
     Args:
         source: see `spherical_cnn.data.sources.find_shapes`.
         folder: gets `data-z`, `data-so3`, a run folder `NETWORK/REGIME-SEED` each, `table.json`,
-            `report.md`, `report.html`. Networks with another recipe than the first have
+            `report.html`. Networks with other dataset options than the first have
             `data-z-NETWORK` and `data-so3-NETWORK`.
         networks: dict by name of `Network`s, without folders, number of classes, rotations and
-            resolution of the data. Those with `height` are told it of upright shapes alone.
-        seeds: runs of each, with consecutive seeds from that of the options on.
-        progress: called with the regime of a set to be built; returns `progress` for `build`.
-        workers: processes that build.
+            resolution of the data. An `up_channel` is on for upright shapes only.
+        seeds: number of runs of each, with consecutive seeds from that of the options.
+        progress: called with the regime of a dataset to build; returns `progress` for `build`.
+        workers: number of processes that build.
         split_file: see `find_shapes`.
 
     Returns:
         dict by network of dicts by column of `COLUMNS` of lists by seed of the metrics of
-        `spherical_cnn.training.run.test`.
+        `spherical_cnn.training.train.train`.
 
     Raises:
         ConfigError: if there is no seed.
-        As `build` and `run_experiment`.
+        As `build` and `train`.
     """
     if seeds < 1:
         raise ConfigError(f"--seeds: expected at least 1. Received: {seeds}")
     # Bad options end here, not in an hour.
-    configs = {name: Config.from_json(network.options) for name, network in networks.items()}
-    recipes = {
-        (name, regime): Recipe(
-            **network.recipe, resolution=configs[name].input_res, rotation=regime
+    configs = {name: RunConfig.from_dict(network.options) for name, network in networks.items()}
+    dataset_configs = {
+        (name, regime): DatasetConfig(
+            **network.dataset, resolution=configs[name].input_res, rotation=regime
         )
         for name, network in networks.items()
         for regime in REGIMES
     }
-    folders: dict[Recipe, str] = {}
-    for (name, regime), recipe in recipes.items():
-        if recipe not in folders:
+    folders: dict[DatasetConfig, str] = {}
+    for (name, regime), config in dataset_configs.items():
+        if config not in folders:
             own = "" if name == next(iter(networks)) else f"-{name}"
-            folders[recipe] = os.path.join(folder, f"data-{regime}{own}")
-            manifest = build(source, folders[recipe], recipe, split_file, workers, progress(regime))
-    datasets = {key: folders[recipe] for key, recipe in recipes.items()}
+            folders[config] = os.path.join(folder, f"data-{regime}{own}")
+            manifest = build(source, folders[config], config, split_file, workers, progress(regime))
+    datasets = {key: folders[config] for key, config in dataset_configs.items()}
     table: dict[str, dict[str, list]] = {
         name: {column: [] for column in COLUMNS} for name in networks
     }
@@ -121,12 +121,12 @@ def _regimes(logdirs, options, datasets):
     for column, (trained, tested) in COLUMNS.items():
         keras.utils.clear_session()  # what earlier networks leave behind
         run = {"logdir": logdirs[trained], "dset_dir": datasets[tested]}
-        if options.get("height", "none") != "none":
-            run["height"] = "told" if tested == "z" else "untold"
+        if options.get("up_channel", "off") != "off":
+            run["up_channel"] = "on" if tested == "z" else "masked"
         if trained == tested:
-            found[column] = run_experiment({**options, **run})
+            found[column] = train({**options, **run})
         else:
-            found[column] = run_experiment({**run, "test_only": True})
+            found[column] = train({**run, "test_only": True})
     return found
 
 
@@ -156,14 +156,13 @@ def _write_report(folder, source, manifest, table, runs):
         "± half the range."
     )
     page.table(*accuracy_table(table))
-    pixels = plots.png(plots.comparison_figure(_histories(folder, runs)))
+    pixels = plots.png(plots.network_curves_figure(_histories(folder, runs)))
     write_bytes(os.path.join(folder, "curves.png"), pixels)
-    page.picture("Curves", "curves.png", pixels)
+    page.picture("Curves", pixels)
     for run in (run for name in table for regime in REGIMES for run in runs[regime][name]):
         page.heading(run)
-        page.link("Report", f"{run}/report.md")
+        page.link("Report", f"{run}/report.html")
         path = f"{run}/plots/confusion.png"
         with open(os.path.join(folder, path), "rb") as file:
-            page.picture("Confusion", path, file.read())
-    for suffix, text in (("md", page.markdown()), ("html", page.html())):
-        write_bytes(os.path.join(folder, f"report.{suffix}"), text.encode())
+            page.picture("Confusion", file.read())
+    write_bytes(os.path.join(folder, "report.html"), page.html().encode())

@@ -1,76 +1,76 @@
-"""Pictures of shapes, of what a trained network makes of them, and of the network's filters."""
+"""Pictures of signals, feature maps and filters, and a page of mistakes."""
 
 from __future__ import annotations
 
 import os
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
-from spherical_cnn.options import ConfigError
-from spherical_cnn.reporting import sphere_plots as spheres
+from spherical_cnn.data.records.tfrecord_data import read_shards
+from spherical_cnn.errors import ConfigError
+from spherical_cnn.nn.outputs import check_finite, feature_extractor, map_layers, predict_dict
+from spherical_cnn.reporting import shading, sphere_plots
 from spherical_cnn.reporting.page import Page
 from spherical_cnn.reporting.plots import canvas, image, png
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import euler_to_matrix, rotate_signal
-from spherical_cnn.tasks.signal_view import Eye, map_layers
-from spherical_cnn.training.metrics import (
-    check_finite,
-    outputs_for,
-    outputs_of,
-    worst_mistakes,
-)
-from spherical_cnn.training.network import reading
-from spherical_cnn.training.report import class_names
-from spherical_cnn.training.run import restore
-from spherical_cnn.training.run_folder import RunFolder
+from spherical_cnn.training.metrics import worst_mistakes
+from spherical_cnn.training.network import record_format
+from spherical_cnn.training.run import load_run
 
 CHANNELS = ("distance", "sine of the incidence")
 
 
-def signal_of(eye, shape):
-    """Figure of the signal of a `spherical_cnn.tasks.signal_view.Shape` as an `Eye` sees it."""
-    return spheres.signal_figure(eye.signals([shape])[0], CHANNELS)
+def signal_picture(view, shape):
+    """Draws the signal of a shape as a PNG.
+
+    Args:
+        view: `SignalView`.
+        shape: `LoadedShape`.
+    """
+    return png(sphere_plots.signal_figure(view.signals([shape])[0], CHANNELS))
 
 
-def filters_of(run, layer):
-    """Figure of the filters of a layer of a run, those of its first input channel.
+def filters_picture(path, layer):
+    """Draws the filters of a layer of a run, those of its first input channel, as a PNG.
 
     Raises:
-        ConfigError: if it is no layer of spherical filters; names those that are.
+        ConfigError: if the layer has no spherical filters; names those that have.
         RunError: if there is no finished run.
     """
-    model, _ = restore(run)
+    model = load_run(path).model
     convolutions = {one.name: one.conv for one in model.layers if hasattr(one, "conv")}
     if layer not in convolutions:
         raise ConfigError(f"no filters in {layer}; there are in: {', '.join(convolutions)}")
     spectra = np.asarray(convolutions[layer].spectra())
-    return spheres.filters_figure(spectra[:, 0], layer)
+    return png(sphere_plots.filters_figure(spectra[:, 0], layer))
 
 
-def features_of(eye, shape, angles, layers=None):
-    """Figure of feature maps of a shape and of its turned copy, a row a layer.
+def features_picture(view, shape, angles, layers=None):
+    """Draws feature maps of a shape and of its rotated copy, one row per layer, as a PNG.
 
-    Of each layer the channel that varies most is shown.
+    Of each layer, the channel with the largest variance is drawn.
 
     Args:
-        eye: `Eye` of a run, its layer `signal`.
-        shape: `Shape`.
+        view: `SignalView` of a run, its layer `signal`.
+        shape: `LoadedShape`.
         angles: ZYZ Euler angles of the rotation, degrees.
-        layers: names; by default those of branch 0 and the signal.
+        layers: names; default: the signal and the layers of branch 0.
 
     Raises:
-        ConfigError: if a layer does not exist or makes no maps.
+        ConfigError: if a layer does not exist or computes no maps.
         RunError: if maps of a layer are not finite.
     """
-    known = map_layers(eye.model)
+    known = map_layers(view.model)
     layers = layers or ["signal", *(name for name in known if name.endswith("_b0"))]
     missing = sorted(set(layers) - set(known))
     if missing:
         raise ConfigError(f"no maps of {', '.join(missing)}; there are: {', '.join(known)}")
-    probe = outputs_of(eye.model, layers)
+    extractor = feature_extractor(view.model, layers)
     radians = np.radians(angles)
-    both = eye.signals([shape, shape], np.stack([np.eye(3), euler_to_matrix(radians)]))
-    start, found = (outputs_for(probe, signals) for signals in (both[:1], both[1:]))
+    both = view.signals([shape, shape], np.stack([np.eye(3), euler_to_matrix(radians)]))
+    start, found = (predict_dict(extractor, signals) for signals in (both[:1], both[1:]))
     rows = []
     for name in layers:
         check_finite(start[name], name)
@@ -80,98 +80,69 @@ def features_of(eye, shape, angles, layers=None):
         rotated = rotate_signal(maps, radians, grid)
         label = CHANNELS[channel] if name == "signal" else f"{name}, channel {channel}"
         rows.append((label, maps[0, ..., 0], rotated[0, ..., 0], found[name][0, ..., channel]))
-    return spheres.comparison_figure(rows)
+    return png(sphere_plots.rotated_maps_figure(rows))
 
 
-def turning(shape, eye, layer=None, frames=36):
-    """Frames of a shape that turns about a slanted axis, its signal, and a feature map.
+def animation(view, shape, layer=None, frames=36):
+    """Animates a shape that rotates about a slanted axis, its signal, and a feature map.
 
     Args:
-        shape: `Shape`.
-        eye: `Eye`; with a layer the map that varies most is shown as well.
-        layer: its name, for the title.
-        frames: how many, over one whole turn.
+        view: `SignalView`; with a layer, the map with the largest variance is shown as well.
+        shape: `LoadedShape`.
+        layer: name of the layer, for the title.
+        frames: number of frames of one full rotation.
 
     Returns:
-        list of `(height, width, 3)` uint8.
+        bytes of a GIF.
     """
-    from scipy.spatial.transform import Rotation
-
-    turns = 2 * np.pi * np.arange(frames)[:, None] / frames * [0.6, 0, 0.8]
-    matrices = Rotation.from_rotvec(turns).as_matrix()
-    signals = eye.signals([shape] * frames, matrices)
+    vectors = 2 * np.pi * np.arange(frames)[:, None] / frames * [0.6, 0, 0.8]
+    matrices = Rotation.from_rotvec(vectors).as_matrix()
+    signals = view.signals([shape] * frames, matrices)
     panels = [("distance", signals[..., 0])]
     if layer:
-        maps = eye.maps(signals)
+        maps = view.maps(signals)
         channel = int(np.argmax(np.var(maps[0], axis=(0, 1))))
         panels.append((f"{layer}, channel {channel}", maps[..., channel]))
-    colours = [spheres.scale(values) for _, values in panels]
+    colors = [shading.color_range(values) for _, values in panels]
     pictures = []
     for index, matrix in enumerate(matrices):
         figure = canvas(2.2 * (1 + len(panels)), 2.3)
         axes = figure.subplots(1, 1 + len(panels))
-        spheres.draw_picture(axes[0], spheres.shape_pixels(shape.caster, matrix))
+        sphere_plots.draw_picture(axes[0], shading.shape_pixels(shape.ray_caster, matrix))
         axes[0].set_title("shape", fontsize=9)
-        for one, (title, values), tint in zip(axes[1:], panels, colours, strict=True):
-            spheres.draw_sphere(one, values[index], tint, spheres.FRONT)
+        for one, (title, values), limits in zip(axes[1:], panels, colors, strict=True):
+            sphere_plots.draw_sphere(one, values[index], limits, shading.FRONT)
             one.set_title(title, fontsize=9)
         pictures.append(image(figure))
-    return pictures
+    return shading.gif(pictures)
 
 
-def mistakes_page(run, shards, most=50):
-    """A page of a run's misclassified records, a section each, the surest mistakes first.
+def mistakes_page(path, shards, most=50):
+    """Makes a page of a run's misclassified records, the most confident mistakes first.
 
     Args:
-        run: path of the run folder.
+        path: path of the run folder.
         shards: paths.
-        most: how many, at most.
+        most: largest number of records.
 
     Returns:
-        `Page`.
+        bytes of an HTML page.
 
     Raises:
         RunError, RecordError, OSError: if run or shards cannot be read.
     """
-    model, config = restore(run)
-    with reading(config, shards) as batches:
-        found = worst_mistakes(model, batches, most)
-    classes = class_names(RunFolder(run).read_data(), config.n_classes)
-    page = Page(f"Mistakes of {config.name}")
+    run = load_run(path)
+    batches, errors = read_shards(shards, record_format(run.config), run.config.train_bsize)
+    with errors:
+        found = worst_mistakes(run.model, batches, most)
+    classes = run.class_names
+    page = Page(f"Mistakes of {run.config.name}")
     page.text(f"{len(found)} shown, at most {most}, of {', '.join(map(os.path.basename, shards))}.")
     for mistake in found:
         page.heading(f"{mistake.name}: {classes[mistake.label]}")
         order = np.argsort(-mistake.probabilities)[:5]
         rows = [[classes[label], f"{mistake.probabilities[label]:.3f}"] for label in order]
-        page.table(["taken for", "probability"], rows)
-        figure = spheres.signal_figure(mistake.signal, CHANNELS)
-        page.picture(f"Signal of {mistake.name}", "", png(figure))
-    return page
-
-
-def draw(what, mesh=None, **options):
-    """A picture as bytes.
-
-    Args:
-        what: `signal`, `filters`, `features`: PNG; `animation`: GIF; `mistakes`: HTML.
-        mesh: path of a shape, but for filters and mistakes.
-        options: arguments of `filters_of` or `mistakes_page`; else of `Eye`, and of `features_of`
-            or `turning`.
-
-    Raises:
-        ConfigError, ShapeError, RunError, OSError: see these.
-    """
-    if what == "mistakes":
-        return mistakes_page(**options).html().encode()
-    if what == "filters":
-        return png(filters_of(**options))
-    if what == "signal":
-        eye = Eye(**options)
-        return png(signal_of(eye, eye.read(mesh)))
-    if what == "features":
-        angles, layers = options.pop("angles"), options.pop("layers")
-        eye = Eye(layer="signal", **options)
-        return png(features_of(eye, eye.read(mesh), angles, layers))
-    frames = options.pop("frames")
-    eye = Eye(**options)
-    return spheres.gif(turning(eye.read(mesh), eye, options["layer"], frames))
+        page.table(["predicted", "probability"], rows)
+        figure = sphere_plots.signal_figure(mistake.signal, CHANNELS)
+        page.picture(f"Signal of {mistake.name}", png(figure))
+    return page.html().encode()

@@ -1,37 +1,39 @@
-"""What happens around an epoch: history, checkpoints, TensorBoard, progress."""
+"""What happens around an epoch: history, checkpoints, TensorBoard, progress, divergence."""
 
 from __future__ import annotations
 
 import importlib.util
 import logging
+import math
 
 import keras
 import numpy as np
+from keras import ops
 
-from spherical_cnn.progress import bar
+from spherical_cnn.console import progress_bar
+from spherical_cnn.errors import RunError
 from spherical_cnn.reporting import plots
 from spherical_cnn.training.checkpoints import save_checkpoint
 
 logger = logging.getLogger("spherical_cnn")
 
 
-def record(run, state, model, epoch, logs, seconds):
-    """Writes what an epoch came to: history, log line, `latest` and, if it improved, `best`.
+def record_epoch(run, epoch, logs, seconds):
+    """Records an epoch: history, log line, `latest` and, if it improved, `best`.
 
     Args:
-        run: `RunFolder`.
-        state: of the checkpoint to continue, or a fresh one; see `fresh_state`. Brought up to date.
-        model: compiled.
+        run: `Run`; its state is updated.
         epoch: from 0.
-        logs: of `fit` and, with the prefix `val_`, of `evaluate`. Without the latter the history
-            has no validation accuracy, and "best" goes by the train accuracy, which the log line
-            then repeats, as the original's does.
-        seconds: that the epoch took.
+        logs: logs of `fit` and, with the prefix `val_`, of `evaluate`. Without the latter the
+            history has no validation accuracy, and the best checkpoint is chosen by train accuracy,
+            which the log line then repeats, like the original's.
+        seconds: duration of the epoch.
     """
+    state = run.state
     train = float(logs["logits_accuracy"])
     valid = float(logs.get("val_logits_accuracy", train))
     measured = {"valid_accuracy": valid} if "val_logits_accuracy" in logs else {}
-    rate = float(model.optimizer.learning_rate)
+    rate = float(run.model.optimizer.learning_rate)
     row = {
         "epoch": epoch + 1,
         "learning_rate": rate,
@@ -44,24 +46,19 @@ def record(run, state, model, epoch, logs, seconds):
     state["epoch"] = epoch + 1
     if valid > state["best"]:
         state["best"] = valid
-        save_checkpoint(run, "best", model, state)
-    save_checkpoint(run, "latest", model, state)
-    run.write_csv("history.csv", state["history"])
+        save_checkpoint(run, "best")
+    save_checkpoint(run, "latest")
+    run.folder.write_csv("history.csv", state["history"])
     logger.info(f"epoch={epoch + 1}; lr={rate:.4f} train: {train:.4f}, valid: {valid:.4f}")
-
-
-def fresh_state():
-    """The state of a run before its first epoch."""
-    return {"epoch": 0, "best": -1.0, "history": []}
 
 
 class TensorBoard:
     """TensorBoard scalars of epochs, train and validation: loss and parts, accuracy, rate.
 
-    A context. They are written with TensorFlow: where it is not installed, none are.
+    A context manager. TensorFlow writes them: without it there are none.
 
     Args:
-        folder: of the run.
+        folder: run folder.
     """
 
     def __init__(self, folder):
@@ -81,12 +78,12 @@ class TensorBoard:
             self._writer.close()
 
     def write(self, epoch, logs, rate, confusion):
-        """Writes those of an epoch.
+        """Writes the scalars of an epoch.
 
         Args:
             epoch: from 0.
-            logs: of `fit` and, with the prefix `val_`, of `evaluate`.
-            rate: of learning.
+            logs: logs of `fit` and, with the prefix `val_`, of `evaluate`.
+            rate: learning rate.
             confusion: counts of the epoch's last pass, validation if there is one; an image.
         """
         if self._writer is None:
@@ -106,7 +103,7 @@ class TensorBoard:
 
 
 def losses(logs):
-    """Losses of an epoch's logs by sample: total, part of each output, regularisation."""
+    """Returns the losses in an epoch's logs: total, part of each output, regularization."""
     found: dict[str, float] = {}
     for prefix in ("", "val_"):
         if f"{prefix}loss" in logs:
@@ -123,12 +120,12 @@ def losses(logs):
 
 
 class Progress(keras.callbacks.Callback):
-    """A bar for an epoch: samples/s, loss, accuracy, time left. Silent when not on a terminal.
+    """Progress bar of an epoch: samples/s, loss, accuracy, time left.
 
     Args:
-        samples: of the epoch.
-        batch_size: of the pipeline.
-        epochs: of the run.
+        samples: number of samples in the epoch.
+        batch_size: samples per batch.
+        epochs: number of epochs of the run.
     """
 
     def __init__(self, samples, batch_size, epochs):
@@ -140,7 +137,7 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Opens the bar."""
         label = f"epoch {epoch + 1}/{self.epochs}"
-        self.bar = bar(total=self.samples, desc=label, unit=" samples", leave=False)
+        self.bar = progress_bar(total=self.samples, desc=label, unit=" samples", leave=False)
 
     def on_train_batch_end(self, batch, logs=None):
         """Moves the bar."""
@@ -152,3 +149,67 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Closes the bar."""
         self.bar.close()
+
+
+class StopWhenNotFinite(keras.callbacks.Callback):
+    """Raises `RunError` at the first step whose loss is NaN or infinite.
+
+    It reads the logs that Keras passes to every callback of a step, so it takes no time.
+
+    Args:
+        config: `RunConfig`.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Stores the index of the epoch."""
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Checks the mean loss so far: it is finite until the loss of a step is not."""
+        if not math.isfinite(logs["loss"]):
+            raise diverged(self.config, self.epoch, f"step {batch + 1}", f"loss is {logs['loss']}")
+
+
+def check_epoch(run, epoch, logs):
+    """Checks that the network computes finite numbers after an epoch.
+
+    The losses of the steps precede their updates, so they do not depend on the last update. The
+    validation loss does; without one, the outputs for a signal of ones do.
+
+    Args:
+        run: `Run`.
+        epoch: from 0.
+        logs: logs of `fit` and, with the prefix `val_`, of `evaluate`.
+
+    Raises:
+        RunError: saying what is not finite and what to do.
+    """
+    if "val_loss" in logs:
+        found = {"validation loss": logs["val_loss"]}
+    else:
+        ones = np.ones((1, *run.model.input_shape[1:]), np.float32)
+        found = run.model(ones, training=False)
+    for name, value in found.items():
+        if not np.isfinite(ops.convert_to_numpy(value)).all():
+            raise diverged(run.config, epoch, "after its last step", f"{name} is not finite")
+
+
+def diverged(config, epoch, when, found):
+    """Returns the `RunError` of training that cannot continue.
+
+    Args:
+        config: `RunConfig`.
+        epoch: from 0.
+        when: where in the epoch.
+        found: what is not finite.
+    """
+    resumes = f"resumes after epoch {epoch}, whose checkpoint is kept" if epoch else "starts over"
+    return RunError(
+        f"epoch {epoch + 1}, {when}: {found} at a learning rate of {config.rate(epoch):g}, "
+        f"expected a finite number. The same command with a lower --learning_rate {resumes}. If "
+        "it ends like this again, check the data: samples of the order of 1 are expected"
+    )

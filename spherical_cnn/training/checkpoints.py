@@ -1,4 +1,7 @@
-"""Checkpoints: one `.npz` with all that an exact resumption needs, written atomically."""
+"""Checkpoints: one `.npz` with everything that exact resumption needs, written atomically.
+
+Keras's own checkpoints lack the states of the random generators.
+"""
 
 from __future__ import annotations
 
@@ -9,88 +12,85 @@ import zipfile
 import numpy as np
 from keras import ops
 
-from spherical_cnn.training.run_folder import RunError
+from spherical_cnn.errors import RunError
 
 _STATE = "state"
-_WEIGHTS = "weights/"  # keys of the model's weights start so
+_WEIGHTS = "weights/"  # prefix of the keys of the model's weights
 
 
 class NotFiniteError(Exception):
-    """A variable that is about to be saved is not finite; the message is its key."""
+    """A variable to save is not finite; the message is its key."""
 
 
-def save_checkpoint(run, name, model, state):
-    """Writes checkpoint `name`: weights, random states, optimiser, and `state`.
+def save_checkpoint(run, name):
+    """Writes checkpoint `name` of a run: weights, random states, optimizer, and its state.
 
     Args:
-        run: `RunFolder`.
+        run: `Run`.
         name: `"latest"`, `"best"` or `"final"`.
-        model: compiled Keras model.
-        state: JSON values: epochs done, history, best score.
 
     Raises:
         NotFiniteError: if a variable is not finite; nothing is written.
     """
-    arrays = {key: ops.convert_to_numpy(v.value) for key, v in _variables(model).items()}
+    arrays = {key: ops.convert_to_numpy(v.value) for key, v in _variables(run.model).items()}
     broken = _first_not_finite(arrays)
     if broken:
         raise NotFiniteError(broken)
-    _write(run, name, arrays, state)
+    _write(run.folder, name, arrays, run.state)
 
 
-def save_weights(run, name, model, state):
-    """Writes checkpoint `name` of the weights alone, in half precision: for use, not to go on from.
+def save_weights(run, name, folder):
+    """Writes checkpoint `name` with the weights in half precision, for inference only.
 
     Args:
-        run: as in `save_checkpoint`.
-        name: likewise.
-        model: Keras model.
-        state: likewise.
+        run: `Run`.
+        name: `"final"`.
+        folder: `RunFolder` to write to.
 
     Raises:
         RunError: if a weight is not finite, or too large for half precision.
     """
     arrays = {}
-    for key, variable in _weights(model).items():
+    for key, variable in _weights(run.model).items():
         values = ops.convert_to_numpy(variable.value)
         most, limit = np.max(np.abs(values), initial=0), np.finfo(np.float16).max
         if not most <= limit:
             raise RunError(
-                f"{key}: found {most:g}, expected at most {limit:g}, as much as half precision "
-                "holds; release another run"
+                f"{key}: found {most:g}, expected at most {limit:g}, the largest number in half "
+                "precision; release another run"
             )
         arrays[key] = values.astype(np.float16)
-    _write(run, name, arrays, state)
+    _write(folder, name, arrays, run.state)
 
 
 def load_checkpoint(path, model):
     """Restores `model` from a checkpoint and returns its state.
 
     Args:
-        path: of the `.npz`.
-        model: compiled Keras model of the same architecture; untouched if this fails.
+        path: path of the `.npz`.
+        model: compiled Keras model of the same architecture; unchanged if this fails.
 
     Raises:
-        RunError: if the file is corrupt, of another architecture, has the weights alone, or
-            holds a number that is not finite.
+        RunError: if the file is corrupt, has another architecture, has weights only, or holds a
+            number that is not finite.
         OSError: if it cannot be read.
     """
     return _load(path, _variables(model))
 
 
 def load_weights(path, model):
-    """As `load_checkpoint`, of what testing and use need: the weights."""
+    """Restores the weights only, which inference needs; see `load_checkpoint`."""
     return _load(path, _weights(model), _WEIGHTS)
 
 
-def _write(run, name, arrays, state):
+def _write(folder, name, arrays, state):
     buffer = io.BytesIO()
     np.savez(buffer, **{_STATE: np.array(json.dumps(state))}, **arrays)
-    run.write(f"checkpoints/{name}.npz", buffer.getvalue())
+    folder.write(f"checkpoints/{name}.npz", buffer.getvalue())
 
 
 def _load(path, variables, prefix=""):
-    """Gives variables by key the values of a checkpoint whose keys start so: all of them."""
+    """Assigns variables by key the values of a checkpoint whose keys have a prefix."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             keys = [key for key in stored.files if key != _STATE and key.startswith(prefix)]
@@ -122,24 +122,24 @@ def _load(path, variables, prefix=""):
 
 
 def _first_not_finite(arrays):
-    """Key of the first array with NaN or infinity, `None` if all are finite."""
+    """Returns the key of the first array with NaN or infinity, or `None`."""
     return next((key for key, values in arrays.items() if not np.isfinite(values).all()), None)
 
 
 def copy_variables(source, target):
-    """Gives a compiled model all variables of another one of the same architecture."""
+    """Copies all variables of a compiled model to another one of the same architecture."""
     values = _variables(source)
     for key, variable in _variables(target).items():
         variable.assign(ops.convert_to_numpy(values[key].value))
 
 
 def _variables(model):
-    """All variables by a readable key: weights, random states, optimiser."""
+    """Returns all variables by a readable key: weights, random states, optimizer."""
     seeds = [v for v in model.variables if all(v is not w for w in model.weights)]
     named = _weights(model)
     for group, variables in (("seeds", seeds), ("optimizer", model.optimizer.variables)):
         for index, variable in enumerate(variables):
-            # Without its first part, which Keras numbers anew for every model of a process.
+            # Without its first part, which Keras numbers differently for every model.
             named[f"{group}/{index}/{variable.path.partition('/')[2]}"] = variable
     return named
 

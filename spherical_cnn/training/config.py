@@ -1,7 +1,4 @@
-"""Options of an experiment: command-line flags ⇄ frozen dataclass ⇄ JSON.
-
-Every option keeps the original program's long and short flag, and its default.
-"""
+"""The options of a run. Each of the original program's keeps its long and its short flag."""
 
 from __future__ import annotations
 
@@ -10,113 +7,122 @@ import math
 import os
 import re
 
-from keras import activations
+from spherical_cnn import choices
+from spherical_cnn.errors import ConfigError
+from spherical_cnn.options import Options, either, option
 
-from spherical_cnn.data.records.schema import DTYPES
-from spherical_cnn.nn.models import FINAL_POOLS, HEIGHTS
-from spherical_cnn.nn.pooling import POOLS
-from spherical_cnn.options import ConfigError, Options, either, flag_parser, option
-from spherical_cnn.sphere.sht import METHODS
-
-MODELS = ("two_branch", "planar")
-_SPHERICAL = ("spectral_pool", "n_filter_params", "dealias", "height")
+_SPHERICAL = ("spectral_pool", "n_filter_params", "dealias", "up_channel")
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Options):
-    """All options of a run. Validates itself.
+class RunConfig(Options):
+    """All options of a run.
 
     Raises:
-        ConfigError: naming the first flag whose value, or combination, is refused.
+        ConfigError: naming the first flag whose value, or combination, is invalid.
     """
 
     model: str = option(
-        "",
+        "two_branch",
         "m",
-        "architecture; planar has 3 × 3 convolutions, to compare with",
-        MODELS,
+        "architecture; planar uses 3 × 3 convolutions, for comparison",
+        choices.MODELS,
         group="run",
     )
-    logdir: str = option("", "ld", "run folder, made if absent")
-    run_id: str = option("", "id", "name of the run; the last part of logdir if not given")
-    test_only: bool = option(False, "to", "test the run in logdir, do not train")
-    dset: str = option("", "d", "kind of data set", ("from_cached_tfrecords",), group="data")
+    logdir: str = option("", "ld", "run folder, created if missing")
+    run_id: str = option("", "id", "name of the run; default: the last part of logdir")
+    test_only: bool = option(False, "to", "test the run in logdir without training")
+    dset: str = option(
+        "from_cached_tfrecords", "d", "kind of dataset", ("from_cached_tfrecords",), group="data"
+    )
     dset_dir: str = option("~/bigdata", "dd", "folder of train*, val*, test*.tfrecord")
+    online: str = option(
+        "", None, "SOURCE of shapes to cast during training, instead of TFRecords; see scnn build"
+    )
     n_classes: int = option(10, "nc", "number of classes", least=2)
-    dtype: str = option("float32", "dt", "of the samples in the records", DTYPES)
-    spectral_input: bool = option(False, None, "refused: never ran in the original")
-    mag_ang: bool = option(False, None, "accepted for the original's files; always on")
-    real_inputs: bool = option(False, "ri", "accepted for the original's files; always on")
-    nchannels: int = option(1, None, "channels in the records; a complex one counts once", least=1)
+    dtype: str = option("complex64", "dt", "dtype of the samples in the records", choices.DTYPES)
+    spectral_input: bool = option(False, None, "not supported; it never ran in the original")
+    mag_ang: bool = option(False, None, "always on; accepted for the original's files of flags")
+    real_inputs: bool = option(False, "ri", "always on; accepted for the original's files of flags")
+    nchannels: int = option(
+        1, None, "channels in the records; a complex channel counts once", least=1
+    )
     first_n: int | None = option(
         None, "fn", "use the first N train and validation batches", least=1
     )
     test_n: int = option(0, "tn", "test on the first N batches; 0 for all", least=0)
     input_res: int = option(32, "res", "samples along each angle of the sphere")
-    skip_val: bool = option(False, "sv", "no validation; best and latest by train accuracy")
+    skip_val: bool = option(
+        False, "sv", "skip validation; the best checkpoint is chosen by train accuracy"
+    )
     optimizer: str = option(
-        "adam", "o", "momentum is 0.9, Nesterov", ("adam", "momentum"), group="training"
+        "adam", "o", "optimizer; momentum is 0.9, Nesterov", choices.OPTIMIZERS, group="training"
     )
     learning_rate: dict[int, float] = option(
-        {0: 1e-3}, "lr", "{epoch: rate, …}, epochs from 0; a rate holds until the next key"
+        {0: 1e-3}, "lr", "{epoch: rate, …}, epochs from 0; a rate applies until the next epoch"
     )
     regularization_weight: float = option(
-        0.0, "reg", "weight of the mean l2 of the convolutions' anchors", least=0
+        0.0, "reg", "weight of the mean L2 norm of the convolutions' anchors", least=0
     )
-    n_epochs: int = option(10, "ne", "epochs; one train shard each, cycling", least=1)
-    from_scratch: bool = option(False, "fs", "remove what an earlier run left in logdir")
+    n_epochs: int = option(10, "ne", "number of epochs; each uses one train shard", least=1)
+    from_scratch: bool = option(False, "fs", "remove an earlier run in logdir first")
     train_bsize: int = option(128, "bs", "batch size", least=1)
     nfilters: tuple[int, ...] = option(
         (16, 16, 32, 32, 64, 64), None, "channels of each layer", group="network"
     )
-    pool_layers: tuple[int, ...] = option((0, 1, 0, 1, 0, 0), None, "1 where a layer pools")
+    pool_layers: tuple[int, ...] = option((0, 1, 0, 1, 0, 0), None, "1 for layers that pool")
     concat_branches: tuple[int, ...] = option(
-        (0, 0, 0, 0, 0, 0), None, "1 where branch 0 takes in branch 1"
+        (0, 0, 0, 0, 0, 0), None, "1 for layers where branch 0 also takes branch 1"
     )
-    dropout: bool = option(False, "do", "drop half after the final pool and the dense layer")
+    dropout: bool = option(False, "do", "dropout of 0.5 after the final pool and the dense layer")
     batch_norm: bool = option(False, "bn", "batch normalization after each convolution")
-    batch_renorm: bool = option(False, "brn", "batch renormalization in its place")
-    nonlin: str = option("prelu", "nl", "prelu or a Keras activation")
+    batch_renorm: bool = option(False, "brn", "batch renormalization instead")
+    nonlin: str = option("prelu", "nl", "nonlinearity: prelu or a Keras activation")
     spectral_pool: bool = option(False, "sp", "pool in the spectral domain")
-    pool: str = option("wap", "p", "pooling; lowpass is exact", POOLS)
+    pool: str = option("wap", "p", "pooling; lowpass is exactly equivariant", choices.POOLS)
     dealias: bool = option(
-        False, None, "maps on grids 3/2 as fine, with degrees as many: nonlinearities alias less"
+        False, None, "compute feature maps on a 3/2 finer grid, to reduce aliasing"
     )
-    height: str = option(
-        "none",
+    up_channel: str = option(
+        "off",
         None,
-        "the network is told the height of every sample, where shapes are upright: told; it can do "
-        "without, to be tested in any rotation: untold",
-        HEIGHTS,
+        "add an up-axis input channel: on for upright shapes, masked (zeros) for any rotation",
+        choices.UP_CHANNELS,
     )
     n_filter_params: tuple[int, ...] = option(
-        (0,), "nfp", "anchors per filter, of all layers or of each; 0 for one per degree"
+        (0,),
+        "nfp",
+        "anchors per filter (num_anchors), for all layers or for each; 0: one per degree",
     )
-    weighted_sph_avg: bool = option(False, "wsa", "weigh the last maps by area")
-    quadrature: bool = option(False, None, "integrate the last maps exactly, in place of that")
-    final_pool: str = option("gap", "fp", "descriptor of the last maps", FINAL_POOLS)
+    weighted_sph_avg: bool = option(False, "wsa", "weight the last feature maps by area")
+    quadrature: bool = option(False, None, "integrate the last feature maps exactly instead")
+    final_pool: str = option("gap", "fp", "pooling of the last feature maps", choices.FINAL_POOLS)
     extra_loss: bool = option(False, "el", "second classifier on half of the descriptor")
-    triplet_loss: bool = option(False, "tl", "add a semi-hard triplet loss on the descriptor")
+    triplet_loss: bool = option(False, "tl", "add a semi-hard triplet loss of the descriptor")
     round_batches: bool = option(False, "rb", "drop the last partial train batch")
-    no_final_fc: bool = option(False, "nofc", "the pooled vector is the descriptor")
+    no_final_fc: bool = option(False, "nofc", "use the pooled vector as the descriptor")
     transform_method: str = option(
         "sep",
         "tm",
-        "naive: dense contraction, same numbers, slower",
-        METHODS,
-        group="speed and repetition",
+        "naive: dense contraction; equal numbers, slower",
+        choices.METHODS,
+        group="speed and reproducibility",
     )
     jit_compile: bool = option(
-        False, "jit", "compile by XLA: steps are faster, the first of each shape takes seconds"
+        False, "jit", "compile with XLA: faster steps; the first one of each shape takes seconds"
     )
-    devices: str = option("1", None, "N or all: a step's batch is shared out among them")
+    devices: str = option("1", None, "N or all: distribute each batch over so many devices")
     coordinator: str = option(
-        "", None, "HOST:PORT of process 0 of a job of several processes, on the JAX backend"
+        "", None, "HOST:PORT of process 0 of a job of several processes (JAX)"
     )
-    num_processes: int = option(1, None, "of the job; all get the same other flags", least=1)
-    process_id: int = option(0, None, "of this process, from 0; 0 writes the run folder", least=0)
-    seed: int = option(0, None, "of weights, shuffling and dropout", least=0)
-    deterministic: bool = option(False, None, "bit-equal reruns, slower: without XLA")
+    num_processes: int = option(
+        1, None, "number of processes; all get the same other flags", least=1
+    )
+    process_id: int = option(
+        0, None, "index of this process, from 0; process 0 writes the run folder", least=0
+    )
+    seed: int = option(0, None, "seed of weights, shuffling and dropout", least=0)
+    deterministic: bool = option(False, None, "bitwise reproducible; slower, disables XLA")
 
     def __post_init__(self):
         super().__post_init__()
@@ -129,7 +135,7 @@ class Config(Options):
             epoch >= 0 and 0 < rate < math.inf for epoch, rate in self.learning_rate.items()
         ):
             raise ConfigError(
-                "--learning_rate: expected positive rates by epoch, from epoch 0 on, such as "
+                "--learning_rate: expected positive rates by epoch, from epoch 0, such as "
                 f"{{0: 0.001, 32: 0.0002}}. Received: {self.learning_rate}"
             )
 
@@ -160,11 +166,13 @@ class Config(Options):
             )
 
     def _check_combinations(self):
-        known = nonlinearities()
-        if self.nonlin not in known:
-            raise ConfigError(f"--nonlin: expected {either(known)}. Received: {self.nonlin!r}")
+        known = nonlinearities() if self.nonlin != "prelu" else ["prelu"]
         channels = self.nchannels * (2 if self.dtype.startswith("complex") else 1)
         rules = (
+            (
+                self.nonlin not in known,
+                f"--nonlin: expected {either(known)}. Received: {self.nonlin!r}",
+            ),
             (
                 not re.fullmatch("all|[1-9][0-9]{0,3}", self.devices),
                 f"--devices: expected a number or all. Received: {self.devices}",
@@ -186,14 +194,18 @@ class Config(Options):
                 self.num_processes > 1 and (self.from_scratch or self.test_only),
                 "--num_processes: several processes train only, without --from_scratch",
             ),
-            (self.spectral_input, "--spectral_input: refused, the network takes signals only"),
+            (
+                self.online and (self.num_processes > 1 or self.test_only),
+                "--online excludes --num_processes and --test_only",
+            ),
+            (self.spectral_input, "--spectral_input: not supported, the input is a signal"),
             (
                 self.test_only and self.from_scratch,
-                "--test_only excludes --from_scratch, which removes what there is to test",
+                "--test_only excludes --from_scratch, which removes the run to test",
             ),
             (
                 self.triplet_loss and not self.round_batches,
-                "--triplet_loss needs --round_batches: full batches to mine triplets in",
+                "--triplet_loss needs --round_batches: it finds triplets in full batches",
             ),
             (
                 self.spectral_pool and self.pool != "wap",
@@ -201,11 +213,11 @@ class Config(Options):
             ),
             (
                 self.batch_renorm and not self.batch_norm,
-                "--batch_renorm needs --batch_norm, of which it is a kind",
+                "--batch_renorm needs --batch_norm, which it modifies",
             ),
             (
                 self.model == "planar"
-                and any(getattr(self, name) != getattr(Config, name) for name in _SPHERICAL),
+                and any(getattr(self, name) != getattr(RunConfig, name) for name in _SPHERICAL),
                 f"--model planar has no {', '.join(f'--{name}' for name in _SPHERICAL)}",
             ),
             (
@@ -224,16 +236,13 @@ class Config(Options):
         return self.run_id or os.path.basename(os.path.normpath(self.logdir))
 
     def rate(self, epoch):
-        """Learning rate of `epoch` (from 0): that of the largest key not above it."""
+        """Returns the learning rate of `epoch` (from 0)."""
         return self.learning_rate[max(key for key in self.learning_rate if key <= epoch)]
 
 
 def nonlinearities():
-    """What `--nonlin` takes: `prelu` and the names of Keras's activations."""
+    """Returns the values of `--nonlin`: `prelu` and the names of Keras's activations."""
+    from keras import activations  # only here, because it is slow to import
+
     known = set(dir(activations)) - {"get", "serialize", "deserialize"}
     return ["prelu", *sorted(n for n in known if callable(getattr(activations, n)) and n[0] != "_")]
-
-
-def argument_parser(description, examples=()):
-    """Parser of all options (see `flag_parser`)."""
-    return flag_parser(description, Config, examples=examples)

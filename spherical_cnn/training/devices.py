@@ -1,15 +1,14 @@
-"""Training on several devices, of one machine or more: each batch is shared out among them.
+"""Data-parallel training on several devices of one or more machines.
 
-On JAX by `keras.distribution.DataParallel`: one program over all devices, so that losses, batch
-normalization and triplets are those of the whole batch. On TensorFlow by `MirroredStrategy`: a copy
-of the network on each device, whose gradients and batch statistics are averaged; what looks at the
-whole batch otherwise, triplets and batch renormalization, is refused there, and so is XLA.
+JAX runs one program over all devices (`keras.distribution.DataParallel`), so that losses, batch
+normalization and triplets see the whole batch. TensorFlow runs a copy of the network on each device
+(`MirroredStrategy`) and averages gradients and batch statistics; options that need the whole batch
+in another way (triplets, batch renormalization) and XLA are refused there.
 
-Several processes, on one machine or more, are JAX's alone. All are given the same flags and see the
-same run folder and shards; each parses its share of every batch; process 0, the *chief*, validates,
-tests, and writes the run folder. If one dies, the others end, and the job goes on from the last
-checkpoint when it is started again, with any number of processes. Where process 0 dies, JAX may
-abort the others before they can say so in our words.
+Several processes need JAX. All get the same flags and access the same run folder and shards; each
+parses its part of every batch. Process 0, the *chief*, validates, tests and writes the run folder.
+If a process dies, the others end; the same command resumes from the last checkpoint, with any
+number of processes. If process 0 dies, JAX may abort the others before they print their error.
 """
 
 from __future__ import annotations
@@ -21,12 +20,10 @@ import time
 import keras
 import numpy as np
 
-from spherical_cnn.data.records.schema import RecordError
+from spherical_cnn.errors import ConfigError, RecordError, RunError
 from spherical_cnn.nn.normalization import BatchNormalization
-from spherical_cnn.options import ConfigError
-from spherical_cnn.training.run_folder import RunError
 
-_PATIENCE = 60  # seconds for the processes to find one another, and to notice that one is gone
+_PATIENCE = 60  # seconds for the processes to connect, and to notice that one has died
 _PAUSE = 0.5
 
 
@@ -34,10 +31,10 @@ class Devices:
     """The devices that a run trains on.
 
     Args:
-        config: `Config`; its `devices` says how many.
+        config: `RunConfig`; its `devices` says how many.
 
     Raises:
-        ConfigError: if there are fewer, or the options cannot be spread over several.
+        ConfigError: if there are fewer, or the options do not allow several devices.
     """
 
     def __init__(self, config):
@@ -66,12 +63,12 @@ class Devices:
 
     @property
     def several(self):
-        """Whether there is more than one."""
+        """Whether there is more than one device."""
         return self.count > 1
 
     @contextlib.contextmanager
     def scope(self):
-        """Where a network must be built, and trained, to be spread over the devices."""
+        """Context in which to build and train a network that is distributed over the devices."""
         if self._strategy is None:
             yield
         elif self._backend == "tensorflow":
@@ -85,7 +82,7 @@ class Devices:
                 keras.distribution.set_distribution(None)
 
     def prepare(self, model):
-        """Has the network's layers act on the whole batch, where that is not so of itself."""
+        """Makes the network's layers use the whole batch, if they do not by default."""
         if self.several and self._backend == "tensorflow":
             for layer in model._flatten_layers():
                 if isinstance(layer, BatchNormalization):
@@ -93,7 +90,7 @@ class Devices:
 
     @contextlib.contextmanager
     def together(self):
-        """Says of a failure of the job what to do; at the end all processes part."""
+        """Context in which errors of the job say what to do; disconnects the processes at its end."""
         if self.share[1] == 1:
             yield
             return
@@ -101,18 +98,18 @@ class Devices:
 
         try:
             yield
-        except RecordError:  # not of the job, though a ValueError
+        except RecordError:  # a ValueError, but not of the job
             raise
         except (jax.errors.JaxRuntimeError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise RunError(
                 f"process {self.share[0]} of {self.share[1]}: another process died or cannot be "
-                f"reached ({reason}); started again, the job goes on from the last checkpoint"
+                f"reached ({reason}); the same command resumes from the last checkpoint"
             ) from error
         jax.distributed.shutdown()
 
     def check_same(self, epoch):
-        """Refuses processes that do not go on from one epoch, as with folders of their own."""
+        """Refuses processes that would resume from different epochs, such as with own folders."""
         if self.share[1] == 1:
             return
         from jax.experimental import multihost_utils
@@ -120,8 +117,8 @@ class Devices:
         epochs = np.ravel(multihost_utils.process_allgather(np.array([epoch])))
         if len(set(epochs.tolist())) > 1:
             raise RunError(
-                f"processes would go on after epochs {epochs.tolist()}; expected one --logdir that "
-                "all of them see"
+                f"processes would resume after epochs {epochs.tolist()}; expected one --logdir that "
+                "all of them access"
             )
 
     def _join(self, config):
@@ -133,7 +130,7 @@ class Devices:
         import jax
 
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
-        if not self.chief:  # JAX would abort the process where nobody answers
+        if not self.chief:  # JAX would abort this process if nobody answered
             _wait_for(config.coordinator)
         jax.distributed.initialize(
             config.coordinator,
@@ -173,14 +170,14 @@ class Devices:
                 config.train_bsize % self.count > 0,
                 f"expected a divisor of --train_bsize {config.train_bsize}",
             ),
-            (not config.round_batches, "needs --round_batches: a full batch for every step"),
+            (not config.round_batches, "needs --round_batches: every step takes a full batch"),
             (
                 on_tensorflow and (config.triplet_loss or config.batch_renorm),
-                "--triplet_loss and --batch_renorm look at the whole batch: KERAS_BACKEND=jax",
+                "--triplet_loss and --batch_renorm need the whole batch: use KERAS_BACKEND=jax",
             ),
             (
                 on_tensorflow and config.jit_compile,
-                "--jit_compile: XLA over several devices is JAX's: KERAS_BACKEND=jax",
+                "--jit_compile: XLA over several devices needs KERAS_BACKEND=jax",
             ),
         )
         for broken, message in rules:
@@ -189,7 +186,7 @@ class Devices:
 
 
 def _wait_for(address):
-    """Waits until somebody answers at `HOST:PORT`."""
+    """Waits until a process answers at `HOST:PORT`."""
     host, _, port = address.rpartition(":")
     end = time.monotonic() + _PATIENCE
     while True:
@@ -199,7 +196,7 @@ def _wait_for(address):
         except OSError as error:
             if time.monotonic() > end:
                 raise RunError(
-                    f"--coordinator: nobody answered at {address} in {_PATIENCE} s ({error}); "
+                    f"--coordinator: no process answered at {address} in {_PATIENCE} s ({error}); "
                     "expected the process with --process_id 0 there"
                 ) from error
         time.sleep(_PAUSE)

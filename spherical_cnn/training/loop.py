@@ -1,4 +1,4 @@
-"""Epoch by epoch: train, on one device or several, validate, record."""
+"""The training loop: train on one device or several, validate, record, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -15,109 +15,110 @@ from spherical_cnn.training.checkpoints import (
     copy_variables,
     save_checkpoint,
 )
-from spherical_cnn.training.divergence import StopWhenNotFinite, broken, check_epoch
 from spherical_cnn.training.metrics import confusion_counts
 from spherical_cnn.training.network import compiled_model
 
 logger = logging.getLogger("spherical_cnn")
 
 
-def fit(run, config, devices, model, feed, state):
-    """Trains from `state` to the last epoch; the chief writes the checkpoints, `model.keras`.
+def fit(run, data, devices):
+    """Trains a run to its last epoch; the chief process writes checkpoints and `model.keras`.
 
     Args:
-        run: `RunFolder`.
-        config: `Config`.
+        run: `Run`; its model and state are updated.
+        data: `DataModule`.
         devices: `Devices`.
-        model: compiled; has the weights of the last epoch in the end.
-        feed: what to train on, such as `ShardFeed`.
-        state: of the checkpoint to go on from; brought up to date.
 
     Raises:
-        RecordError: naming the faulty shard and record.
+        RecordError: naming the invalid shard and record.
         RunError: if a loss, a weight or an output is not finite; checkpoints and history are those
             of the epoch before.
     """
-    if state["epoch"] >= config.n_epochs and os.path.exists(run.checkpoint("final")):
-        logger.info(f"Already trained for {state['epoch']} epochs")
+    done = run.state["epoch"]
+    if done >= run.config.n_epochs and os.path.exists(run.folder.checkpoint("final")):
+        logger.info(f"Already trained for {done} epochs")
         return
     logger.info("Start training...")
-    if state["epoch"]:
-        logger.info(f"Continuing after epoch {state['epoch']}")
-    _fit_epochs(run, config, devices, model, feed, state)
+    if done:
+        logger.info(f"Continuing after epoch {done}")
+    _fit_epochs(run, data, devices)
     if devices.chief:
-        save_checkpoint(run, "final", model, state)
-        _save_model(run, model)
+        save_checkpoint(run, "final")
+        _save_model(run)
 
 
-def _fit_epochs(run, config, devices, model, feed, state):
-    """One `fit` per epoch: each has its own samples, which may be of another number.
+def _fit_epochs(run, data, devices):
+    """Calls `fit` once per epoch, because each epoch uses another shard, possibly of another size.
 
-    On several devices a copy of `model` is trained, and `model` given its variables every epoch.
+    On several devices a copy of the model is trained, and its variables are copied back after
+    every epoch.
     """
-    trained = _spread(devices, model, config) if devices.several else model
+    trained = _distributed_copy(run, devices) if devices.several else run.model
     with contextlib.ExitStack() as stack:
         if devices.chief:
-            tensorboard = stack.enter_context(callbacks.TensorBoard(run.path))
-        stack.enter_context(feed.explained())
-        for epoch in range(state["epoch"], config.n_epochs):
+            tensorboard = stack.enter_context(callbacks.TensorBoard(run.folder.root))
+        stack.enter_context(data.errors())
+        for epoch in range(run.state["epoch"], run.config.n_epochs):
             started = time.monotonic()
-            logs = _train(trained, config, devices, feed, epoch)
+            logs = _train_epoch(trained, run.config, data, devices, epoch)
             if devices.several:
-                copy_variables(trained, model)
+                copy_variables(trained, run.model)
             if devices.chief:
-                logs |= _validate(model, config, feed)
-                check_epoch(model, config, epoch, logs)
-                seconds = time.monotonic() - started
+                logs |= _validate(run, data)
+                callbacks.check_epoch(run, epoch, logs)
                 try:
-                    callbacks.record(run, state, model, epoch, logs, seconds)
+                    callbacks.record_epoch(run, epoch, logs, time.monotonic() - started)
                 except NotFiniteError as error:
                     found = f"{error} is not finite"
-                    raise broken(config, epoch, "after its last step", found) from error
-                counts = confusion_counts(trained if config.skip_val else model)
-                rate = float(model.optimizer.learning_rate)
+                    raise callbacks.diverged(
+                        run.config, epoch, "after its last step", found
+                    ) from error
+                counts = confusion_counts(trained if run.config.skip_val else run.model)
+                rate = float(run.model.optimizer.learning_rate)
                 tensorboard.write(epoch, logs, rate, counts)
 
 
-def _validate(model, config, feed):
-    """Logs of a pass over the validation samples; empty if there is to be none."""
-    if config.skip_val:
+def _validate(run, data):
+    """Returns the logs of a pass over the validation samples; empty without validation."""
+    if run.config.skip_val:
         return {}
-    with feed.evaluation(model, "val", config.first_n) as data:
-        found = model.evaluate(**data, return_dict=True, verbose=0)
+    batches = data.batches("val", run.config.first_n)
+    given = batches.keras_input(run.model.output_names)
+    found = run.model.evaluate(**given, return_dict=True, verbose=0)
     return {f"val_{name}": value for name, value in found.items()}
 
 
-def _spread(devices, model, config):
-    """A copy of `model` that trains on several devices."""
+def _distributed_copy(run, devices):
+    """Returns a copy of the model that trains on several devices."""
     with devices.scope():
-        trained = compiled_model(config)
+        trained = compiled_model(run.config)
         devices.prepare(trained)
-        copy_variables(model, trained)
+        copy_variables(run.model, trained)
     return trained
 
 
-def _train(model, config, devices, feed, epoch):
+def _train_epoch(model, config, data, devices, epoch):
     """Trains for an epoch; returns its logs."""
-    data, samples = feed.train(model, epoch, devices.share)
+    batches, samples = data.train(epoch, devices.share)
+    given = batches.keras_input(model.output_names)
     with devices.scope():
         history = model.fit(
-            **data,
+            **given,
             initial_epoch=epoch,
             epochs=epoch + 1,
             shuffle=False,
             verbose=0,
             callbacks=[
                 keras.callbacks.LearningRateScheduler(lambda index, _: config.rate(index)),
-                StopWhenNotFinite(config),
+                callbacks.StopWhenNotFinite(config),
                 callbacks.Progress(samples, config.train_bsize, config.n_epochs),
             ],
         ).history
     return {name: values[-1] for name, values in history.items()}
 
 
-def _save_model(run, model):
-    """Writes `model.keras`, without optimiser: it loads wherever `spherical_cnn` is imported."""
-    temporary = run(".writing-model.keras")
-    keras.Model(model.input, model.output, name=model.name).save(temporary)
-    os.replace(temporary, run("model.keras"))
+def _save_model(run):
+    """Writes `model.keras`, without optimizer: Keras loads it wherever the layers are imported."""
+    temporary = run.folder.path(".writing-model.keras")
+    keras.Model(run.model.input, run.model.output, name=run.model.name).save(temporary)
+    os.replace(temporary, run.folder.path("model.keras"))

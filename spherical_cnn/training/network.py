@@ -1,8 +1,6 @@
-"""Network, optimiser, losses and record format of a run, from its options."""
+"""Network, optimizer, losses and record format of a run, from its options."""
 
 from __future__ import annotations
-
-import contextlib
 
 import keras
 
@@ -13,7 +11,7 @@ from spherical_cnn.training.metrics import ConfusionAccuracy, MeanLoss
 
 
 def build_model(config):
-    """The network of `config`, untrained. See `two_branch`."""
+    """Builds the untrained network of a `RunConfig`; see `two_branch`."""
     normalization = "batch_renorm" if config.batch_renorm else "batch"
     anchors = [count or None for count in config.n_filter_params]
     return two_branch(
@@ -36,19 +34,19 @@ def build_model(config):
         method=config.transform_method,
         regularization=config.regularization_weight,
         dealias=config.dealias,
-        height=config.height,
+        up_channel=config.up_channel,
         planar=config.model == "planar",
         name=config.model,
     )
 
 
 def compile_model(model, config, **options):
-    """Gives `model` the optimiser, losses and accuracy of `config`.
+    """Compiles `model` with the optimizer, losses and accuracy of a `RunConfig`.
 
-    The loss is the mean cross entropy of the logits, plus, each with weight 1, that of the second
-    classifier, the semi-hard triplet loss of the descriptor, and the regularisation. Labels go to
-    every output, see `with_labels`. Where `config` does not ask for XLA or asks for determinism,
-    Keras decides: it takes XLA on JAX. `options` go to `model.compile`.
+    The loss is the sum of the mean cross entropy of the logits, that of the second classifier, the
+    semi-hard triplet loss of the descriptor, and the regularization. Every output gets the labels.
+    Without `jit_compile`, or with `deterministic`, Keras decides whether to use XLA (it does on
+    JAX). `options` are arguments of `model.compile`.
     """
     rate = config.rate(0)
     if config.optimizer == "adam":
@@ -65,62 +63,16 @@ def compile_model(model, config, **options):
     by_xla = config.jit_compile and not config.deterministic
     options.setdefault("jit_compile", by_xla or "auto")
     model.compile(optimizer=optimizer, loss=losses, metrics=metrics, **options)
-    optimizer.build(model.trainable_variables)  # so that a checkpoint finds its variables
+    optimizer.build(model.trainable_variables)  # creates its variables for checkpoints
 
 
 def compiled_model(config):
-    """The network of `config`, untrained, compiled."""
+    """Builds and compiles the untrained network of a `RunConfig`."""
     model = build_model(config)
     compile_model(model, config)
     return model
 
 
-def with_labels(batches, model):
-    """Batches of parsed records as `(signal, {output: label})`, what `fit` and `evaluate` take."""
-    outputs = list(model.output_names)
-    return batches.map(
-        lambda record: (record["signal"], {name: record["label"] for name in outputs})
-    )
-
-
-@contextlib.contextmanager
-def evaluation_data(model, reading):
-    """Arguments of Keras's `evaluate`, in a context, for what `reading` gives in one."""
-    with reading as batches:
-        yield {"x": with_labels(batches, model)}
-
-
 def record_format(config):
-    """`RecordFormat` of the shards of `config`."""
+    """Returns the `RecordFormat` of the TFRecords that a `RunConfig` describes."""
     return RecordFormat(config.input_res, config.dtype, config.nchannels, config.n_classes)
-
-
-@contextlib.contextmanager
-def reading(config, shards, limit=None):
-    """Batches of parsed records of shards, for networks of `config`, in order.
-
-    Args:
-        config: `Config`.
-        shards: paths.
-        limit: of batches.
-
-    Raises:
-        RecordError: naming the faulty shard and record; also while the batches are read.
-    """
-    from spherical_cnn.data.records.pipeline import (
-        check_shards,  # only here, as it needs TensorFlow
-    )
-
-    check_shards(shards, record_format(config))
-    with reading_checked(config, shards, limit) as batches:
-        yield batches
-
-
-@contextlib.contextmanager
-def reading_checked(config, shards, limit=None):
-    """As `reading`, of shards that have been checked before."""
-    from spherical_cnn.data.records import pipeline  # only here, as it needs TensorFlow
-
-    form = record_format(config)
-    with pipeline.explain_errors(shards, form):
-        yield pipeline.evaluation_batches(shards, form, config.train_bsize, limit)

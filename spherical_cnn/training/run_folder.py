@@ -8,20 +8,19 @@ import io
 import json
 import logging
 import os
-import sys
 
-from tqdm import tqdm
-
-import spherical_cnn
+from spherical_cnn.console import LogHandler
 from spherical_cnn.data.atomic import UNFINISHED, write_bytes, write_json, write_text
-from spherical_cnn.data.records.folder import MANIFEST
-from spherical_cnn.progress import is_quiet
-from spherical_cnn.training.config import Config, ConfigError
+from spherical_cnn.errors import ConfigError, RunError
+from spherical_cnn.old_names import dataset_options, run_options
+from spherical_cnn.training.config import RunConfig
+from spherical_cnn.version import __version__
 
-# Raised whenever a run folder written before can no longer be read.
+# Increases whenever a run folder of an earlier version can no longer be read.
 FORMAT = 1
 
-# Options that may change when a run is continued: they alter neither network nor data.
+# Options that may change when a run continues: they alter neither network nor data. The shapes of
+# online data are compared by `data.json`.
 _CONTINUABLE = {
     "devices",
     "coordinator",
@@ -30,6 +29,7 @@ _CONTINUABLE = {
     "logdir",
     "run_id",
     "dset_dir",
+    "online",
     "test_only",
     "from_scratch",
     "test_n",
@@ -46,7 +46,7 @@ _OWN_FILES = (
     "data.json",
     "metrics.json",
     "equivariance.json",
-    "report.md",
+    "report.md",  # of earlier versions
     "report.html",
     "model.keras",
     "events.out.tfevents.*",
@@ -59,37 +59,36 @@ _OWN_FILES = (
 _UNFINISHED = (f"{UNFINISHED}*", f"*/{UNFINISHED}*")
 
 
-class RunError(Exception):
-    """A run folder, or checkpoint in it, that cannot be used; the message names the file."""
-
-
 class RunFolder:
-    """Paths and files of one run. Making it touches nothing on disk.
+    """Paths and files of one run. Creating this object touches nothing on disk.
 
     Args:
-        path: of the folder.
+        root: path of the folder.
     """
 
-    def __init__(self, path):
-        self.path = os.fspath(path)
+    def __init__(self, root):
+        self.root = os.fspath(root)
 
-    def __call__(self, *parts):
-        """Path of a file in the folder."""
-        return os.path.join(self.path, *parts)
+    def __str__(self):
+        return self.root
+
+    def path(self, *parts):
+        """Returns the path of a file in the folder."""
+        return os.path.join(self.root, *parts)
 
     def checkpoint(self, name):
-        """Path of the checkpoint `latest`, `best` or `final`."""
-        return self("checkpoints", f"{name}.npz")
+        """Returns the path of the checkpoint `latest`, `best` or `final`."""
+        return self.path("checkpoints", f"{name}.npz")
 
     def read_config(self):
-        """The options that the run was started with, or `None` if there is no run here.
+        """Returns the `RunConfig` of the run, or `None` if there is no run.
 
         Raises:
-            RunError: if `config.json` is unreadable or of another format.
+            RunError: if `config.json` is unreadable or has another format.
         """
-        path = self("config.json")
+        path = self.path("config.json")
         if not os.path.exists(path):
-            if glob.glob(self("checkpoints", "*.npz")):
+            if glob.glob(self.path("checkpoints", "*.npz")):
                 raise RunError(f"{path}: not found, though there are checkpoints beside it")
             return None
         stored = _read_json(path, ("format", "version", "options"), what="options of a run")
@@ -97,73 +96,70 @@ class RunFolder:
         if found != FORMAT:
             raise RunError(
                 f"{path}: found a run folder of format {found}, made by spherical_cnn {version}; "
-                f"expected format {FORMAT} (this is spherical_cnn {spherical_cnn.__version__})"
+                f"expected format {FORMAT} (this is spherical_cnn {__version__})"
             )
         try:
-            return Config.from_json(options)
-        except ConfigError as error:
+            return RunConfig.from_dict(run_options(options))
+        except (ConfigError, AttributeError) as error:
             raise RunError(f"{path}: {error}") from error
 
     def write_config(self, config):
         """Writes the options with the format and version of this program."""
-        made_by = {"format": FORMAT, "version": spherical_cnn.__version__}
-        self.write_json("config.json", {**made_by, "options": config.to_json()})
-
-    def write_data(self, folder):
-        """Writes what the manifest of a data set in `folder`, if it has one, says of its making."""
-        path = os.path.join(os.path.expanduser(folder), MANIFEST)
-        if os.path.exists(path):
-            manifest = _read_json(path, ("source", "classes", "options"))
-            self.write_json("data.json", manifest)
+        made_by = {"format": FORMAT, "version": __version__}
+        self.write_json("config.json", {**made_by, "options": config.to_dict()})
 
     def read_data(self):
-        """`source`, `classes` and `options` of the run's data set; empty if it had no manifest.
+        """Returns `source`, `classes` and `options` of the dataset; empty if it has no manifest.
 
         Raises:
             RunError: if `data.json` is unreadable.
         """
-        if not os.path.exists(self("data.json")):
+        path = self.path("data.json")
+        if not os.path.exists(path):
             return {"source": None, "classes": [], "options": {}}
-        return _read_json(self("data.json"), ("source", "classes", "options"))
+        stored = _read_json(path, ("source", "classes", "options"))
+        if not isinstance(stored["options"], dict):
+            raise RunError(f"{path}: expected options by name. Received: {stored['options']!r}")
+        return {**stored, "options": dataset_options(stored["options"])}
 
     def read_metrics(self):
-        """The figures of `spherical_cnn.training.run.test`.
+        """Returns the values of `metrics.json`.
 
         Raises:
-            RunError: if `metrics.json` is unreadable.
-            OSError: if the run was not tested.
+            RunError: if the file is unreadable.
+            OSError: if the run has not been tested.
         """
         counted = ("train", "test", "test_loss", "test_samples", "confusion")
-        return _read_json(self("metrics.json"), (*counted, "train_time", "epochs"), ("val",))
+        keys = (*counted, "train_time", "epochs")
+        return _read_json(self.path("metrics.json"), keys, ("val",))
 
     def read_history(self):
-        """The rows of `history.csv`, dicts of numbers by column, an epoch each.
+        """Returns the rows of `history.csv`, one per epoch: dicts of numbers by column.
 
         Raises:
-            RunError: if `history.csv` holds something else than numbers.
-            OSError: if no epoch was finished.
+            RunError: if `history.csv` holds anything but numbers.
+            OSError: if no epoch is finished.
         """
-        path = self("history.csv")
+        path = self.path("history.csv")
         try:
             with open(path, encoding="utf-8", newline="") as file:
-                rows = csv.DictReader(file)
                 return [
                     {name: float(value) for name, value in row.items() if value != ""}
-                    for row in rows
+                    for row in csv.DictReader(file)
                 ]
         except (ValueError, TypeError, csv.Error) as error:
             raise RunError(f"{path}: expected numbers ({error})") from error
 
     def check_continues(self, config):
-        """Checks that `config` continues the run that is here, if any got through an epoch.
+        """Checks that `config` continues the run in this folder, if it has finished an epoch.
 
         Raises:
-            RunError: if an option that shapes the network or its data differs.
+            RunError: if an option that determines the network or its data differs.
         """
         stored = self.read_config()
         if stored is None or not os.path.exists(self.checkpoint("latest")):
             return
-        ours, theirs = config.to_json(), stored.to_json()
+        ours, theirs = config.to_dict(), stored.to_dict()
         changed = [
             f"--{name} {theirs[name]} → {ours[name]}"
             for name in ours
@@ -171,37 +167,37 @@ class RunFolder:
         ]
         if changed:
             raise RunError(
-                f"{self.path}: holds a run with other options ({'; '.join(changed)}). "
+                f"{self.root}: holds a run with other options ({'; '.join(changed)}). "
                 "Give its options, another --logdir, or --from_scratch to remove it"
             )
 
     def clear(self, patterns=_OWN_FILES):
-        """Removes the files that this program makes, and its folders where that empties them."""
+        """Removes the files of a run, and its folders if they are empty then."""
         for pattern in patterns:
-            for path in glob.glob(os.path.join(glob.escape(self.path), pattern)):
+            for path in glob.glob(os.path.join(glob.escape(self.root), pattern)):
                 os.remove(path)
         for folder in ("checkpoints", "plots"):
-            if os.path.isdir(self(folder)) and not os.listdir(self(folder)):
-                os.rmdir(self(folder))
+            if os.path.isdir(self.path(folder)) and not os.listdir(self.path(folder)):
+                os.rmdir(self.path(folder))
 
     def clear_unfinished(self):
-        """Removes what a killed process was writing."""
+        """Removes files that a killed process was writing."""
         self.clear(_UNFINISHED)
 
     def write(self, name, data):
-        """Writes `data`, bytes, to `name` atomically: whole, or not at all."""
-        write_bytes(self(name), data)
+        """Writes bytes to the file `name` atomically: whole, or not at all."""
+        write_bytes(self.path(name), data)
 
     def write_text(self, name, text):
         """Writes UTF-8 text atomically."""
-        write_text(self(name), text)
+        write_text(self.path(name), text)
 
     def write_json(self, name, values):
         """Writes JSON atomically."""
-        write_json(self(name), values)
+        write_json(self.path(name), values)
 
     def write_csv(self, name, rows):
-        """Writes a list of dicts as CSV, atomically; a key that a row lacks is an empty cell."""
+        """Writes a list of dicts as CSV, atomically; a missing key becomes an empty cell."""
         text = io.StringIO()
         columns = dict.fromkeys(key for row in rows for key in row)
         writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -210,8 +206,24 @@ class RunFolder:
         self.write_text(name, text.getvalue())
 
 
+def start_logging(folder):
+    """Sends the logger `spherical_cnn` to standard output and to `logging.log` of a `RunFolder`."""
+    logger = logging.getLogger("spherical_cnn")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+    os.makedirs(folder.root, exist_ok=True)
+    log = folder.path("logging.log")
+    file = logging.FileHandler(log, encoding="utf-8", errors="backslashreplace")
+    for handler in (LogHandler(), file):
+        handler.setFormatter(logging.Formatter("[%(asctime)s:%(levelname)s] %(message)s"))
+        logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
 def _read_json(path, keys, optional=(), what="facts of a run"):
-    """Values under keys, some of them optional, in a JSON file, which holds `what`."""
+    """Returns values under keys, some of them optional, of a JSON file that holds `what`."""
     try:
         with open(path, encoding="utf-8") as file:
             values = json.load(file)
@@ -220,32 +232,7 @@ def _read_json(path, keys, optional=(), what="facts of a run"):
     missing = [key for key in keys if not isinstance(values, dict) or key not in values]
     if missing:
         raise RunError(
-            f"{path}: found no {what}: {', '.join(missing)} missing; expected the file as train.py "
-            "writes it. Restore it, or train again in another --logdir"
+            f"{path}: found no {what}: {', '.join(missing)} missing; expected the file as scnn "
+            "train writes it. Restore it, or train again in another --logdir"
         )
     return {key: values[key] for key in (*keys, *(key for key in optional if key in values))}
-
-
-class _AboveBars(logging.Handler):
-    """Writes to standard output without breaking progress bars; if quiet, results alone."""
-
-    def emit(self, record):
-        if is_quiet() and record.levelno < logging.WARNING and not hasattr(record, "result"):
-            return
-        tqdm.write(self.format(record), file=sys.stdout)
-        sys.stdout.flush()
-
-
-def start_logging(run):
-    """Sends the logger `spherical_cnn` to standard output and to `run`'s logging.log."""
-    logger = logging.getLogger("spherical_cnn")
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    os.makedirs(run.path, exist_ok=True)
-    file = logging.FileHandler(run("logging.log"), encoding="utf-8", errors="backslashreplace")
-    for handler in (_AboveBars(), file):
-        handler.setFormatter(logging.Formatter("[%(asctime)s:%(levelname)s] %(message)s"))
-        logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False

@@ -44,7 +44,7 @@ def test_commands_of_the_docs_have_names_and_flags_that_exist(shown, capsys):
         (["step", "--dset_dir", "x"], "--dset_dir: concerns pipeline, which is not asked for"),
     ],
 )
-def test_refused(arguments, message, capsys):
+def test_invalid_arguments_are_refused(arguments, message, capsys):
     with pytest.raises(SystemExit) as exit_:
         command.parse(arguments)
     assert exit_.value.code == 2 and message in capsys.readouterr().err

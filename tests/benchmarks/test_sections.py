@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks import alignment, pipeline, points, raycast, retrieval, scale, start, step
 from benchmarks.network import VARIANTS
-from spherical_cnn.data.records.schema import RecordError
+from spherical_cnn.errors import RecordError
 from spherical_cnn.signals.procedural import FAMILIES, draw
 from spherical_cnn.tasks.align import mesh_bytes
 
@@ -84,7 +84,7 @@ def test_points(folder):
 def test_alignment(folder):
     (row,) = alignment.speed((4,)).rows
     assert row["ratio"] == pytest.approx(row["rate"] / row["slow_rate"])
-    table = alignment.meshes(str(folder), resolution=16, rings=0, rotations=1)
+    table = alignment.meshes(str(folder), resolution=16, rays_per_sample=1, rotations=1)
     assert "4 shapes" in table.title and table.rows[0]["median"] < 10
 
 

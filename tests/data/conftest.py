@@ -5,8 +5,8 @@ import os
 import pytest
 import tensorflow as tf
 
-from spherical_cnn.data.config import Recipe
-from spherical_cnn.data.records import writer as tasks
+from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.records import writer
 from spherical_cnn.data.records.build import build
 
 TETRAHEDRON = "OFF\n4 4 0\n0 0 0\n1 0 0\n0 2 0\n0 0 3\n3 0 2 1\n3 0 1 3\n3 0 3 2\n3 1 2 3\n"
@@ -79,9 +79,9 @@ def names():
 def refused():
     """`refused(error, message, source, folder, …)`: `build` raises it and writes nothing."""
 
-    def check(error, message, source, folder, recipe, **options):
+    def check(error, message, source, folder, config, **options):
         with pytest.raises(error, match=message):
-            build(source, folder, recipe, **options)
+            build(source, folder, config, **options)
         assert not os.path.lexists(folder)
 
     return check
@@ -99,14 +99,27 @@ def out(tmp_path):
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
-    """Source, folder, recipe and manifest of a finished build. Not to be written to."""
+    """Source, folder, config and manifest of a finished build. Not to be written to."""
     root = tmp_path_factory.mktemp("built")
     source, folder = _bed_and_chair(root / "shapes"), root / "out"
-    recipe = Recipe(resolution=8, copies=2)
-    return source, folder, recipe, build(source, folder, recipe)
+    config = DatasetConfig(resolution=8, copies=2)
+    return source, folder, config, build(source, folder, config)
+
+
+@pytest.fixture(scope="session")
+def of_earlier_version():
+    """`of_earlier_version(options)`: options of a dataset under the names of an earlier version."""
+
+    def renamed(options):
+        options = dict(options)
+        rays, rings = options.pop("rays_per_sample"), {1: 0, 7: 1, 19: 2}
+        center, seed = options.pop("center"), options.pop("data_seed")
+        return {**options, "centre": center, "rings": rings[rays], "seed": seed}
+
+    return renamed
 
 
 @pytest.fixture
-def small_tasks(monkeypatch):
-    """Many tasks of few shapes."""
-    monkeypatch.setattr(tasks, "_RECORDS_PER_TASK", 2)
+def small_parts(monkeypatch):
+    """Many parts of few shapes."""
+    monkeypatch.setattr(writer, "_RECORDS_PER_PART", 2)

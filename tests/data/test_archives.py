@@ -1,11 +1,11 @@
-"""Data sets in one `.npz`, as others name and write them."""
+"""Datasets in one `.npz`, as others name and write them."""
 
 import numpy as np
 import pytest
 
 from spherical_cnn.data.archives import read_parts
 from spherical_cnn.data.sources import find_shapes
-from spherical_cnn.options import ConfigError
+from spherical_cnn.errors import ConfigError
 
 CLOUDS = np.random.default_rng(0).normal(size=(6, 80, 3))
 LABELS = np.array([0, 1, 0, 1, 2, 0])
@@ -88,7 +88,7 @@ def test_normals_of_clouds(archive, form):
         ({"a": LABELS}, r"a.npz: found arrays a \(6,\) int64; expected x_train, .* label, labels"),
         ({"x": CLOUDS}, r"found arrays x \(6, 80, 3\) float64; expected x_train"),
         ({"x": CLOUDS, "data": CLOUDS, "y": LABELS}, "found arrays x, data, expected one of them"),
-        ({"x": CLOUDS, "y": LABELS - 0.5}, "y of shape .* float64; expected one label a shape"),
+        ({"x": CLOUDS, "y": LABELS - 0.5}, "y of shape .* float64; expected one label per shape"),
         ({"x": CLOUDS, "y": CLOUDS[:, 0]}, r"y of shape \(6, 3\) and float64; expected one label"),
         ({"x": CLOUDS, "y": LABELS[:5]}, r"x of shape \(6, 80, 3\), y of shape \(5,\)"),
         ({"x_test": CLOUDS}, "expected shapes and labels of test: x_test and y_test"),
@@ -98,6 +98,6 @@ def test_normals_of_clouds(archive, form):
         ),
     ],
 )
-def test_what_is_no_data_set_is_refused_by_name(archive, arrays, message):
+def test_what_is_no_dataset_is_refused_by_name(archive, arrays, message):
     with pytest.raises(ConfigError, match=message):
         read_parts(archive(**arrays))

@@ -9,16 +9,16 @@ import tempfile
 import numpy as np
 import pytest
 
-from spherical_cnn.data.config import Recipe
+from spherical_cnn.data.config import DatasetConfig
 from spherical_cnn.data.records import build as building
-from spherical_cnn.data.records.build import BuildError, build
+from spherical_cnn.data.records.build import build
 from spherical_cnn.data.records.pipeline import evaluation_batches
 from spherical_cnn.data.records.schema import RecordFormat
 from spherical_cnn.data.records.shard_names import find_shards
+from spherical_cnn.errors import DatasetError, ShapeError
 from spherical_cnn.signals.files import read_bytes
-from spherical_cnn.signals.signal import ShapeError
 
-SMALL = Recipe(resolution=8)
+SMALL = DatasetConfig(resolution=8)
 
 
 def content(folder):
@@ -75,7 +75,7 @@ def test_folders_of_any_bytes_are_read_and_written(tmp_path, out, bed_and_chair)
     np.testing.assert_array_equal(np.bincount(batch["label"]), [3, 3])
 
 
-def test_odd_files_are_left_out_with_a_reason(source, out):
+def test_odd_files_are_skipped_with_a_reason(source, out):
     train = source / "bed/train"
     os.symlink("loop.off", train / "loop.off")
     os.symlink("../..", train / "up")
@@ -111,7 +111,7 @@ def test_a_folder_read_as_a_file_leaves_no_descriptor_open(tmp_path):
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_an_unreadable_file_is_left_out(public, bed_and_chair):
+def test_an_unreadable_file_is_skipped(public, bed_and_chair):
     source = bed_and_chair(public / "shapes")
     (source / "bed/train/0.off").chmod(0)
     with no_privileges():
@@ -121,10 +121,10 @@ def test_an_unreadable_file_is_left_out(public, bed_and_chair):
     ]
 
 
-def test_files_above_the_limit_are_left_out(source, out):
+def test_files_above_the_limit_are_skipped(source, out):
     with (source / "bed/train/0.off").open("a") as file:
         file.write("\n" * 2**20)
-    (entry,) = build(source, out, Recipe(resolution=8, max_file_mb=1))["skipped"]
+    (entry,) = build(source, out, DatasetConfig(resolution=8, max_file_mb=1))["skipped"]
     assert entry["name"] == "bed/train/0.off" and "bytes, expected 1 … 1048576" in entry["reason"]
 
 
@@ -133,17 +133,17 @@ def test_a_split_without_one_usable_shape(source, out, shards):
         path.write_text("OFF\n")
     message = "test: no shape could be used, the first, bed/test/0.off: .*expected OFF"
     for _ in range(2):
-        with pytest.raises(BuildError, match=message):
+        with pytest.raises(DatasetError, match=message):
             build(source, out, SMALL)
         assert "test0.tfrecord" not in shards(out) and not (out / "manifest.json").exists()
 
 
-# The folder that the data set goes to
+# The folder that the dataset goes to
 
 
 def test_a_folder_in_the_way_is_left_alone(source, out, add):
     add(out, "notes.txt")
-    with pytest.raises(BuildError, match="out: expected an absent or empty folder.* notes.txt"):
+    with pytest.raises(DatasetError, match="out: expected an absent or empty folder.* notes.txt"):
         build(source, out, SMALL)
     assert os.listdir(out) == ["notes.txt"]
 
@@ -152,8 +152,8 @@ def test_a_folder_in_the_way_is_left_alone(source, out, add):
 def test_a_manifest_of_another_program_is_left_alone(source, out, text):
     out.mkdir()
     (out / "manifest.json").write_text(text)
-    message = "out/manifest.json: damaged, or not of a data set of this program; choose another"
-    with pytest.raises(BuildError, match=message):
+    message = "out/manifest.json: damaged, or no manifest of this program; choose another"
+    with pytest.raises(DatasetError, match=message):
         build(source, out, SMALL)
     assert content(out) == {out / "manifest.json": text.encode()}
 
@@ -161,21 +161,21 @@ def test_a_manifest_of_another_program_is_left_alone(source, out, text):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seed": 1}, "seed 0 there, 1 here; choose another folder"),
+        ({"data_seed": 1}, "data_seed 0 there, 1 here; choose another folder"),
         ({"copies": 3, "up": "y"}, "copies 2 there, 3 here, up 'z' there, 'y' here"),
     ],
 )
 def test_another_request_names_what_differs(built, options, message):
     source, folder, _, _ = built
     before = content(folder)
-    with pytest.raises(BuildError, match=f"another data set lies there: .*{message}"):
-        build(source, folder, Recipe(**{"resolution": 8, "copies": 2, **options}))
+    with pytest.raises(DatasetError, match=f"holds another dataset: .*{message}"):
+        build(source, folder, DatasetConfig(**{"resolution": 8, "copies": 2, **options}))
     assert content(folder) == before
 
 
 @pytest.mark.parametrize("change", ["more", "fewer", "larger", "split"])
 def test_other_shapes_are_another_request(built, tmp_path, add, change):
-    source, folder, recipe, _ = built
+    source, folder, config, _ = built
     copy, before, splits = tmp_path / "shapes", content(folder), None
     shutil.copytree(source, copy)
     if change == "more":
@@ -187,31 +187,31 @@ def test_other_shapes_are_another_request(built, tmp_path, add, change):
     else:
         splits = tmp_path / "s.csv"
         splits.write_text("name,split\nbed/train/0.off,train\nbed/test/0.off,test\n")
-    message = f"another data set lies there: its shapes, from {source}, or their splits are others"
-    with pytest.raises(BuildError, match=f"{folder}: {message}; choose another folder"):
-        build(copy, folder, recipe, splits)
+    message = f"holds another dataset: its shapes, from {source}, or their splits differ"
+    with pytest.raises(DatasetError, match=f"{folder}: {message}; choose another folder"):
+        build(copy, folder, config, splits)
     assert content(folder) == before
 
 
 def test_a_source_is_the_same_however_it_is_written(built, tmp_path, monkeypatch):
-    source, folder, recipe, manifest = built
+    source, folder, config, manifest = built
     copy = shutil.copytree(source, tmp_path / "moved")
     monkeypatch.chdir(source.parent)
     for written in (str(source), f"{source}/", "shapes", "./shapes/", "shapes/../shapes"):
-        assert build(written, folder, recipe) == manifest
-    assert build(copy, folder, recipe) == manifest
+        assert build(written, folder, config) == manifest
+    assert build(copy, folder, config) == manifest
 
 
 def test_an_archive_is_the_same_however_it_is_written(tmp_path, out, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.savez("a.npz", x=np.pad(np.ones((4, 2, 2, 2), np.uint8), 1)[1:-1], y=np.zeros(4, int))
-    recipe = Recipe(resolution=8, test_fraction=0.5)
-    manifest = build("a.npz", out, recipe)
+    config = DatasetConfig(resolution=8, test_fraction=0.5)
+    manifest = build("a.npz", out, config)
     for written in ("./a.npz", tmp_path / "a.npz"):
-        assert build(written, out, recipe) == manifest
+        assert build(written, out, config) == manifest
     np.savez("a.npz", x=np.pad(np.ones((4, 2, 2, 3), np.uint8), 1)[1:-1], y=np.zeros(4, int))
-    with pytest.raises(BuildError, match="its shapes, from a.npz, or their splits are others"):
-        build("a.npz", out, recipe)
+    with pytest.raises(DatasetError, match="its shapes, from a.npz, or their splits differ"):
+        build("a.npz", out, config)
 
 
 def test_a_finished_build_is_left_alone_and_reads_no_shape(source, out, monkeypatch):
@@ -219,7 +219,7 @@ def test_a_finished_build_is_left_alone_and_reads_no_shape(source, out, monkeypa
     before = {path: path.stat() for path in out.iterdir()}
     for path in source.rglob("*.off"):
         path.write_bytes(b"x" * path.stat().st_size)
-    monkeypatch.setattr(building, "perform", None)
+    monkeypatch.setattr(building, "write_part", None)
     assert build(source, out, SMALL) == manifest
     for path in out.iterdir():
         assert path.stat().st_mtime_ns == before[path].st_mtime_ns
@@ -243,7 +243,7 @@ def test_a_finished_build_needs_no_right_to_write(public, bed_and_chair):
             with pytest.raises(PermissionError):
                 (out / "file").touch()
             assert build(source, out, SMALL) == manifest
-            with pytest.raises(BuildError, match="out/new: Permission denied"):
+            with pytest.raises(DatasetError, match="out/new: Permission denied"):
                 build(source, out / "new", SMALL)
     finally:
         out.chmod(0o755)
@@ -254,5 +254,5 @@ def test_a_damaged_finished_build_is_reported(source, out, damage):
     build(source, out, SMALL)
     damage(out / "test0.tfrecord")
     for _ in range(2):
-        with pytest.raises(BuildError, match="test0.tfrecord: missing or of another size"):
+        with pytest.raises(DatasetError, match="test0.tfrecord: missing, or its size differs from"):
             build(source, out, SMALL)

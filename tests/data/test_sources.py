@@ -1,18 +1,18 @@
-"""Where shapes come from: folders, split files, archives and the embedded set, good and bad."""
+"""Where shapes come from: folders, split files, archives and the embedded dataset, good and bad."""
 
 import numpy as np
 import pytest
 
-from spherical_cnn.data.config import Recipe
+from spherical_cnn.data.config import DatasetConfig
 from spherical_cnn.data.records.build import build
 from spherical_cnn.data.records.codec import read_shard
 from spherical_cnn.data.records.schema import RecordFormat
 from spherical_cnn.data.sources import find_shapes
-from spherical_cnn.options import ConfigError
+from spherical_cnn.errors import ConfigError
 from spherical_cnn.signals.procedural import FAMILIES
 
 FORMAT = RecordFormat(8)
-SMALL = Recipe(resolution=8)
+SMALL = DatasetConfig(resolution=8)
 VOXELS = np.zeros((6, 5, 5, 5), np.uint8)
 VOXELS[:, 1:4, 1:3, 1:4] = 1
 LABELS = np.array([0, 1, 0, 1, 0, 1])
@@ -27,8 +27,10 @@ def test_fractions_divide_each_class_once_and_for_all(tmp_path, add, names):
     divisions = []
     for number, seed in enumerate((0, 0, 1)):
         folder = tmp_path / str(number)
-        recipe = Recipe(8, val_fraction=0.25, test_fraction=0.125, seed=seed, copies=1 + number)
-        counts = build(tmp_path / "shapes", folder, recipe)["counts"]
+        config = DatasetConfig(
+            8, val_fraction=0.25, test_fraction=0.125, data_seed=seed, copies=1 + number
+        )
+        counts = build(tmp_path / "shapes", folder, config)["counts"]
         for split, count in (("train", 5), ("val", 2), ("test", 1)):
             assert counts[split] == {"bed": count, "chair": count}
         divisions.append([names(folder, split) for split in ("train", "val", "test")])
@@ -37,13 +39,13 @@ def test_fractions_divide_each_class_once_and_for_all(tmp_path, add, names):
 
 
 def test_val_is_drawn_from_train_where_the_source_has_test_shapes(source, out, names, refused):
-    build(source, out, Recipe(resolution=8, val_fraction=0.34))
+    build(source, out, DatasetConfig(resolution=8, val_fraction=0.34))
     assert [len(names(out, split)) for split in ("train", "val", "test")] == [4, 2, 4]
     message = "--test_fraction: the source has test shapes, expected 0"
-    refused(ConfigError, message, source, out / "x", Recipe(resolution=8, test_fraction=0.5))
+    refused(ConfigError, message, source, out / "x", DatasetConfig(resolution=8, test_fraction=0.5))
 
 
-def test_what_lies_beside_classes_and_splits_is_listed_as_left_out(source, out, add):
+def test_what_lies_beside_classes_and_splits_is_listed_as_skipped(source, out, add):
     add(source, "top.off", "bed/deep/0.off", "bed/train/deep/0.off")
     (source / "bed/linked").symlink_to("train")
     (source / "chair/val").symlink_to("val")
@@ -98,7 +100,7 @@ def test_splits_come_before_or_after_classes_in_any_letter_case(
             ("train/bed/0.off", "train/train/0.off", "chair/train/0.off"),
             "shapes/train: found folders of classes, such as bed, beside others of splits; exp",
         ),
-        (("bed/train0.tfrecord",), "found no shapes, .*These are shards of records: train with"),
+        (("bed/train0.tfrecord",), "found no shapes, .*These are TFRecords: train on them with"),
         (
             ("train/0.off", "test/0.off"),
             "found test, train as classes, expected CLASS/train/FILE and .* train/CLASS/FILE",
@@ -154,13 +156,16 @@ def test_a_split_file_alone_decides(source, out, tmp_path, names):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"name,split\nbed/a.off,train\n", "shapes: .* split file, 1 are not .* as bed/a.off"),
+        (
+            b"name,split\nbed/a.off,train\n",
+            "shapes: 1 names of the split file are not found, such as bed/a.off",
+        ),
         (b"name,split\na,train\nb,val\na,val\n", "s.csv: line 4: a is listed twice"),
         (b"name,split\na,dev\n", "s.csv: line 2: expected a name and train or .* 'a', 'dev'"),
         (b"name,split\na\n", "s.csv: line 2: expected a name and train or val or test.* None"),
         (b"a,train\nb,test\n", r"s.csv: found header \['a', 'train'\], expected name,split"),
         (b"name;split\na;train\n", "s.csv: found header .'name;split'., expected name,split"),
-        (b"name,split\n", "s.csv: found no lines below the header, expected one a shape"),
+        (b"name,split\n", "s.csv: found no lines below the header, expected one per shape"),
         (b"", "s.csv: found header None, expected name,split"),
         (b"\x7fELF\0\xff\r\n\0", "s.csv: found header .*ELF.*, expected name,split"),
         (b"name,split\n" + b"x" * 200_000, "s.csv: line .: field larger than"),
@@ -171,7 +176,7 @@ def test_a_split_file_alone_decides(source, out, tmp_path, names):
         (b"name,split\nbed/train/0.off,train\n", "no test shapes; expected"),
     ],
 )
-def test_split_files_that_make_no_data_set(source, out, tmp_path, refused, text, message):
+def test_split_files_that_make_no_dataset(source, out, tmp_path, refused, text, message):
     (tmp_path / "s.csv").write_bytes(text)
     refused(ConfigError, message, source, out, SMALL, split_file=tmp_path / "s.csv")
 
@@ -204,7 +209,7 @@ def test_archives_of_arrays(tmp_path, out, layout, options, counts, classes):
     arrays = {x: VOXELS for x in layout} | {y: LABELS for y in layout.values()}
     arrays |= {"classes": np.array(classes)} if classes else {}
     np.savez(tmp_path / "a.npz", **arrays)
-    manifest = build(str(tmp_path / "a.npz"), out, Recipe(resolution=8, **options))
+    manifest = build(str(tmp_path / "a.npz"), out, DatasetConfig(resolution=8, **options))
     counts = counts or {"train": 6, "val": 6, "test": 6}
     assert {split: sum(c.values()) for split, c in manifest["counts"].items()} == counts
     assert manifest["classes"] == list(classes or ("class_0", "class_1"))
@@ -256,7 +261,7 @@ def test_shapes_of_equal_names_in_an_archive_stay_apart(tmp_path, out, names):
         assert len(found) == 6 and all(entry.endswith(f"/chair_{number}") for entry in found)
 
 
-LABEL = "expected one label a shape, an integer or the name of a class"
+LABEL = "expected one label per shape, an integer or the name of a class"
 
 
 @pytest.mark.parametrize(
@@ -287,7 +292,7 @@ LABEL = "expected one label a shape, an integer or the name of a class"
         ({"x_test": np.array([None] * 6)}, "array x_test: dtype object, expected numbers or text"),
     ],
 )
-def test_archives_that_make_no_data_set(tmp_path, out, refused, change, message):
+def test_archives_that_make_no_dataset(tmp_path, out, refused, change, message):
     good = {"x_train": VOXELS, "y_train": LABELS, "x_test": VOXELS, "y_test": LABELS}
     np.savez(tmp_path / "a.npz", **{**good, **change})
     refused(ConfigError, f"a.npz: .*{message}", str(tmp_path / "a.npz"), out, SMALL)
@@ -300,11 +305,11 @@ def test_a_class_of_an_archive_without_train_shapes(tmp_path, out, refused):
     refused(ConfigError, message, str(tmp_path / "a.npz"), out, SMALL)
 
 
-# The embedded set, and what is no source
+# The embedded dataset, and what is no source
 
 
-def test_the_embedded_set(out, refused):
-    manifest = build("embedded", out, Recipe(resolution=8, embedded_shapes="20,0,10"))
+def test_the_embedded_dataset(out, refused):
+    manifest = build("embedded", out, DatasetConfig(resolution=8, embedded_shapes="20,0,10"))
     assert manifest["classes"] == list(FAMILIES) and len(FAMILIES) == 10
     assert manifest["counts"] == {
         "train": dict.fromkeys(FAMILIES, 2),
@@ -312,13 +317,13 @@ def test_the_embedded_set(out, refused):
     }
     message = "--embedded_shapes: expected three numbers, for train, val, test. Received: "
     for counts in ("20,10", "20,-1,10"):
-        recipe = Recipe(resolution=8, embedded_shapes=counts)
-        refused(ConfigError, f"{message}.20, -?1", "embedded", out / "x", recipe)
+        config = DatasetConfig(resolution=8, embedded_shapes=counts)
+        refused(ConfigError, f"{message}.20, -?1", "embedded", out / "x", config)
 
 
-def test_the_embedded_set_takes_no_split_file(tmp_path, out, refused):
+def test_the_embedded_dataset_takes_no_split_file(tmp_path, out, refused):
     (tmp_path / "s.csv").write_text("name,split\nchair_00000,train\n")
-    message = "--split_file: the embedded set has splits of its own"
+    message = "--split_file: the embedded dataset has its own splits"
     refused(ConfigError, message, "embedded", out, SMALL, split_file=tmp_path / "s.csv")
 
 
@@ -334,7 +339,7 @@ def test_flags_without_effect_on_a_source_are_refused(tmp_path, out, refused, or
     (flag,) = options
     source = origin if origin == "embedded" else str(tmp_path / origin)
     message = f"--{flag}: has no effect on {source}, expected none"
-    refused(ConfigError, message, source, out, Recipe(resolution=8, **options))
+    refused(ConfigError, message, source, out, DatasetConfig(resolution=8, **options))
 
 
 def test_what_is_no_source(tmp_path, out, source, refused):

@@ -38,7 +38,7 @@ for normalization in (None, "batch", "batch_renorm"):
                     layers = [scnn.SphericalConv(3), normalization_layer(normalization), PReLU()]
                 else:
                     layers = [scnn.SphericalBlock(3, 2, normalization)]
-                pooled = scnn.SphericalAveragePooling()
+                pooled = scnn.GlobalSphericalAveragePooling()
                 model = keras.Sequential([signal, *layers, pooled])
                 for layer in model._flatten_layers():
                     if isinstance(layer, keras.layers.BatchNormalization):

@@ -6,8 +6,8 @@ import pytest
 from backends import numpy, recorded
 from reference import assert_close
 
-from spherical_cnn import SphericalAveragePooling, SphericalBlock
-from spherical_cnn.nn import BatchRenormalization, Height
+from spherical_cnn import GlobalSphericalAveragePooling, SphericalBlock
+from spherical_cnn.nn import BatchRenormalization, UpAxisChannel
 from spherical_cnn.nn.normalization import BatchNormalization
 
 NORMALIZATIONS = ["batch", "batch_renorm"]
@@ -43,7 +43,7 @@ def test_frozen_statistics_stay_in_training(signal, normalization, freeze, copie
     block = reloaded(block) if copied else block
     inner = keras.Sequential([keras.Input((8, 8, 2)), block]) if nested else block
     model = keras.Sequential(
-        [keras.Input((8, 8, 2)), inner, SphericalAveragePooling(), keras.layers.Dense(2)]
+        [keras.Input((8, 8, 2)), inner, GlobalSphericalAveragePooling(), keras.layers.Dense(2)]
     )
     model.compile("sgd", "mse", run_eagerly=keras.backend.backend() == "tensorflow")
     norm, others = block.norm.get_weights(), block.conv.get_weights()
@@ -99,10 +99,10 @@ def test_averages_of_half_precision_layers_are_float32(signal, make):
         assert_close(actual, expected, 2e-3)
 
 
-def test_a_frozen_height_withholds_in_training_as_keras_drops():
-    layer, signal = Height(seed=1, trainable=False), np.ones((64, 8, 8, 1), "float32")
-    told = numpy(layer(signal, training=True)).any(axis=(1, 2, 3))
-    assert 0 < told.sum() < 64
+def test_a_frozen_up_axis_channel_is_dropped_in_training_like_keras_dropout():
+    layer, signal = UpAxisChannel(seed=1, trainable=False), np.ones((64, 8, 8, 1), "float32")
+    kept = numpy(layer(signal, training=True)).any(axis=(1, 2, 3))
+    assert 0 < kept.sum() < 64
 
 
 @pytest.mark.parametrize(

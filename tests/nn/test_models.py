@@ -130,30 +130,30 @@ def test_without_aliasing_rotations_change_the_descriptor_less(rng):
         keras.utils.set_random_seed(0)
         model = small(pool="lowpass", quadrature=True, final_dense=False, dealias=dealias)
         start = np.asarray(model(synthesise(coefficients))["descriptor"])
-        turned = [model(synthesise(rotate(coefficients, m)))["descriptor"] for m in matrices]
-        errors.append(np.linalg.norm(turned - start) / np.linalg.norm(start))
+        rotated = [model(synthesise(rotate(coefficients, m)))["descriptor"] for m in matrices]
+        errors.append(np.linalg.norm(rotated - start) / np.linalg.norm(start))
         sizes.append(model.count_params())
     assert errors[1] < errors[0] / 2 and sizes[0] == sizes[1]
     assert model.get_layer("conv0_b0").output.shape == (None, 24, 24, 4)
 
 
-def test_a_network_told_which_way_is_up_sees_the_rotations_that_change_it(rng):
+def test_a_network_with_the_up_channel_sees_rotations_that_change_the_up_axis(rng):
     options = {"pool": "lowpass", "quadrature": True, "dealias": True, "final_dense": False}
-    told, untold = small(height="told", **options), small(height="untold", **options)
-    untold.set_weights(told.get_weights())
+    on, masked = (small(up_channel=value, **options) for value in ("on", "masked"))
+    masked.set_weights(on.get_weights())
     coefficients = band_limited(rng, 8)
     start = synthesise(coefficients)
-    turned = synthesise(rotate(coefficients, Rotation.random(rng=rng).as_matrix()))
+    rotated = synthesise(rotate(coefficients, Rotation.random(rng=rng).as_matrix()))
     errors = []
-    for model in (told, untold):
+    for model in (on, masked):
         before = np.asarray(model(start)["descriptor"])
         for steps in (4, 12):
             assert_close(model(np.roll(start, steps, axis=2))["descriptor"], before, 1e-5)
-        errors.append(np.linalg.norm(model(turned)["descriptor"] - before))
+        errors.append(np.linalg.norm(model(rotated)["descriptor"] - before))
         errors[-1] /= np.linalg.norm(before)
     assert errors[1] < errors[0] / 4
     without = small(**options)
-    added = told.count_params() - without.count_params()
+    added = on.count_params() - without.count_params()
     assert added == 3 * (4 + 4 + 6 + 6)
 
 
@@ -165,7 +165,7 @@ def test_rolls_that_split_the_pooled_windows_change_the_descriptor(rng, pool):
     assert np.abs(rolled - expected).max() > 1e-3 * np.abs(expected).max()
 
 
-def test_methods_agree(rng):
+def test_networks_of_both_transform_methods_agree(rng):
     separable, naive = small(method="sep"), small(method="naive")
     naive.set_weights(separable.get_weights())
     signal = random_signal(rng)
@@ -302,7 +302,7 @@ def test_mixed_precision_stays_near_single_precision(rng, policy, name):
         ({"resolution": 20, "dealias": True}, "by 8. Received: resolution=20, dealias=True"),
         ({"resolution": 0}, "divisible by 4. Received: resolution=0"),
         ({"final_pool": "sum"}, "final_pool must be one of .* Received: 'sum'"),
-        ({"height": "up"}, "height must be one of .* Received: 'up'"),
+        ({"up_channel": "up"}, "up_channel must be one of .* Received: 'up'"),
         ({"pool": "sum"}, "pool must be one of .* Received: pool='sum'"),
         ({"normalization": "layer"}, "Received: normalization='layer'"),
         ({"nonlinearity": "nope"}, "nope"),

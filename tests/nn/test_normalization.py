@@ -110,14 +110,16 @@ def test_only_the_shift_is_trained():
     ],
 )
 def test_affine_map_is_what_the_layer_computes(rng, make, training):
-    steps, whole, told = batches(rng, 3), make(dtype="float64"), make(dtype="float64")
+    steps, whole, other = batches(rng, 3), make(dtype="float64"), make(dtype="float64")
     whole.build(steps[0].shape)
-    told.build(steps[0].shape)
+    other.build(steps[0].shape)
     for weight in whole.trainable_weights:
         weight.assign([1.0, 2.0, 3.0])
-    told.set_weights(whole.get_weights())
+    other.set_weights(whole.get_weights())
     for x in steps:
-        scale, offset = told.affine(lambda x=x: moments_of_maps(ops.convert_to_tensor(x)), training)
+        scale, offset = other.affine(
+            lambda x=x: moments_of_maps(ops.convert_to_tensor(x)), training
+        )
         assert_close(numpy(scale) * x + numpy(offset), whole(x, training=training), 1e-12)
-    for ours, theirs in zip(told.weights, whole.weights, strict=True):
+    for ours, theirs in zip(other.weights, whole.weights, strict=True):
         assert_close(ours, theirs, 1e-12)

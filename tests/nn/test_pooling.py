@@ -10,9 +10,9 @@ from reference import (
 )
 from scipy.spatial.transform import Rotation
 
-from spherical_cnn import SphericalAveragePooling, SphericalPooling
+from spherical_cnn import GlobalSphericalAveragePooling, SphericalPooling
+from spherical_cnn.choices import POOLS
 from spherical_cnn.nn import AreaWeighting, DegreePower, SphericalResampling
-from spherical_cnn.nn.pooling import POOLS
 
 L = 8
 
@@ -69,7 +69,7 @@ def test_lowpass_commutes_with_rotations_and_the_others_do_not(rng):
 @pytest.mark.parametrize("bandwidth", [2, 8, 32])
 def test_wap_scales_a_constant_by_a_cosine(bandwidth):
     n = 2 * bandwidth
-    pooled = SphericalPooling(dtype="float64")(np.ones((1, n, n, 1)))
+    pooled = SphericalPooling("wap", dtype="float64")(np.ones((1, n, n, 1)))
     np.testing.assert_allclose(pooled, np.full((1, bandwidth, bandwidth, 1), np.cos(np.pi / 2 / n)))
 
 
@@ -94,7 +94,7 @@ def test_pooling_refuses_resolutions_without_even_half():
 
 
 @pytest.mark.parametrize(
-    "layer", [SphericalPooling, AreaWeighting, SphericalAveragePooling, DegreePower]
+    "layer", [SphericalPooling, AreaWeighting, GlobalSphericalAveragePooling, DegreePower]
 )
 @pytest.mark.parametrize("shape", [(1, 7, 7, 1), (1, 8, 16, 1), (1, None, None, 1), (8, 8, 1)])
 def test_layers_refuse_shapes_off_the_grid(layer, shape):
@@ -118,27 +118,27 @@ def test_area_weighting_weighs_each_row(rng, dtype, tolerance):
 def test_average_pooling_is_the_mean_of_the_samples_weighted_by_area(rng, dtype, tolerance):
     signal = rng.normal(size=(2, 2 * L, 2 * L, 3)).astype(dtype)
     weighted = area(2 * L, np.arange(2 * L))[:, None, None] * signal
-    average = SphericalAveragePooling(dtype=dtype)(signal)
+    average = GlobalSphericalAveragePooling(dtype=dtype)(signal)
     assert_close(average, weighted.mean(axis=(1, 2)), tolerance)
 
 
 def test_average_pooling_without_weights_is_the_mean(rng, dtype, tolerance):
     signal = rng.normal(size=(2, 2 * L, 2 * L, 3)).astype(dtype)
-    average = SphericalAveragePooling(area_weighted=False, dtype=dtype)(signal)
+    average = GlobalSphericalAveragePooling(area_weighted=False, dtype=dtype)(signal)
     assert_close(average, signal.mean(axis=(1, 2)), tolerance)
 
 
-def test_quadrature_averages_over_the_sphere_however_a_signal_is_turned(rng, dtype, tolerance):
+def test_quadrature_averages_over_the_sphere_however_a_signal_is_rotated(rng, dtype, tolerance):
     coefficients = band_limited(rng, L)
-    layer = SphericalAveragePooling(quadrature=True, dtype=dtype)
+    layer = GlobalSphericalAveragePooling(quadrature=True, dtype=dtype)
     expected = coefficients[:, 0, L - 1] / np.sqrt(4 * np.pi)
     assert_close(layer(synthesise(coefficients).astype(dtype)), expected, tolerance)
-    turned = rotate(coefficients, Rotation.random(rng=rng).as_matrix())
-    assert_close(layer(synthesise(turned).astype(dtype)), expected, tolerance)
+    rotated = rotate(coefficients, Rotation.random(rng=rng).as_matrix())
+    assert_close(layer(synthesise(rotated).astype(dtype)), expected, tolerance)
 
 
 def test_average_of_a_constant_is_the_mean_weight():
-    average = SphericalAveragePooling(dtype="float64")(np.ones((1, 64, 64, 1)))
+    average = GlobalSphericalAveragePooling(dtype="float64")(np.ones((1, 64, 64, 1)))
     np.testing.assert_allclose(average, [[1 / (64 * np.sin(np.pi / 128))]], rtol=1e-12)
 
 

@@ -1,5 +1,6 @@
 import inspect
 import json
+import zipfile
 
 import keras
 import numpy as np
@@ -8,20 +9,18 @@ from helpers import LAYERS, SHAPE, every_layer, saved_models
 from reference import assert_close
 
 import spherical_cnn.nn
-from spherical_cnn.nn import (
-    TripletSemiHardLoss,
-)
+from spherical_cnn.nn import GlobalSphericalAveragePooling, TripletSemiHardLoss, UpAxisChannel
 
 LOAD = """
 import sys
-import spherical_cnn, keras
 import numpy as np
+import keras
 
-folder = sys.argv[1]
+folder, how = sys.argv[1:]
 for name in ("layers", "network"):
     model = keras.models.load_model(f"{folder}/{name}.keras")
     outputs = model(np.load(f"{folder}/{name}.npy"))
-    np.savez(f"{folder}/{name}_loaded.npz", **outputs)
+    np.savez(f"{folder}/{name}_{how}.npz", **outputs)
 print(model.loss["descriptor"].margin)
 """
 SERVE = """
@@ -29,14 +28,18 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-folder = sys.argv[1]
+folder, how = sys.argv[1:]
 for name in ("layers", "network"):
     model = tf.saved_model.load(f"{folder}/{name}_exported")
     outputs = model.serve(np.load(f"{folder}/{name}.npy"))
-    np.savez(f"{folder}/{name}_served.npz", **outputs)
+    np.savez(f"{folder}/{name}_{how}.npz", **outputs)
 print("spherical_cnn" in sys.modules)
 """
-SCRIPTS = {"loaded": LOAD, "served": SERVE}
+SCRIPTS = {
+    "loaded": "import spherical_cnn.nn" + LOAD,  # registers the layers
+    "loaded_after_keras": "import keras, spherical_cnn" + LOAD,  # and so does this order
+    "served": SERVE,
+}
 
 
 @pytest.fixture
@@ -96,6 +99,53 @@ def test_loss_survives_its_config():
     assert (type(copy), copy.margin, copy.name) == (TripletSemiHardLoss, 0.3, "triplet")
 
 
+def of_an_earlier_version(node):
+    """The config of a saved model with the names that earlier versions of the package wrote."""
+    if isinstance(node, list):
+        return [of_an_earlier_version(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    node = {key: of_an_earlier_version(part) for key, part in node.items()}
+    if node.get("class_name") == "GlobalSphericalAveragePooling":
+        node |= {"class_name": "SphericalAveragePooling"}
+        node["registered_name"] = "spherical_cnn>SphericalAveragePooling"
+    if node.get("class_name") == "UpAxisChannel":
+        node |= {"class_name": "Height", "module": "spherical_cnn.nn.height"}
+        node["registered_name"] = "spherical_cnn>Height"
+        for new, old in (("known", "told"), ("dropout_rate", "withheld")):
+            node["config"][old] = node["config"].pop(new)
+    return node
+
+
+def test_models_of_an_earlier_version_load_under_the_present_names(tmp_path, signal):
+    inputs = keras.Input(SHAPE[1:])
+    channels = [
+        UpAxisChannel(known=known, dropout_rate=0.25, seed=3, name=f"up{known}")(inputs)
+        for known in (True, False)
+    ]
+    maps = keras.layers.Concatenate()([inputs, *channels])
+    average = GlobalSphericalAveragePooling(area_weighted=False, name="gap")(maps)
+    model = keras.Model(inputs, keras.layers.Dense(3)(average))
+    model.save(tmp_path / "new.keras")
+    with (
+        zipfile.ZipFile(tmp_path / "new.keras") as new,
+        zipfile.ZipFile(tmp_path / "old.keras", "w") as old,
+    ):
+        for name in new.namelist():
+            data = new.read(name)
+            if name == "config.json":
+                text = json.dumps(of_an_earlier_version(json.loads(data)))
+                assert '"Height"' in text and '"SphericalAveragePooling"' in text
+                assert '"UpAxisChannel"' not in text and '"dropout_rate"' not in text
+                data = text.encode()
+            old.writestr(name, data)
+    loaded = keras.models.load_model(tmp_path / "old.keras")
+    assert_close(loaded(signal), model(signal), 1e-6)
+    for name in ("upTrue", "upFalse", "gap"):
+        expected, found = model.get_layer(name), loaded.get_layer(name)
+        assert type(found) is type(expected) and found.get_config() == expected.get_config()
+
+
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory, start_python):
     """Models saved in a folder, their outputs, and fresh interpreters that run them again."""
@@ -103,12 +153,14 @@ def elsewhere(tmp_path_factory, start_python):
     models, outputs = saved_models(folder, np.random.default_rng(2018))
     for name, model in models.items():
         model.export(folder / f"{name}_exported", verbose=False)
-    return folder, outputs, {how: start_python("-c", SCRIPTS[how], folder) for how in SCRIPTS}
+    return folder, outputs, {how: start_python("-c", SCRIPTS[how], folder, how) for how in SCRIPTS}
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a SavedModel")
-@pytest.mark.parametrize(("how", "printed"), [("loaded", "0.3"), ("served", "False")])
+@pytest.mark.parametrize(
+    ("how", "printed"), [("loaded", "0.3"), ("loaded_after_keras", "0.3"), ("served", "False")]
+)
 def test_saved_models_do_the_same_in_a_fresh_interpreter(elsewhere, how, printed):
     folder, outputs, interpreters = elsewhere
     assert interpreters[how].result().stdout.strip() == printed

@@ -9,7 +9,7 @@ from keras import ops
 from reference import assert_close
 
 from spherical_cnn import two_branch
-from spherical_cnn.nn import SphericalAveragePooling, SphericalPooling, TripletSemiHardLoss
+from spherical_cnn.nn import GlobalSphericalAveragePooling, SphericalPooling, TripletSemiHardLoss
 from spherical_cnn.nn.layers import PReLU, nonlinearity_layer, normalization_layer
 
 
@@ -21,14 +21,14 @@ MODELS = {
     **LAYERS,
     "avg": lambda: SphericalPooling("avg"),
     "lowpass": lambda: SphericalPooling("lowpass"),
-    "quadrature": lambda: SphericalAveragePooling(quadrature=True),
-    "weighted": lambda: SphericalAveragePooling(),
+    "quadrature": lambda: GlobalSphericalAveragePooling(quadrature=True),
+    "weighted": lambda: GlobalSphericalAveragePooling(),
     "prelu": lambda: PReLU("random_normal", shared_axes=(1, 2)),
     "relu": lambda: nonlinearity_layer("relu"),
     "batch": lambda: normalization_layer("batch"),
     "planar": lambda: network(planar=True, normalization="batch", final_pool="max"),
     "all pools": lambda: network(normalization="batch_renorm", final_pool="all"),
-    "dealiased": lambda: network(dealias=True, pool="lowpass", height="told", quadrature=True),
+    "dealiased": lambda: network(dealias=True, pool="lowpass", up_channel="on", quadrature=True),
     "spectral": lambda: network(spectral_pooling=True, extra_logits=True),
 }
 SETTINGS = [

@@ -19,7 +19,7 @@ POOL = RECORD = 1e-6
 
 @dataclasses.dataclass(frozen=True)
 class NetworkLimits:
-    """Limits for a whole network; pairs hold for the first optimiser step and for later ones."""
+    """Limits for a whole network; pairs hold for the first optimizer step and for later ones."""
 
     eval: float = 1e-5
     train: float = 1e-4

@@ -23,9 +23,9 @@ def check_equivariance(file):
         layers = _stack(file, resolution, pool)
         grid = SphericalGrid.from_resolution(signal.shape[1])
         angles = inverse_angles(file.input(f"angles_{resolution}"))
-        turned = [rotate_signal(signal.astype(float), a, grid) for a in angles]
+        rotated = [rotate_signal(signal.astype(float), a, grid) for a in angles]
         # One batch: the signal, then its rotated copies.
-        stages = _stages(layers, np.concatenate([signal, *turned]).astype(np.float32))
+        stages = _stages(layers, np.concatenate([signal, *rotated]).astype(np.float32))
         file.exact(f"stages_{key}", list(stages))
         ours = np.array([_errors(maps, angles) for maps in stages.values()])
         recorded = file.arrays[name]

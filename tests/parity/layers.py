@@ -22,7 +22,7 @@ from parity.weights import (
 from spherical_cnn.nn import (
     AreaWeighting,
     DegreePower,
-    SphericalAveragePooling,
+    GlobalSphericalAveragePooling,
     SphericalBlock,
     SphericalConv,
     SphericalPooling,
@@ -166,7 +166,7 @@ def check_head(file):
     layers = {layer.name: layer.output for layer in model.layers}
     probes = {name: layers[ours] for name, ours in _HEAD.items() if ours in layers}
     outputs = keras.Model(layers["final_conv"], probes)(x, training=False)
-    outputs.setdefault("gap", SphericalAveragePooling(weighted == "1")(x))
+    outputs.setdefault("gap", GlobalSphericalAveragePooling(weighted == "1")(x))
     for match in file.names("|".join(_HEAD)):
         if match[0] == "magnitudes":
             file.differ("magnitudes", 22)

@@ -24,21 +24,21 @@ from parity.weights import (
 from spherical_cnn.data.records.codec import split_complex
 from spherical_cnn.nn import (
     AreaWeighting,
-    SphericalAveragePooling,
+    GlobalSphericalAveragePooling,
     SphericalBlock,
     TripletSemiHardLoss,
     models,
 )
-from spherical_cnn.training.config import Config
+from spherical_cnn.training.config import RunConfig
 from spherical_cnn.training.network import build_model, compile_model
 
 
 def check_model(file):
-    """`model_*`: forward passes, gradients and optimiser steps from recorded weights."""
+    """`model_*`: forward passes, gradients and optimizer steps from recorded weights."""
     if "flags" not in file:
         check_dropout(file)
         return
-    config = Config.from_json(json.loads(str(file.input("flags"))))
+    config = RunConfig.from_dict(json.loads(str(file.input("flags"))))
     limits = TINY
     if file.path.stem.startswith("model_real"):
         # The original's dense contraction is 10 times slower here; small networks check it.
@@ -55,7 +55,7 @@ def check_dropout(file):
     keras.utils.set_random_seed(0)
     for flags in flags_of_same_trunk(file):
         trial = file.trial()
-        network = Network(trial, Config.from_json(flags), TINY)
+        network = Network(trial, RunConfig.from_dict(flags), TINY)
         check_variables(trial, network)
         check_forward(trial, network, "eval")
         if not trial.failures:
@@ -123,7 +123,7 @@ class Network:
         """What the files hold of a pass over the first batch, by their names."""
         out = self.probe(self.signals[0] if signals is None else signals[0], training=training)
         maps, weighted = out["final_conv"], self.config.weighted_sph_avg
-        out.setdefault("gap", SphericalAveragePooling(weighted)(maps))
+        out.setdefault("gap", GlobalSphericalAveragePooling(weighted)(maps))
         out["final_conv"] = AreaWeighting()(maps) if weighted else maps
         predicted = {name: out[name] for name in self.model.output}
         out["loss"] = self.model.compute_loss(y=self.targets(0), y_pred=predicted)

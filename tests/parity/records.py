@@ -11,7 +11,8 @@ from parity.comparison import RECORD, swap
 from spherical_cnn.data.records.codec import encode, parse, read_shard, split_complex
 from spherical_cnn.data.records.frames import count_records
 from spherical_cnn.data.records.schema import RecordFormat
-from spherical_cnn.training.config import Config, ConfigError
+from spherical_cnn.errors import ConfigError
+from spherical_cnn.training.config import RunConfig
 from spherical_cnn.training.network import build_model
 
 
@@ -77,7 +78,7 @@ def check_unsupported(file):
         if name in _REFUSED:
             row, options = _REFUSED[name]
             try:
-                Config(**_SMALL | options)
+                RunConfig(**_SMALL | options)
                 file.check(False, f"{name}: accepted")
             except ConfigError as error:
                 flag = f"--{next(iter(options))}"
@@ -85,7 +86,7 @@ def check_unsupported(file):
             file.differ(name, row)
         elif name in _WORKS:
             row, options = _WORKS[name]
-            config = Config(**_SMALL | options)
+            config = RunConfig(**_SMALL | options)
             model = build_model(config)
             signal = np.random.default_rng(0).normal(size=model.input_shape[1:])
             logits = model(signal[None].astype(np.float32))["logits"].numpy()

@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 from parity.comparison import FLOAT32, FLOAT64, swap
 
+from spherical_cnn.choices import METHODS
 from spherical_cnn.sphere import (
     SphericalGrid,
     from_complex,
@@ -16,7 +17,6 @@ from spherical_cnn.sphere import (
     zonal_product,
 )
 from spherical_cnn.sphere.rotation import euler_to_matrix, matrix_to_euler, rotate_signal
-from spherical_cnn.sphere.sht import METHODS
 
 
 def check_grid(file):
@@ -25,7 +25,7 @@ def check_grid(file):
         if key in _GRID:
             file.compare(name, _GRID[key](grid), FLOAT64)
         elif key == "dh_weights_centered":
-            file.set_aside(name, "weights of a centred grid, which no model uses and we lack")
+            file.set_aside(name, "weights of a centered grid, which no model uses and we lack")
     # [sign, degree, |order|, azimuth, colatitude] of the finest grid in the file
     grid = SphericalGrid.from_resolution(max(int(m[1]) for m in file.names(r"colat_(\d+)")))
     degree, order, azimuth, colatitude = file.input("spot_lmij").T

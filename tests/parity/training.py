@@ -1,4 +1,4 @@
-"""Gradients and optimiser steps of a golden network: the part where rounding is amplified."""
+"""Gradients and optimizer steps of a golden network: the part where rounding is amplified."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JITTER = (1e-6, 3e-6, 1e-5)  # of the inputs; correct runs are 4e-6 to 1e-5 apar
 
 
 def check_training(file, network, attempts):
-    """Gradients and optimiser steps.
+    """Gradients and optimizer steps.
 
     A pre-activation within rounding of the nonlinearity's kink (or a tie in a max pool) gives a
     small network another gradient on either side, and either side is right. So a run that misses
@@ -82,7 +82,7 @@ def check_gradients(file, limits, gradients):
 def check_steps(file, network, gradients, signals):
     limits, steps = network.limits, len(file.arrays["train_loss_per_step"])
     network.restore()
-    compile_model(network.model, network.config, run_eagerly=True)  # a fresh optimiser
+    compile_model(network.model, network.config, run_eagerly=True)  # a fresh optimizer
     losses, accuracies = [], []
     for step in range(1, steps + 1):
         network.model.reset_metrics()

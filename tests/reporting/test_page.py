@@ -1,4 +1,4 @@
-"""Pages: the same parts in Markdown and in HTML, of which nothing is taken for markup."""
+"""Pages: one HTML file, and no part of it is taken for markup."""
 
 from html.parser import HTMLParser
 
@@ -24,7 +24,7 @@ class Reader(HTMLParser):
         self.text.append(data)
 
 
-def test_tables_have_a_line_a_row():
+def test_tables_have_a_line_per_row():
     assert table_lines(["a", "b", "c"], [["1", "2", "3"]]) == [
         "| a | b | c |",
         "|---|---:|---:|",
@@ -32,23 +32,48 @@ def test_tables_have_a_line_a_row():
     ]
 
 
-def test_all_parts_are_in_both_forms():
+def read(page):
+    """A `Reader` of the HTML of a page, all of whose tags are closed."""
+    reader = Reader()
+    reader.feed(page.html())
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def test_all_parts_are_in_the_page_and_none_is_taken_for_markup():
     page = Page("a < b")
     page.heading("Part")
     page.text("x & <script>y</script>")
     page.table(["n", "<m>"], [["1", "2"], ["3", "4"]])
     page.code(["--flag=<1>", "  next"])
-    page.link("more", "other.md")
-    page.picture("Curve", "plots/curve.png", b"\x89PNG")
-    reader = Reader()
-    reader.feed(page.html())
-    reader.close()
-    assert reader.open == []
+    page.link("more", "other.html")
+    page.picture("Curve", b"\x89PNG")
+    reader = read(page)
     text = "".join(reader.text)
     for part in ("a < b", "Part", "x & <script>y</script>", "<m>", "--flag=<1>\n  next", "more"):
-        assert part in text and part in page.markdown()
+        assert part in text
     tags = [tag for tag, _ in reader.tags]
     assert tags.count("tr") == 3 and tags.count("td") == 4 and "script" not in tags
     assert ("img", {"alt": "Curve", "src": "data:image/png;base64,iVBORw=="}) in reader.tags
-    assert ("a", {"href": "other.md"}) in reader.tags
-    assert "![Curve](plots/curve.png)" in page.markdown()
+    assert ("a", {"href": "other.html"}) in reader.tags
+
+
+def test_a_page_is_one_file():
+    page = Page("Run")
+    page.picture("Curve", b"\x89PNG")
+    reader = read(page)
+    addresses = [values["src"] for _, values in reader.tags if "src" in values]
+    assert len(addresses) == 1 and addresses[0].startswith("data:")
+    assert not {"link", "script"}.intersection(tag for tag, _ in reader.tags)
+    assert "url(" not in page.html() and "@import" not in page.html()
+
+
+def test_parts_come_in_the_order_in_which_they_are_added():
+    page = Page("Title")
+    for part in ("first", "second", "third"):
+        page.heading(part)
+        page.text(f"of {part}")
+    text = "".join(read(page).text)
+    positions = [text.index(part) for part in ("first", "of first", "second", "third", "of third")]
+    assert positions == sorted(positions)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from spherical_cnn.errors import ShapeError
 from spherical_cnn.signals.cloudtext import read_text
-from spherical_cnn.signals.signal import ShapeError
 
 POINTS = np.array([[0.5, -1, 2], [3, 4.25, -5e-3], [6, 7, 8], [9, 10, 11]])
 NORMALS = np.array([[1, 0, 0], [0, -1, 0], [0, 0.6, 0.8], [0, 0, 0]])
@@ -106,7 +106,10 @@ DECIMAL_COMMA = "expected numbers with a decimal point, separated by"
         ("1 2\n3 4\n", "^2 columns, expected at least three: x y z$"),
         ("5\n1 2 3\n", "^5 points announced, found 1 lines of points; the file is cut short"),
         ("1 2 3 0.5\n", "^four columns without names: the last may be a homogeneous coordinate"),
-        ("x y z w\n1 2 3 4\n", "^a column named w: homogeneous; expected x y z, divided by it"),
+        (
+            "x y z w\n1 2 3 4\n",
+            "^a column named w: homogeneous; expected x y z, divided by it",
+        ),
         ("x y z nx ny\n1 2 3 4 5\n", "^columns named x y z nx ny, expected x y z, or x y z nx ny"),
         ("x y z\n1 2 3 4 5 6\n", "^line 1: columns named 'x y z', expected 6 different names"),
         ("a,b,c,d\n1,2,3,4\n", "^line 1: columns named 'a,b,c,d', expected 4 different"),

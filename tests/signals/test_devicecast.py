@@ -7,7 +7,7 @@ import pytest
 from helpers import DISTANCE, GRAZING, box, channels, icosphere
 
 from spherical_cnn.signals import devicecast
-from spherical_cnn.signals.normalise import normalised
+from spherical_cnn.signals.normalize import normalize
 from spherical_cnn.signals.procedural import draw
 from spherical_cnn.signals.raycast import RayCaster
 from spherical_cnn.signals.signal import Mesh, Pose
@@ -16,28 +16,28 @@ from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
 
 GRID = SphericalGrid.from_resolution(16)
 SINE = 2e-3  # near 0 it is the root of a difference, so float32 rounding costs half of the digits
-SHAPES = [normalised(draw("train", index, 0)) for index in range(10)]
+SHAPES = [normalize(draw("train", index, 0))[0] for index in range(10)]
 
 
-caster = functools.cache(devicecast.caster)  # compiled once for each size of a batch
+casting_model = functools.cache(devicecast.casting_model)  # compiled once for each size of a batch
 
 
-def cast(meshes, poses=None, rings=0, vertices=2_000, faces=4_000):
+def cast(meshes, poses=None, rays_per_sample=1, vertices=2_000, faces=4_000):
     """Signals of meshes, in a batch of ten."""
     meshes = [*meshes, *[meshes[-1]] * (len(SHAPES) - len(meshes))]
     poses = poses or [Pose()] * len(meshes)
-    posed = (np.float32([getattr(pose, name) for pose in poses]) for name in ("matrix", "centre"))
+    posed = (np.float32([getattr(pose, name) for pose in poses]) for name in ("matrix", "center"))
     packed = devicecast.pack(meshes, vertices, faces)
-    return np.asarray(caster(GRID, rings).predict_on_batch([*packed, *posed]))
+    return np.asarray(casting_model(GRID, rays_per_sample).predict_on_batch([*packed, *posed]))
 
 
-@pytest.mark.parametrize("rings", [0, 2])
-def test_signals_are_those_of_embree(rings, rng):
+@pytest.mark.parametrize("rays_per_sample", [1, 19])
+def test_signals_are_those_of_embree(rays_per_sample, rng):
     rotations = euler_to_matrix(random_rotations(len(SHAPES), rng))
     poses = [Pose(r, rng.uniform(0.75, 1.25, 3), rng.uniform(-0.1, 0.1, 3)) for r in rotations]
-    found = cast(SHAPES, poses, rings)
+    found = cast(SHAPES, poses, rays_per_sample)
     for mesh, pose, signal in zip(SHAPES, poses, found, strict=True):
-        distance, sine = channels(RayCaster(mesh).signal(GRID, pose, rings))
+        distance, sine = channels(RayCaster(mesh).signal(GRID, pose, rays_per_sample))
         assert np.mean(np.abs(signal[..., 0] - distance) > DISTANCE) <= GRAZING
         assert np.mean(np.abs(signal[..., 1] - sine) > SINE) <= GRAZING
 

@@ -2,16 +2,17 @@
 
 import numpy as np
 import pytest
+from helpers import DISTANCE, channels
 from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
+from spherical_cnn.errors import ShapeError
 from spherical_cnn.signals import devicecast, pairs
-from spherical_cnn.signals.normalise import normalised
+from spherical_cnn.signals.normalize import normalize
 from spherical_cnn.signals.raycast import RayCaster
-from spherical_cnn.signals.signal import Mesh, Pose, ShapeError, without_slivers
+from spherical_cnn.signals.signal import Mesh, Pose, without_slivers
 from spherical_cnn.sphere.grid import SphericalGrid
 
-DISTANCE = 1e-5
 NEAR = 1e-4  # of an edge: rays this near to one may meet either side of it
 AZIMUTH = 2 * np.pi * 3 / 16
 # Right-handed axes of sheets: in the planes of the axes, upright at an azimuth of the grid.
@@ -80,14 +81,14 @@ def draw_shape(rng, star):
     faces = np.concatenate([part.faces + i for part, i in zip(parts, first, strict=False)])
     twice = faces[rng.integers(len(faces), size=(2, 10))]
     faces = np.concatenate([faces, twice[0], twice[1][:, ::-1]])
-    return normalised(Mesh(np.concatenate([part.vertices for part in parts]), faces))
+    return normalize(Mesh(np.concatenate([part.vertices for part in parts]), faces))[0]
 
 
 def draw_pose(rng):
     rotated, moved = rng.random(2) < 0.5
     return Pose(
         Rotation.random(random_state=rng.integers(2**31)).as_matrix() if rotated else np.eye(3),
-        centre=rng.uniform(-0.1, 0.1, 3) if moved else np.zeros(3),
+        center=rng.uniform(-0.1, 0.1, 3) if moved else np.zeros(3),
     )
 
 
@@ -107,7 +108,7 @@ def assert_exact(distance, mesh, pose, grid):
 def test_embree_is_exact_away_from_edges(seed, star):
     rng = np.random.default_rng([seed, star])
     mesh, pose, grid = draw_shape(rng, star), draw_pose(rng), SphericalGrid(16)
-    assert_exact(np.abs(RayCaster(mesh).signal(grid, pose)), mesh, pose, grid)
+    assert_exact(RayCaster(mesh).signal(grid, pose)[..., 0], mesh, pose, grid)
 
 
 def test_the_device_is_exact_away_from_edges(rng):
@@ -117,10 +118,10 @@ def test_the_device_is_exact_away_from_edges(rng):
         mesh, pose = draw_shape(rng, number % 2), draw_pose(rng)
         meshes.append(mesh._replace(vertices=mesh.vertices.astype("f4")))
         poses.append(
-            Pose(np.float64(np.float32(pose.rotation)), centre=np.float64(np.float32(pose.centre)))
+            Pose(np.float64(np.float32(pose.rotation)), center=np.float64(np.float32(pose.center)))
         )
-    posed = (np.float32([getattr(pose, name) for pose in poses]) for name in ("matrix", "centre"))
-    signals = devicecast.caster(grid).predict_on_batch([*devicecast.pack(meshes), *posed])
+    posed = (np.float32([getattr(pose, name) for pose in poses]) for name in ("matrix", "center"))
+    signals = devicecast.casting_model(grid).predict_on_batch([*devicecast.pack(meshes), *posed])
     for mesh, pose, signal in zip(meshes, poses, np.asarray(signals), strict=True):
         assert_exact(signal[..., 0], mesh, pose, grid)
 
@@ -134,7 +135,7 @@ def test_a_sheet_seen_edge_on_does_not_hide_the_walls(frame, height):
     sheet = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]]) @ frame[:2] * 0.6 + height * frame[2]
     faces = np.concatenate([hull.simplices, np.array([[0, 1, 2], [0, 2, 3]]) + 8])
     mesh = Mesh(np.concatenate([corners, sheet]), faces)
-    distance = np.abs(RayCaster(mesh).signal(grid, Pose()))
+    distance = RayCaster(mesh).signal(grid, Pose())[..., 0]
     np.testing.assert_allclose(distance, 1 / np.abs(grid.directions).max(-1), atol=DISTANCE)
 
 
@@ -146,9 +147,9 @@ def test_no_sample_of_a_thin_star_exceeds_its_rays():
     corners = np.concatenate([tips, wide, -wide, wide[:, [2, 2, 0]] + [0, 0, 1e-3]])
     count = np.arange(len(tips))
     faces = np.stack([count, count + len(tips), count + 3 * len(tips)], -1)
-    mesh = normalised(Mesh(corners, np.concatenate([faces, faces + [0, len(tips), 0]])))
+    mesh, _ = normalize(Mesh(corners, np.concatenate([faces, faces + [0, len(tips), 0]])))
     for pose in (Pose(), Pose(Rotation.from_euler("x", 1e-6).as_matrix())):
-        distance = np.abs(RayCaster(mesh).signal(grid, pose))
+        distance = RayCaster(mesh).signal(grid, pose)[..., 0]
         assert distance.max() <= 1 + 1e-6
         posed = mesh._replace(vertices=pose.apply(mesh.vertices))
         away = ~near_edges(posed, grid.directions.reshape(-1, 3))
@@ -165,10 +166,10 @@ def test_faces_whose_corners_are_on_a_line_give_no_samples(dtype, size):
     line = np.float64((size * LINE).astype(dtype))
     flat = np.array([[0, 1, 2], [0, 1, 3], [1, 2, 3], [0, 0, 3], [2, 2, 2]])
     with pytest.raises(ShapeError, match="zero area: all 5 faces"):
-        normalised(Mesh(line, flat))
+        normalize(Mesh(line, flat))
     hull = np.concatenate([size * np.concatenate([np.eye(3), -np.eye(3)]), line])
     whole = ConvexHull(hull[:6]).simplices
-    mesh = normalised(Mesh(hull, np.concatenate([whole, flat + 6])))
+    mesh = normalize(Mesh(hull, np.concatenate([whole, flat + 6])))[0]
     np.testing.assert_array_equal(np.sort(mesh.faces, axis=0), np.sort(whole, axis=0))
 
 
@@ -203,33 +204,32 @@ def test_given_normals_decide_the_angle_and_not_the_distance(rng):
     grid, poses = SphericalGrid(8), []
     points = rng.normal(size=(60, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
-    flat = normalised(Mesh(points, ConvexHull(points).simplices))
+    flat = normalize(Mesh(points, ConvexHull(points).simplices))[0]
     normals = flat.vertices[flat.faces].mean(1)
     normals *= rng.choice([-1, 1], (len(normals), 1)) / np.linalg.norm(normals, axis=1)[:, None]
     smooth = flat._replace(normals=normals)
     for scale in (np.ones(3), np.array([0.7, 1, 1.3])):
         rotation = Rotation.random(random_state=5).as_matrix()
-        poses.append(Pose(rotation, scale, centre=np.array([0.1, 0, -0.2])))
-    posed = (np.float32([getattr(pose, name) for pose in poses]) for name in ("matrix", "centre"))
+        poses.append(Pose(rotation, scale, center=np.array([0.1, 0, -0.2])))
+    posed = (np.float32([getattr(pose, name) for pose in poses]) for name in ("matrix", "center"))
     arrays = devicecast.pack([smooth, smooth])
-    signals = np.asarray(devicecast.caster(grid).predict_on_batch([*arrays, *posed]))
+    signals = np.asarray(devicecast.casting_model(grid).predict_on_batch([*arrays, *posed]))
     for pose, signal in zip(poses, signals, strict=True):
-        samples = RayCaster(smooth).signal(grid, pose)
+        distance, sine = channels(RayCaster(smooth).signal(grid, pose))
         np.testing.assert_array_equal(
-            abs(samples) > 0.1, abs(RayCaster(flat).signal(grid, pose)) > 0.1
+            distance > 0.1, RayCaster(flat).signal(grid, pose)[..., 0] > 0.1
         )
-        met = pose.centre + abs(samples)[..., None] * grid.directions @ pose.inverse.T
+        met = pose.center + distance[..., None] * grid.directions @ pose.inverse.T
         expected = _outward(flat, normals, met) @ pose.inverse
         cosine = (expected * grid.directions).sum(-1) / np.linalg.norm(expected, axis=-1)
         edges = near_edges(
             flat._replace(vertices=pose.apply(flat.vertices)), grid.directions.reshape(-1, 3)
         )
         away = ~edges.reshape(cosine.shape)
-        np.testing.assert_allclose(
-            np.abs(np.cos(np.angle(samples)))[away], abs(cosine)[away], atol=1e-5
-        )
-        np.testing.assert_allclose(signal[..., 0], abs(samples), atol=DISTANCE)
-        np.testing.assert_allclose(signal[..., 1][away], np.sin(np.angle(samples))[away], atol=1e-5)
+        expected_sine = np.sqrt(np.maximum(1 - cosine**2, 0))
+        np.testing.assert_allclose(sine[away], expected_sine[away], atol=1e-5)
+        np.testing.assert_allclose(signal[..., 0], distance, atol=DISTANCE)
+        np.testing.assert_allclose(signal[..., 1][away], sine[away], atol=1e-5)
 
 
 def _outward(mesh, normals, points):

@@ -8,9 +8,9 @@ import struct
 import numpy as np
 import pytest
 
+from spherical_cnn.errors import ShapeError
 from spherical_cnn.signals.mesh import read_mesh
 from spherical_cnn.signals.ply import read_ply_points
-from spherical_cnn.signals.signal import ShapeError
 
 L = [(0, 0), (2, 0), (2, 1), (1, 1), (1, 2), (0, 2)]
 CORNERS = [(x, y, z) for z in (0, 1) for x, y in L]

@@ -19,10 +19,11 @@ import trimesh
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spherical_cnn.errors import ShapeError
 from spherical_cnn.signals.mesh import read_mesh
 from spherical_cnn.signals.points import read_points
 from spherical_cnn.signals.shape import caster_of_file
-from spherical_cnn.signals.signal import Pose, ShapeError
+from spherical_cnn.signals.signal import Pose
 from spherical_cnn.signals.voxels import read_voxels, voxel_mesh
 from spherical_cnn.sphere.grid import SphericalGrid
 
@@ -238,7 +239,7 @@ def cast(folder, kind, suffix, data):
         assert str(error)
         return
     signal = caster.signal(SphericalGrid(4), Pose())
-    assert signal.shape == (8, 8) and np.isfinite(signal).all()
+    assert signal.shape == (8, 8, 2) and np.isfinite(signal).all()
     assert np.abs(signal).max() < 1 + 1e-5
 
 

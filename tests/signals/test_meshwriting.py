@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import trimesh
 
+from spherical_cnn.errors import ShapeError
 from spherical_cnn.signals.mesh import SUFFIXES, read_mesh
 from spherical_cnn.signals.meshwriting import encoded
-from spherical_cnn.signals.signal import Mesh, ShapeError
+from spherical_cnn.signals.signal import Mesh
 
 BALL = trimesh.creation.icosphere(1)
 EXACT = [suffix for suffix in SUFFIXES if suffix != ".stl"]

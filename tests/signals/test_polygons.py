@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import trimesh
 
+from spherical_cnn.errors import ShapeError
 from spherical_cnn.signals.polygons import Polygons, triangulated
-from spherical_cnn.signals.signal import ShapeError
 from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
 
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from spherical_cnn.signals.procedural import FAMILIES, SPLITS, draw, make_mesh, name_of
+from spherical_cnn.choices import SPLITS
+from spherical_cnn.signals.procedural import FAMILIES, draw, make_mesh, name_of
 
 SAMPLES = 6
 

@@ -1,21 +1,19 @@
 import numpy as np
 import pytest
-import tensorflow as tf
 import trimesh
 from helpers import DISTANCE, GRAZING, box, channels, icosphere
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from spherical_cnn.data.records.codec import split_complex
 from spherical_cnn.signals.procedural import FAMILIES, make_mesh
 from spherical_cnn.signals.raycast import RayCaster
-from spherical_cnn.signals.rays import cone_of
+from spherical_cnn.signals.rays import supersampled_rays
 from spherical_cnn.signals.signal import Mesh, Pose
 from spherical_cnn.sphere.grid import SphericalGrid
 
 SINE = 1e-4
-TURNED = Rotation.from_euler("zyz", (0.7, 1.1, -0.4)).as_matrix()
+ROTATED = Rotation.from_euler("zyz", (0.7, 1.1, -0.4)).as_matrix()
 
 
 def signal_of(mesh, grid, pose=None):
@@ -54,17 +52,17 @@ def assert_almost_everywhere(signal, expected, grazing=GRAZING):
 
 
 @pytest.mark.parametrize("resolution", [16, 32, 64])
-@pytest.mark.parametrize("rotation", [np.eye(3), TURNED], ids=["upright", "turned"])
-@pytest.mark.parametrize("centre", [(0, 0, 0), (0.3, -0.2, 0.35)], ids=["centred", "off centre"])
+@pytest.mark.parametrize("rotation", [np.eye(3), ROTATED], ids=["upright", "rotated"])
+@pytest.mark.parametrize("center", [(0, 0, 0), (0.3, -0.2, 0.35)], ids=["centered", "off center"])
 @pytest.mark.parametrize("axes", [(1, 1, 1), (1, 0.7, 0.4)], ids=["sphere", "ellipsoid"])
-def test_ellipsoid_closed_form(axes, centre, rotation, resolution):
+def test_ellipsoid_closed_form(axes, center, rotation, resolution):
     grid = SphericalGrid.from_resolution(resolution)
-    pose = Pose(rotation=rotation, centre=np.array(centre) * axes)
+    pose = Pose(rotation=rotation, center=np.array(center) * axes)
     directions = grid.directions.reshape(-1, 3) @ rotation  # in the frame of the ellipsoid
-    a, b = directions / axes, pose.centre / axes
+    a, b = directions / axes, pose.center / axes
     aa, ab = (a * a).sum(1), a @ b
     length = (np.sqrt(ab**2 - aa * (b @ b - 1)) - ab) / aa  # |a t + b| = 1
-    points = pose.centre + length[:, None] * directions
+    points = pose.center + length[:, None] * directions
     normals = points / np.square(axes)
     cosine = (directions * normals).sum(1) / np.linalg.norm(normals, axis=1)
     distance, sine = channels(signal_of(mosaic(points, normals), grid, pose))
@@ -74,17 +72,17 @@ def test_ellipsoid_closed_form(axes, centre, rotation, resolution):
 
 
 @pytest.mark.parametrize("resolution", [16, 32, 64])
-@pytest.mark.parametrize("rotation", [np.eye(3), TURNED], ids=["upright", "turned"])
+@pytest.mark.parametrize("rotation", [np.eye(3), ROTATED], ids=["upright", "rotated"])
 def test_box_closed_form(rotation, resolution):
     grid = SphericalGrid.from_resolution(resolution)
-    half_sides, centre = np.array([0.9, 0.5, 0.31]), np.array([0.2, -0.1, 0.05])
+    half_sides, center = np.array([0.9, 0.5, 0.31]), np.array([0.2, -0.1, 0.05])
     directions = grid.directions.reshape(-1, 3) @ rotation
     with np.errstate(divide="ignore"):
-        lengths = (half_sides - np.sign(directions) * centre) / np.abs(directions)
+        lengths = (half_sides - np.sign(directions) * center) / np.abs(directions)
     nearest = np.sort(lengths, axis=1)
     on_edge = nearest[:, 1] - nearest[:, 0] < 1e-5
     cosine = np.take_along_axis(np.abs(directions), lengths.argmin(1)[:, None], 1)[:, 0]
-    pose = Pose(rotation=rotation, centre=centre)
+    pose = Pose(rotation=rotation, center=center)
     distance, sine = channels(signal_of(box(half_sides), grid, pose))
     np.testing.assert_allclose(distance.ravel(), nearest[:, 0], rtol=0, atol=DISTANCE)
     assert on_edge.mean() < 0.02
@@ -104,7 +102,7 @@ def test_posing_the_rays_is_posing_the_mesh(family, seed, parts):
     pose = Pose(
         rotation=Rotation.random(random_state=seed).as_matrix() if rotate else np.eye(3),
         scale=rng.uniform(0.5, 2, 3) if stretch else np.ones(3),
-        centre=rng.uniform(-0.4, 0.4, 3) if move else np.zeros(3),
+        center=rng.uniform(-0.4, 0.4, 3) if move else np.zeros(3),
     )
     grid = SphericalGrid(16)
     moved = mesh._replace(vertices=pose.apply(mesh.vertices))
@@ -112,39 +110,38 @@ def test_posing_the_rays_is_posing_the_mesh(family, seed, parts):
 
 
 def test_pose_and_its_inverse():
-    pose = Pose(TURNED, np.array([0.5, 1.0, 2.0]), np.array([1.0, 2.0, 3.0]))
+    pose = Pose(ROTATED, np.array([0.5, 1.0, 2.0]), np.array([1.0, 2.0, 3.0]))
     np.testing.assert_allclose(pose.matrix @ pose.inverse, np.eye(3), atol=1e-15)
     point = np.array([0.3, -0.2, 0.9])
-    expected = TURNED @ np.diag(pose.scale) @ (point - pose.centre)
+    expected = ROTATED @ np.diag(pose.scale) @ (point - pose.center)
     np.testing.assert_allclose(pose.apply(point), expected, atol=1e-15)
-    assert Pose(TURNED).rigid and not pose.rigid
+    assert Pose(ROTATED).rigid and not pose.rigid
 
 
 @pytest.mark.parametrize("steps", [1, 5, 16])
-def test_rotation_about_z_by_grid_steps_rolls_the_longitude(steps, rng):
+def test_a_pose_rotated_about_z_by_grid_steps_rolls_the_longitude(steps, rng):
     grid = SphericalGrid(16)
     caster = RayCaster(make_mesh("chair", rng))
-    turned = Pose(Rotation.from_euler("z", grid.longitude[steps]).as_matrix())
+    rotated = Pose(Rotation.from_euler("z", grid.longitude[steps]).as_matrix())
     expected = np.roll(caster.signal(grid, Pose()), steps, axis=1)
-    assert_almost_everywhere(caster.signal(grid, turned), expected)
+    assert_almost_everywhere(caster.signal(grid, rotated), expected)
 
 
-@pytest.mark.parametrize("rings", [1, 3])
-def test_rings_of_rays_are_averaged(rings, rng):
+@pytest.mark.parametrize(("rays_per_sample", "rings"), [(7, 1), (37, 3)])
+def test_the_rays_of_a_sample_lie_in_rings_and_are_averaged(rays_per_sample, rings, rng):
     grid = SphericalGrid(8)
     caster = RayCaster(make_mesh("chair", rng))
-    centre = grid.directions[5, 3]
-    cone = np.stack(cone_of(grid, rings))[:, :, 3 * 16 + 5]
-    assert len(cone) == 1 + 3 * rings * (rings + 1)
+    center = grid.directions[5, 3]
+    cone = np.stack(supersampled_rays(grid, rays_per_sample))[:, :, 5 * 16 + 3]
+    assert len(cone) == rays_per_sample
     np.testing.assert_allclose(np.linalg.norm(cone, axis=1), 1, atol=1e-6)
-    angles = np.arccos(np.clip(cone @ centre, -1, 1))
+    angles = np.arccos(np.clip(cone @ center, -1, 1))
     expected = np.repeat(np.arange(rings + 1), [1, *6 * np.arange(1, rings + 1)])
     np.testing.assert_allclose(angles, np.pi / 16 / rings * expected, atol=1e-3)
-    np.testing.assert_allclose(np.cross(cone.mean(axis=0), centre), 0, atol=1e-6)
-    distance, cosine = caster._look(np.ascontiguousarray(cone.T), Pose())
-    averaged = [channel[5, 3] for channel in channels(caster.signal(grid, Pose(), rings))]
-    sines = np.where(distance, np.sqrt(1 - cosine**2), 0)
-    np.testing.assert_allclose(averaged, [distance.mean(), sines.mean()], atol=1e-5)
+    np.testing.assert_allclose(np.cross(cone.mean(axis=0), center), 0, atol=1e-6)
+    distance, sine = caster._cast(np.ascontiguousarray(cone.T), Pose())
+    averaged = caster.signal(grid, Pose(), rays_per_sample)[5, 3]
+    np.testing.assert_allclose(averaged, [distance.mean(), sine.mean()], atol=1e-5)
 
 
 @pytest.mark.parametrize("outer", [box(), icosphere()], ids=["box", "sphere"])
@@ -152,17 +149,17 @@ def test_rings_of_rays_are_averaged(rings, rng):
 def test_only_the_farthest_surface_is_seen(outer, inner):
     grid = SphericalGrid(16)
     both, alone = signal_of(joined(inner, outer), grid), signal_of(outer, grid)
-    np.testing.assert_allclose(np.abs(both), np.abs(alone), rtol=0, atol=DISTANCE)
+    np.testing.assert_allclose(both[..., 0], alone[..., 0], rtol=0, atol=DISTANCE)
     assert_almost_everywhere(both, alone, grazing=0.1)  # of the box, edges are hit exactly
 
 
-@pytest.mark.parametrize("centre", [(0.0, 0, 0), (-3.0, 0, 0)])
-def test_plate_is_seen_on_its_side_only(centre):
+@pytest.mark.parametrize("center", [(0.0, 0, 0), (-3.0, 0, 0)])
+def test_plate_is_seen_on_its_side_only(center):
     grid = SphericalGrid(16)
-    ahead = 0.5 - centre[0]
+    ahead = 0.5 - center[0]
     vertices = np.array([[0.5, y, z] for y, z in [(-1, -1), (1, -1), (1, 1), (-1, 1)]])
     vertices *= (1, 0.3, 0.3)
-    signal = signal_of((vertices, np.array([[0, 1, 2], [0, 2, 3]])), grid, Pose(centre=centre))
+    signal = signal_of((vertices, np.array([[0, 1, 2], [0, 2, 3]])), grid, Pose(center=center))
     x, y, z = np.moveaxis(grid.directions, -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         aside = np.where(x > 0, np.maximum(abs(y), abs(z)) / x * ahead, np.inf)
@@ -175,7 +172,7 @@ def test_plate_is_seen_on_its_side_only(centre):
 
 
 def test_closed_surface_seen_from_outside():
-    """Of a cube beside the centre, rays end on its far side; all others meet nothing."""
+    """Of a cube beside the center, rays end on its far side; all others meet nothing."""
     grid = SphericalGrid(32)
     signal = signal_of(box((0.25, 0.25, 0.25), (0.75, 0, 0)), grid)
     assert not signal[grid.directions[..., 0] <= 0.5].any()
@@ -183,7 +180,7 @@ def test_closed_surface_seen_from_outside():
     with np.errstate(divide="ignore", invalid="ignore"):
         through_far_side = (x > 0) & (np.maximum(abs(y), abs(z)) < (0.25 - 1e-4) * x)
     np.testing.assert_allclose(
-        np.abs(signal[through_far_side]), 1 / x[through_far_side], rtol=0, atol=DISTANCE
+        signal[through_far_side][..., 0], 1 / x[through_far_side], rtol=0, atol=DISTANCE
     )
 
 
@@ -226,7 +223,7 @@ def globe(resolution):
 
 
 @pytest.mark.parametrize("resolution", [16, 64])
-@pytest.mark.parametrize("rotation", [np.eye(3), TURNED], ids=["upright", "turned"])
+@pytest.mark.parametrize("rotation", [np.eye(3), ROTATED], ids=["upright", "rotated"])
 @pytest.mark.parametrize("shape", ["cube", "icosphere", "octahedron", "globe"])
 def test_no_ray_slips_through_an_edge_or_a_corner(shape, rotation, resolution):
     octahedron = trimesh.convex.convex_hull(np.concatenate([np.eye(3), -np.eye(3)]))
@@ -237,21 +234,21 @@ def test_no_ray_slips_through_an_edge_or_a_corner(shape, rotation, resolution):
         "globe": lambda: globe(resolution),
     }[shape]()
     grid = SphericalGrid.from_resolution(resolution)
-    pose = Pose(rotation)  # the shape is turned the other way: its corners stay on the rays
-    distance = np.abs(signal_of((vertices @ rotation, faces), grid, pose))
+    pose = Pose(rotation)  # the shape is rotated the other way: its corners stay on the rays
+    distance, _ = channels(signal_of((vertices @ rotation, faces), grid, pose))
     assert distance.min() > 0.57
     if shape == "cube":
         length = 1 / np.abs(grid.directions).max(-1)
         np.testing.assert_allclose(distance, length, rtol=0, atol=DISTANCE)
 
 
-def test_one_complex_number_holds_both_channels(rng):
+def test_a_signal_is_distance_and_sine_in_float32(rng):
     grid = SphericalGrid(16)
-    signal = signal_of(make_mesh("mug", rng), grid, Pose(centre=np.array([0.1, 0.2, 0.3])))
-    assert signal.shape == (32, 32) and signal.dtype == np.complex64
-    assert (np.angle(signal) >= 0).all() and (np.angle(signal) <= np.pi / 2 + 1e-6).all()
-    split = split_complex(tf.constant(signal[..., None])).numpy()
-    np.testing.assert_allclose(split, np.stack(channels(signal), -1), rtol=0, atol=1e-6)
+    signal = signal_of(make_mesh("mug", rng), grid, Pose(center=np.array([0.1, 0.2, 0.3])))
+    assert signal.shape == (32, 32, 2) and signal.dtype == np.float32
+    distance, sine = channels(signal)
+    assert (distance >= 0).all() and (sine >= 0).all() and (sine <= 1).all()
+    assert not sine[distance == 0].any()
 
 
 def test_farthest_hit_of_all_faces_by_brute_force(rng):
@@ -270,6 +267,7 @@ def test_farthest_hit_of_all_faces_by_brute_force(rng):
         length = np.where(inside & (length > 0), length, 0)
     farthest = length.argmax(1)[:, None]
     cosine = np.take_along_axis(facing / np.linalg.norm(normals, axis=-1), farthest, 1)[:, 0]
-    expected = np.take_along_axis(length, farthest, 1)[:, 0] * np.exp(1j * np.arccos(abs(cosine)))
-    expected[length.max(1) == 0] = 0
-    assert_almost_everywhere(signal_of(mesh, grid).ravel(), expected)
+    distance = np.take_along_axis(length, farthest, 1)[:, 0]
+    sine = np.where(distance > 0, np.sqrt(np.maximum(1 - cosine**2, 0)), 0)
+    found = signal_of(mesh, grid).reshape(-1, 2)
+    assert_almost_everywhere(found, np.stack([distance, sine], -1))

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import trimesh
 
+from spherical_cnn.errors import ShapeError
 from spherical_cnn.signals import files
 from spherical_cnn.signals.shape import caster_of_array, caster_of_file
-from spherical_cnn.signals.signal import Pose, ShapeError
+from spherical_cnn.signals.signal import Pose
 from spherical_cnn.signals.voxels import MAX_SIDE, read_voxels, voxel_mesh
 from spherical_cnn.sphere.grid import SphericalGrid
 
@@ -132,7 +133,7 @@ def test_surface_is_watertight_about_the_cells(volume):
 def test_ball_of_cells_is_a_sphere_within_a_cell(side):
     radius = side / 2 - 1
     ball = np.linalg.norm(np.indices((side,) * 3) - (side - 1) / 2, axis=0) <= radius
-    distance = np.abs(caster_of_array(ball).signal(GRID, Pose()))
+    distance = caster_of_array(ball).signal(GRID, Pose())[..., 0]
     np.testing.assert_allclose(distance, 1, rtol=0, atol=1 / radius)
     vertices = voxel_mesh(ball).vertices
     found = np.linalg.norm(vertices - (side + 1) / 2, axis=1)
@@ -143,7 +144,7 @@ def test_ball_of_cells_is_a_sphere_within_a_cell(side):
 def test_axes_of_the_array_are_those_of_the_shape(axis):
     """A long rod: seen far along its axis only."""
     rod = np.ones(np.where(np.arange(3) == axis, 20, 2))
-    distance = np.abs(caster_of_array(rod).signal(GRID, Pose()))
+    distance = caster_of_array(rod).signal(GRID, Pose())[..., 0]
     far = GRID.directions[distance > 0.9]
     assert len(far) and (np.abs(far).argmax(1) == axis).all()
 

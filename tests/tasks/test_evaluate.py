@@ -1,20 +1,24 @@
-"""A run tested on shapes: the same as testing it on their signals, classes by name or number."""
+"""A run that is tested on shapes: the accuracy of their signals, classes by name or number."""
 
 import json
+import os
+import shutil
+import tempfile
 import types
 
 import numpy as np
 import pytest
-from helpers import assert_fails, script
+from helpers import assert_fails, files, run
 
-from spherical_cnn.cli import exit_code
-from spherical_cnn.data.config import Recipe, draw_poses
-from spherical_cnn.data.records.codec import split_complex
+from spherical_cnn.cli import dispatch, exit_code
+from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.poses import draw_poses
 from spherical_cnn.data.sources import find_shapes
-from spherical_cnn.options import ConfigError
+from spherical_cnn.errors import ConfigError
+from spherical_cnn.signals.raycast import RayCaster
 from spherical_cnn.sphere import SphericalGrid
 from spherical_cnn.tasks.evaluate import _labels, evaluate_shapes
-from spherical_cnn.training.run import restore
+from spherical_cnn.training.run import load_run
 from spherical_cnn.training.run_folder import RunFolder
 
 pytest.importorskip("embreex")
@@ -22,37 +26,38 @@ pytest.importorskip("embreex")
 
 def test_shapes_are_cast_and_classified(finished, capsys):
     run = str(finished[0])
-    flags = ["--embedded_shapes=0,0,12", "--test_copies=2", "--rings=1"]
-    assert exit_code(script("evaluate"), [run, "embedded", *flags, "--json"]) == 0
+    flags = ["--embedded_shapes=0,0,12", "--test_copies=2", "--rays_per_sample=7"]
+    assert exit_code(["evaluate", run, "embedded", *flags, "--json"]) == 0
     results = json.loads(capsys.readouterr().out)
-    assert exit_code(script("evaluate"), [run, "embedded", *flags]) == 0
-    assert f"rotation so3, 24 samples, 0 shapes left out, accuracy {results['test']:.4f}" in (
+    assert exit_code(["evaluate", run, "embedded", *flags]) == 0
+    assert f"rotation so3, 24 samples, 0 shapes skipped, accuracy {results['test']:.4f}" in (
         capsys.readouterr().out
     )
-    recipe = Recipe(resolution=16, test_copies=2, rings=1, embedded_shapes=(0, 0, 12))
-    assert results["recipe"] == recipe.to_json()
+    config = DatasetConfig(
+        resolution=16, test_copies=2, rays_per_sample=7, embedded_shapes=(0, 0, 12)
+    )
+    assert results["dataset"] == config.to_dict()
     found = find_shapes("embedded", embedded_shapes=(0, 0, 12))
-    model, config = restore(run)
+    model = load_run(run).model
     confusion = np.zeros((10, 10), int)
     for item in found.items:
-        caster = item.caster(**recipe.reading)
-        for pose in draw_poses(recipe, "test", item.name):
-            samples = caster.signal(SphericalGrid(8), pose, 1)
-            logits = model(split_complex(samples[None, ..., None]))["logits"]
+        ray_caster = RayCaster(item.origin.mesh(**config.reading))
+        for pose in draw_poses(config, "test", item.name):
+            logits = model(ray_caster.signal(SphericalGrid(8), pose, 7)[None])["logits"]
             confusion[found.classes.index(item.class_name), np.argmax(logits)] += 1
     assert results["confusion"] == confusion.tolist()
     assert results["test"] == pytest.approx(np.trace(confusion) / 24)
 
 
 @pytest.mark.parametrize("rotation", ["none", "z", "so3"])
-def test_the_network_is_told_which_way_is_up_but_for_any_rotation(finished, monkeypatch, rotation):
+def test_the_up_axis_is_known_except_for_so3_rotations(finished, monkeypatch, rotation):
     asked = []
 
-    def restored(path, upright):
+    def load(path, upright):
         asked.append(upright)
-        return restore(path, upright)
+        return load_run(path, upright)
 
-    monkeypatch.setattr("spherical_cnn.tasks.evaluate.restore", restored)
+    monkeypatch.setattr("spherical_cnn.tasks.evaluate.load_run", load)
     given = {"embedded_shapes": (0, 0, 2), "test_rotation": rotation}
     evaluate_shapes(str(finished[0]), "embedded", given)
     assert asked == [rotation != "so3"]
@@ -60,9 +65,9 @@ def test_the_network_is_told_which_way_is_up_but_for_any_rotation(finished, monk
 
 def test_bad_sources_are_named(finished, tmp_path, capsys):
     run = str(finished[0])
-    assert_fails(capsys, 2, "nothing: expected a folder.*", script("evaluate"), [run, "nothing"])
+    assert_fails(capsys, 2, "nothing: expected a folder.*", "evaluate", [run, "nothing"])
     absent = str(tmp_path / "absent")
-    assert_fails(capsys, 1, ".*not found.*", script("evaluate"), [absent, "embedded"])
+    assert_fails(capsys, 1, ".*not found.*", "evaluate", [absent, "embedded"])
 
 
 def test_nearly_blank_shapes_count_and_are_named(finished, tmp_path, capsys):
@@ -74,7 +79,7 @@ def test_nearly_blank_shapes_count_and_are_named(finished, tmp_path, capsys):
     )
     results = evaluate_shapes(str(finished[0]), folder.parents[1], {})
     assert results["blank"] == ["bed/test/sheet.off"] and results["test_samples"] == 2
-    script("evaluate")([str(finished[0]), str(folder.parents[1])])
+    dispatch(["evaluate", str(finished[0]), str(folder.parents[1])])
     out = capsys.readouterr().out
     assert "nearly blank: bed/test/sheet.off" in out and ", 1 nearly blank, accuracy" in out
 
@@ -95,11 +100,28 @@ def test_labels_go_by_the_names_of_the_run_and_by_number_without_names():
         _labels(source(["a", "b", "c"], ["a"]), [], 2)
 
 
-def test_a_run_keeps_what_the_manifest_says_of_its_data(tmp_path):
-    run = RunFolder(tmp_path / "run")
-    run.write_data(str(tmp_path))
-    assert run.read_data() == {"source": None, "classes": [], "options": {}}
-    manifest = {"source": "s", "classes": ["a"], "options": {"rings": 2}, "shards": {}}
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    run.write_data(str(tmp_path))
-    assert run.read_data() == {"source": "s", "classes": ["a"], "options": {"rings": 2}}
+def test_a_run_keeps_what_the_manifest_says_of_its_dataset(copied, shards, tmp_path):
+    folder, flags = copied
+    assert RunFolder(folder).read_data() == {"source": None, "classes": [], "options": {}}
+    data = tmp_path / "data"
+    shutil.copytree(shards, data)
+    options = {"resolution": 16, "rings": 2}  # as an earlier version names them
+    manifest = {"source": "s", "classes": ["a"], "options": options, "shards": {}}
+    (data / "manifest.json").write_text(json.dumps(manifest))
+    run(*flags, f"--dset_dir={data}")
+    assert RunFolder(folder).read_data() == {
+        "source": "s",
+        "classes": ["a"],
+        "options": {"resolution": 16, "rays_per_sample": 19},
+    }
+
+
+def test_nothing_but_the_results_comes_of_an_evaluation(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/absent")  # a temporary file would be an error
+    monkeypatch.chdir(tmp_path)
+    written, write = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda *paths: written.append(paths) or write(*paths))
+    before = files(finished[0])
+    results = evaluate_shapes(str(finished[0]), "embedded", {"embedded_shapes": (0, 0, 3)})
+    assert results["test_samples"] == 3
+    assert files(finished[0]) == before and files(tmp_path) == {} and written == []

@@ -1,4 +1,4 @@
-"""scripts/predict.py: files to classes, with doubt; what it refuses; what it exports."""
+"""`scnn predict`: classes of files, with their uncertainty; refusals; exports."""
 
 import json
 import re
@@ -8,32 +8,32 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import assert_fails, script
+from helpers import assert_fails
 from scipy import special
 
 from spherical_cnn.cli import exit_code
-from spherical_cnn.data.config import Recipe
-from spherical_cnn.data.records.codec import split_complex
+from spherical_cnn.data.config import DatasetConfig
 from spherical_cnn.signals.primitives import box as box_mesh
 from spherical_cnn.signals.procedural import FAMILIES, draw, name_of
-from spherical_cnn.signals.shape import caster_of_file
+from spherical_cnn.signals.raycast import RayCaster
+from spherical_cnn.signals.shape import mesh_of_file
 from spherical_cnn.signals.signal import Mesh, Pose
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
-from spherical_cnn.tasks import align as posing
 from spherical_cnn.tasks import predict as prediction
+from spherical_cnn.tasks.align import mesh_bytes
 from spherical_cnn.tasks.predict import Prediction, Predictor, prediction_table
-from spherical_cnn.training.run import restore
+from spherical_cnn.training.run import load_run
 
-RECIPE = Recipe(resolution=16, rings=1, rotation="so3", seed=3)
+CONFIG = DatasetConfig(resolution=16, rays_per_sample=7, rotation="so3", data_seed=3)
 
 
 @pytest.fixture
 def run(finished, tmp_path):
-    """A finished run on shards of make_dataset."""
+    """A finished run on a dataset of `scnn build`."""
     folder = tmp_path / "run"
     shutil.copytree(finished[0], folder)
-    data = {"source": "embedded", "classes": list(FAMILIES), "options": RECIPE.to_json()}
+    data = {"source": "embedded", "classes": list(FAMILIES), "options": CONFIG.to_dict()}
     (folder / "data.json").write_text(json.dumps(data))
     return folder
 
@@ -45,27 +45,25 @@ def shapes(tmp_path):
     (folder / "more").mkdir(parents=True)
     for index in range(10):
         path = folder / ("more" if index > 5 else "") / f"{name_of(index)[1]}{index}.off"
-        path.write_bytes(posing.mesh_bytes(draw("test", index, 0), path))
+        path.write_bytes(mesh_bytes(draw("test", index, 0), path))
     (folder / "readme.txt").write_text("not a shape")
     return folder
 
 
 def test_predictions_are_means_over_rotations(run, shapes, capsys):
     argv = [str(run), str(shapes), "--rotations=3", "--top=2"]
-    assert exit_code(script("predict"), [*argv, "--workers=2", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert exit_code(script("predict"), argv) == 0
+    assert exit_code(["predict", *argv, "--workers=2", "--json"]) == 0
+    predictions = json.loads(capsys.readouterr().out)
+    assert exit_code(["predict", *argv]) == 0
     paths = sorted(map(str, shapes.rglob("*.off")))
-    assert sorted(one["path"] for one in found) == paths
-    model, _ = restore(run)
+    assert sorted(one["path"] for one in predictions) == paths
+    model = load_run(run).model
     angles = random_rotations(3, np.random.default_rng(3))
     angles[0] = 0
-    for one in found:
-        caster = caster_of_file(one["path"])
-        samples = [
-            caster.signal(SphericalGrid(8), Pose(m), 1)[..., None] for m in euler_to_matrix(angles)
-        ]
-        logits = model.predict(split_complex(np.stack(samples)).numpy(), verbose=0)["logits"]
+    for one in predictions:
+        ray_caster = RayCaster(mesh_of_file(one["path"]))
+        found = [ray_caster.signal(SphericalGrid(8), Pose(m), 7) for m in euler_to_matrix(angles)]
+        logits = model.predict(np.stack(found), verbose=0)["logits"]
         expected = special.softmax(logits, axis=1)
         order = np.argsort(-expected.mean(axis=0))[:2]
         assert one["classes"] == [list(FAMILIES)[label] for label in order]
@@ -73,16 +71,16 @@ def test_predictions_are_means_over_rotations(run, shapes, capsys):
         assert one["agreement"] == np.mean(expected.argmax(axis=1) == order[0])
         assert one["spread"] == pytest.approx(expected[:, order[0]].std(), abs=1e-5)
     printed = capsys.readouterr().out
-    for one in found:
+    for one in predictions:
         assert f"| {one['path']} | {one['classes'][0]} | {one['probabilities'][0]:.2f}" in printed
 
 
 def test_a_bad_file_is_named_and_the_others_are_predicted(run, shapes, tmp_path, capsys):
     (shapes / "broken.off").write_text("OFF\n1 2 3\n")
     argv = [str(run), str(shapes), str(tmp_path / "absent.off"), "--rotations=1"]
-    assert exit_code(script("predict"), argv) == 1
+    assert exit_code(["predict", *argv]) == 1
     out, error = capsys.readouterr()
-    assert error == "error: 2 of 12 files could not be used\n"
+    assert error == "error: 2 of 12 files could not be classified\n"
     assert "broken.off | error: not a readable .off file: 1 vertices, 2 faces announced" in out
     assert "absent.off | error: No such file or directory" in out
     assert out.count("\n") == 2 + 12
@@ -98,23 +96,23 @@ def test_shapes_that_rays_miss_are_named(run, tmp_path, capsys):
         ("box", box),
     ):
         path = tmp_path / f"{name}.off"
-        path.write_bytes(posing.mesh_bytes(mesh, path))
+        path.write_bytes(mesh_bytes(mesh, path))
     files = [str(tmp_path / f"{name}.off") for name in ("sheet", "parts", "box")]
-    assert exit_code(script("predict"), [str(run), *files, "--json"]) == 1
+    assert exit_code(["predict", str(run), *files, "--json"]) == 1
     out, error = capsys.readouterr()
     sheet, parts, box = json.loads(out)
     assert sheet["error"].startswith("blank: at most 0.0")
-    assert error == "error: 1 of 3 files could not be used\n"
+    assert error == "error: 1 of 3 files could not be classified\n"
     assert parts["note"].startswith("nearly blank in 3 of 4 poses: 0.") and parts["classes"]
     assert box["note"] == box["error"] == ""
-    exit_code(script("predict"), [str(run), *files[1:]])
+    exit_code(["predict", str(run), *files[1:]])
     assert "| spread | next | note |" in capsys.readouterr().out
 
 
 def test_outputs_that_are_not_finite_are_no_prediction(run, shapes, monkeypatch):
     predictor = Predictor(run)
     nothing = {"logits": np.full((2, len(FAMILIES)), np.nan)}
-    monkeypatch.setattr(prediction, "outputs_for", lambda *_: nothing)
+    monkeypatch.setattr(prediction, "predict_dict", lambda *_: nothing)
     (one,) = predictor.predict([str(next(shapes.glob("*.off")))], rotations=2)
     assert one.error.startswith("the network's outputs are not finite") and not one.classes
 
@@ -125,7 +123,7 @@ def test_a_file_of_another_kind_says_which_flag_reads_it(run, shapes):
     assert re.fullmatch("found suffix '.off', .*read as points; --kind auto .*", one.error)
 
 
-def test_what_is_refused(run, shapes, tmp_path, capsys):
+def test_refused_requests_and_runs_name_what_is_wrong(run, shapes, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     mesh = str(next(shapes.glob("*.off")))
     for argv, code, message in (
@@ -138,22 +136,22 @@ def test_what_is_refused(run, shapes, tmp_path, capsys):
         ),
         ([str(run), mesh, "--up=w"], 2, "--up: expected x or y or z. Received: 'w'"),
     ):
-        assert_fails(capsys, code, message, script("predict"), argv)
+        assert_fails(capsys, code, message, "predict", argv)
     data = json.loads((run / "data.json").read_text())
     data["options"]["resolution"] = 32
     (run / "data.json").write_text(json.dumps(data))
     message = ".*data.json: signals of resolution 32, expected 16 as in .*config.json"
-    assert_fails(capsys, 1, message, script("predict"), [str(run), mesh])
+    assert_fails(capsys, 1, message, "predict", [str(run), mesh])
     data["options"] = {**data["options"], "resolution": 16, "colour": 1}
     (run / "data.json").write_text(json.dumps(data))
     message = ".*data.json: unknown options: colour"
-    assert_fails(capsys, 1, message, script("predict"), [str(run), mesh])
+    assert_fails(capsys, 1, message, "predict", [str(run), mesh])
     (run / "data.json").unlink()
     message = ".*data.json: not found, so it is not known how the signals.*"
-    assert_fails(capsys, 1, message, script("predict"), [str(run), mesh])
+    assert_fails(capsys, 1, message, "predict", [str(run), mesh])
 
 
-def test_a_run_trained_upright_is_asked_upright(run, shapes):
+def test_a_run_on_upright_shapes_classifies_without_rotations(run, shapes):
     data = json.loads((run / "data.json").read_text())
     data["options"]["rotation"] = "none"
     (run / "data.json").write_text(json.dumps(data))
@@ -184,12 +182,12 @@ np.savez(sys.argv[3], **{name: value.numpy() for name, value in outputs.items()}
 
 @pytest.mark.slow
 def test_an_export_runs_in_bare_tensorflow(run, tmp_path):
-    assert exit_code(script("predict"), [str(run), f"--export={tmp_path / 'saved'}"]) == 0
+    assert exit_code(["predict", str(run), f"--export={tmp_path / 'saved'}"]) == 0
     signals = np.random.default_rng(0).random((3, 16, 16, 2), np.float32)
     np.save(tmp_path / "signals.npy", signals)
     paths = [tmp_path / name for name in ("saved", "signals.npy", "outputs.npz")]
     subprocess.run([sys.executable, "-c", EXPORTED, *paths], check=True, cwd=tmp_path)
-    model, _ = restore(run)
+    model = load_run(run).model
     expected = model.predict(signals, verbose=0)
     with np.load(tmp_path / "outputs.npz") as outputs:
         assert set(outputs.files) == set(expected)
@@ -203,12 +201,12 @@ def test_an_onnx_file_runs_in_onnxruntime(run, tmp_path):
     pytest.importorskip("tf2onnx")
     runtime = pytest.importorskip("onnxruntime")
     path = str(tmp_path / "model.onnx")
-    assert exit_code(script("predict"), [str(run), f"--export={path}"]) == 0
+    assert exit_code(["predict", str(run), f"--export={path}"]) == 0
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
     signals = np.random.default_rng(0).random((3, 16, 16, 2), np.float32)
     names = [output.name for output in session.get_outputs()]
     outputs = session.run(names, {"signal": signals})
-    model, _ = restore(run)
+    model = load_run(run).model
     expected = model.predict(signals, verbose=0)
     assert set(names) == set(expected)
     for name, found in zip(names, outputs, strict=True):

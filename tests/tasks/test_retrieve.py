@@ -6,13 +6,13 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import assert_fails, script
+from helpers import assert_fails
 
-from spherical_cnn.cli import exit_code
+from spherical_cnn.cli import dispatch, exit_code
 from spherical_cnn.data.records.codec import encode
+from spherical_cnn.errors import RankingError
 from spherical_cnn.tasks import rankings as files
 from spherical_cnn.tasks import retrieve as retrieval
-from spherical_cnn.tasks.rankings import RankingError
 
 CLASSES = ["bed", "chair", "desk"]
 
@@ -183,7 +183,7 @@ def test_bad_rankings_are_refused(tmp_path):
 
 def test_a_run_retrieves_the_shapes_of_its_shards(finished, shards, tmp_path, capsys):
     argv = [str(finished[0]), "--shards", str(shards / "test0.tfrecord"), "--output", str(tmp_path)]
-    assert exit_code(script("retrieve"), argv) == 0
+    assert exit_code(["retrieve", *argv]) == 0
     with np.load(tmp_path / "descriptors.npz") as stored:
         arrays = dict(stored)
     assert arrays["descriptor"].shape == (9, 64) and arrays["name"][1] == arrays["id"][1]
@@ -201,22 +201,20 @@ def test_a_run_retrieves_the_shapes_of_its_shards(finished, shards, tmp_path, ca
     csv = tmp_path / "truth.csv"
     csv.write_text("\n".join(["id,synsetId,subSynsetId,modelId,split", *truth, "x,1,1,,train"]))
     argv = ["--rankings", str(tmp_path / "rankings"), "--truth", str(csv), "--split", "test"]
-    assert exit_code(script("retrieve"), argv) == 0
+    assert exit_code(["retrieve", *argv]) == 0
     assert capsys.readouterr().out == printed
-    assert_fails(
-        capsys, 1, ".*found no line of split val.*", script("retrieve"), [*argv[:-1], "val"]
-    )
+    assert_fails(capsys, 1, ".*found no line of split val.*", "retrieve", [*argv[:-1], "val"])
 
     predicted, _ = retrieval.rank(arrays["descriptor"], arrays["predicted"])
     argv = [str(finished[0]), "--shards", str(shards / "test0.tfrecord"), "--by_class"]
-    assert exit_code(script("retrieve"), [*argv, "--output", str(tmp_path / "b")]) == 0
+    assert exit_code(["retrieve", *argv, "--output", str(tmp_path / "b")]) == 0
     _, found = files.read_rankings(tmp_path / "b" / "rankings", list(arrays["id"]))
     np.testing.assert_array_equal(found, predicted)
 
     validation = shards / "val0.tfrecord"
     argv = [str(finished[0]), "--shards", str(shards / "test0.tfrecord"), "--output"]
     argv += [str(tmp_path / "c"), "--length_from", str(validation)]
-    assert exit_code(script("retrieve"), argv) == 0
+    assert exit_code(["retrieve", *argv]) == 0
     scores = json.loads((tmp_path / "c" / "metrics.json").read_text())
     ended = np.where(distances > scores["distance"], -1, positions)
     assert scores["micro"] == retrieval.score(ended, arrays["label"])["micro"]
@@ -233,7 +231,7 @@ def test_shapes_that_rays_miss_are_named(finished, tmp_path, capsys):
     found = retrieval.retrieve(str(finished[0]), [str(path)], str(tmp_path / "out"))
     assert found["blank"] == ["shape1"]
     argv = [str(finished[0]), "--shards", str(path), "--output", str(tmp_path / "out")]
-    script("retrieve")(argv)
+    dispatch(["retrieve", *argv])
     assert "nearly blank: shape1\n" in capsys.readouterr().out
 
 

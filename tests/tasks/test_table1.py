@@ -1,13 +1,14 @@
-"""Table 1 from shapes: sets, runs, tests, report."""
+"""`scnn table1`: datasets, runs, tests, report."""
 
 import json
 import pathlib
+import re
 
 import pytest
-from helpers import assert_fails, files, script
+from helpers import assert_fails, files
 
-from spherical_cnn.cli import exit_code
-from spherical_cnn.training.run import restore
+from spherical_cnn.cli import dispatch, exit_code
+from spherical_cnn.training.run import load_run
 
 pytest.importorskip("embreex")
 
@@ -19,7 +20,7 @@ def flags(tmp_path):
     """Command line of a table of seconds, of two networks."""
     networks = {
         "small": "--nfilters=4,6",
-        "smaller": "--nfilters=2,2\n--pool=lowpass\n--rings=1\n--height=told",
+        "smaller": "--nfilters=2,2\n--pool=lowpass\n--rays_per_sample=7\n--up_channel=on",
     }
     for name, own in networks.items():
         (tmp_path / f"{name}.txt").write_text(own)
@@ -40,10 +41,11 @@ def flags(tmp_path):
 @pytest.mark.slow
 def test_three_regimes_are_trained_tested_and_reported(flags, tmp_path, capsys):
     folder = tmp_path / "table"
-    assert exit_code(script("table1"), [*flags, "--seed=5", "--seeds=2"]) == 0
+    assert exit_code(["table1", *flags, "--seed=5", "--seeds=2"]) == 0
     table = json.loads((folder / "table.json").read_text())
     assert list(table) == ["small", "smaller"]
-    report = (folder / "report.md").read_text()
+    report = (folder / "report.html").read_text()
+    assert not list(folder.rglob("report.md"))
     printed = capsys.readouterr().out
     for name, columns in table.items():
         assert list(columns) == ["SO(3)/SO(3)", "z/z", "z/SO(3)"]
@@ -57,30 +59,33 @@ def test_three_regimes_are_trained_tested_and_reported(flags, tmp_path, capsys):
                 own = {"small": "", "smaller": "-smaller"}[name]
                 assert options["dset_dir"] == str(folder / f"data-{regime}{own}")
                 assert (options["n_classes"], options["seed"]) == (10, 5 + seed)
-                told = {"so3": "untold", "z": "told"}[regime]
-                assert options["height"] == {"small": "none", "smaller": told}[name]
+                up_channel = {"so3": "masked", "z": "on"}[regime]
+                assert options["up_channel"] == {"small": "off", "smaller": up_channel}[name]
                 assert options["nfilters"] == {"small": [4, 6], "smaller": [2, 2]}[name]
                 metrics = json.loads((run / "metrics.json").read_text())
                 assert metrics["test"] == runs[column]["test"]
         pairs = [[100 * metrics["test"] for metrics in runs] for runs in columns.values()]
         cells = [f"{sum(pair) / 2:.1f} ± {abs(pair[0] - pair[1]) / 2:.1f}" for pair in pairs]
-        assert f"| {name} | {' | '.join(cells)} |" in report
+        row = "".join(f"<td>{cell}</td>" for cell in (name, *cells))
+        assert f"<tr>{row}</tr>" in report
         assert f"| {name} | {' | '.join(cells)} |" in printed
     for regime in ("so3", "z"):
-        for own, rings in (("", 0), ("-smaller", 1)):
+        for own, rays in (("", 1), ("-smaller", 7)):
             manifest = json.loads((folder / f"data-{regime}{own}/manifest.json").read_text())
-            recipe = manifest["options"]
-            assert (recipe["rotation"], recipe["resolution"]) == (regime, 16)
-            assert recipe["rings"] == rings
-    linked = [folder / part.split(")")[0] for part in report.split("](")[1:]]
-    assert len(linked) == 1 + 8 * 2 and all(path.exists() for path in linked)
+            dataset = manifest["options"]
+            assert (dataset["rotation"], dataset["resolution"]) == (regime, 16)
+            assert dataset["rays_per_sample"] == rays
+    linked = [folder / address for address in re.findall('href="([^"]+)"', report)]
+    assert len(linked) == 8 and all(path.exists() for path in linked)
+    embedded = re.findall('src="data:image/png;base64,([^"]+)"', report)
+    assert len(embedded) == 1 + 8 and len(set(embedded)) > 2
 
-    for upright, height in ((False, "untold"), (True, "told")):
-        assert restore(folder / "smaller/z-5", upright)[1].height == height
-        assert restore(folder / "small/z-5", upright)[1].height == "none"
+    for upright, up_channel in ((False, "masked"), (True, "on")):
+        assert load_run(folder / "smaller/z-5", upright).config.up_channel == up_channel
+        assert load_run(folder / "small/z-5", upright).config.up_channel == "off"
 
     checkpoints = files(folder / "small/z-5/checkpoints") | files(folder / "data-z")
-    assert exit_code(script("table1"), [*flags, "--seed=5", "--seeds=2"]) == 0
+    assert exit_code(["table1", *flags, "--seed=5", "--seeds=2"]) == 0
     assert files(folder / "small/z-5/checkpoints") | files(folder / "data-z") == checkpoints
     assert json.loads((folder / "table.json").read_text()) == table
 
@@ -90,14 +95,14 @@ class _Built(Exception):
 
 
 @pytest.mark.parametrize("name", [path.stem for path in (ROOT / "params").glob("table-*.txt")])
-def test_networks_of_the_tables_make_experiments(tmp_path, monkeypatch, name):
-    def build(source, folder, recipe, *_):
-        raise _Built(recipe)
+def test_networks_of_the_tables_are_valid(tmp_path, monkeypatch, name):
+    def build(source, folder, config, *_):
+        raise _Built(config)
 
     monkeypatch.chdir(ROOT)  # argfiles name others from there
-    monkeypatch.setattr("spherical_cnn.experiment.table.build", build)
+    monkeypatch.setattr("spherical_cnn.tasks.table1.build", build)
     with pytest.raises(_Built, match="rotation='so3'"):  # all networks have passed by then
-        script("table1")(["embedded", str(tmp_path / "table"), f"@params/{name}.txt"])
+        dispatch(["table1", "embedded", str(tmp_path / "table"), f"@params/{name}.txt"])
 
 
 @pytest.mark.parametrize(
@@ -119,5 +124,5 @@ def test_networks_of_the_tables_make_experiments(tmp_path, monkeypatch, name):
 )
 def test_a_bad_request_writes_nothing(flags, tmp_path, capsys, monkeypatch, change, message):
     monkeypatch.chdir(ROOT)
-    assert_fails(capsys, 2, message, script("table1"), [*flags, *change])
+    assert_fails(capsys, 2, message, "table1", [*flags, *change])
     assert not (tmp_path / "table").exists()

@@ -3,12 +3,18 @@ import json
 import numpy as np
 import pytest
 
-from spherical_cnn.data.config import Recipe
-from spherical_cnn.options import flag_parser
-from spherical_cnn.training.config import Config, ConfigError, argument_parser
+from spherical_cnn.cli import dispatch
+from spherical_cnn.commands.networks import train_parser
+from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.errors import ConfigError, RunError
+from spherical_cnn.options import Parser, add_options
+from spherical_cnn.training.config import RunConfig
 from spherical_cnn.training.network import build_model
+from spherical_cnn.training.run import dataset_config_of, open_run
+from spherical_cnn.training.run_folder import RunFolder
 
-BASE = {"model": "two_branch", "dset": "from_cached_tfrecords", "dtype": "complex64"}
+# Options that have no default, or another one, in the original program.
+REQUIRED = {"model": "two_branch", "dset": "from_cached_tfrecords", "dtype": "complex64"}
 
 # The original program's flags: short form and default.
 ORIGINAL = {
@@ -54,21 +60,27 @@ ORIGINAL = {
 }
 
 
+def run_parser():
+    parser = Parser()
+    add_options(parser, RunConfig)
+    return parser
+
+
 def parse(*argv):
-    return vars(argument_parser("").parse_args(list(argv)))
+    return vars(run_parser().parse_args(list(argv)))
 
 
 def test_every_flag_of_the_original_has_its_names_and_default():
-    actions = {action.dest: action for action in argument_parser("")._actions}
-    config = Config(**BASE)
+    actions = {action.dest: action for action in run_parser()._actions}
+    config = RunConfig()
     for name, (short, default) in ORIGINAL.items():
         expected = [f"--{name}"] + ([f"-{short}"] if short else [])
         assert actions[name].option_strings == expected
-        assert getattr(config, name) == BASE.get(name, default)
+        assert getattr(config, name) == REQUIRED.get(name, default)
     assert set(actions) - set(ORIGINAL) == {
         *("help", "debug", "quiet", "seed", "deterministic", "jit_compile"),
-        *("quadrature", "dealias", "height", "devices", "coordinator"),
-        *("num_processes", "process_id"),
+        *("quadrature", "dealias", "up_channel", "devices", "coordinator"),
+        *("num_processes", "process_id", "online"),
     }
 
 
@@ -83,16 +95,15 @@ def test_argfiles_take_both_spellings_comments_and_spaces(tmp_path):
         "# a comment\n--n_epochs=48\n\n--learning_rate\n{0: 0.001, 32: 0.0002, 40: 0.00004}\n"
         "--nfilters \n16,32\n--skip_val\n"
     )
-    config = Config.from_json(
-        {**BASE, "pool_layers": [0, 1], "concat_branches": [0, 0], **parse(f"@{file}")}
-    )
+    given = {"pool_layers": [0, 1], "concat_branches": [0, 0], **parse(f"@{file}")}
+    config = RunConfig.from_dict(given)
     assert config.n_epochs == 48 and config.skip_val and config.nfilters == (16, 32)
     assert config.learning_rate == {0: 0.001, 32: 0.0002, 40: 0.00004}
 
 
 def test_params_of_the_paper():
     files = ("model-64", "m40-64", "training")
-    config = Config.from_json(parse(*(f"@params/{name}.txt" for name in files)))
+    config = RunConfig.from_dict(parse(*(f"@params/{name}.txt" for name in files)))
     assert (config.n_classes, config.input_res, config.n_epochs, config.train_bsize) == (
         *(40, 64),
         *(48, 16),
@@ -106,42 +117,64 @@ def test_params_of_the_paper():
 
 @pytest.mark.parametrize(
     ("name", "added"),
-    [("model-64", 0), ("model-64-eq", 0), ("eq-rings", 0), ("eq-upright", 8 * 2 * 240)],
+    [
+        ("model-64", 0),
+        ("invariant-64", 0),
+        ("invariant-supersampled", 0),
+        ("invariant-upright", 8 * 2 * 240),
+    ],
 )
 def test_networks_have_as_many_parameters_as_the_papers(name, added):
-    parser = flag_parser("", Config, Recipe, without=["resolution"])
-    given = vars(parser.parse_args([f"@params/{name}.txt", "@params/m40-64.txt"]))
-    given.pop("rings", None)
-    network = build_model(Config.from_json(given))
+    files = [f"@params/{name}.txt", "@params/m40-64.txt"]
+    given = vars(train_parser().parse_args(files))
+    assert set(DatasetConfig.select(given)) <= {"rays_per_sample"}
+    network = build_model(RunConfig.from_dict(RunConfig.select(given)))
     sizes = [np.asarray(variable).size for variable in network.trainable_variables]
     assert sum(sizes) == 492_752 + added
 
 
-def test_json_and_flags_give_the_config_back(tmp_path):
-    config = Config(
-        **BASE,
-        learning_rate={0: 0.1, 7: 1e-5},
-        n_epochs=3,
-        first_n=2,
-        batch_norm=True,
-        regularization_weight=0.5,
-    )
-    assert Config.from_json(json.loads(json.dumps(config.to_json()))) == config
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {
+            "learning_rate": {0: 0.1, 7: 1e-5},
+            "n_epochs": 3,
+            "first_n": 2,
+            "batch_norm": True,
+            "regularization_weight": 0.5,
+        },
+        {"dset_dir": "", "online": "meshes with spaces", "nonlin": "relu"},
+        {"nfilters": (4, 8), "pool_layers": (0, 1), "concat_branches": (1, 0)},
+        {"model": "planar", "dtype": "float64", "nchannels": 2, "n_filter_params": (0,)},
+        {"coordinator": "host:1", "num_processes": 2, "process_id": 1, "devices": "all"},
+    ],
+)
+def test_json_and_flags_give_the_config_back(tmp_path, options):
+    config = RunConfig(**options)
+    assert RunConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
     file = tmp_path / "flags.txt"
     file.write_text("\n".join(config.to_flags()))
-    assert Config.from_json(parse(f"@{file}")) == config
+    assert RunConfig.from_dict(parse(f"@{file}")) == config
+
+
+def test_only_options_that_differ_from_their_defaults_become_flags():
+    assert RunConfig().to_flags() == []
+    config = RunConfig(n_classes=10, batch_norm=True, dset_dir="", n_filter_params=(8,), n_epochs=3)
+    flags = ["--dset_dir=", "--n_epochs=3", "--batch_norm", "--n_filter_params=8"]
+    assert config.to_flags() == flags
 
 
 @pytest.mark.parametrize(
     ("epoch", "rate"), [(0, 1e-3), (31, 1e-3), (32, 2e-4), (39, 2e-4), (40, 4e-5), (99, 4e-5)]
 )
 def test_a_rate_holds_until_the_next_key(epoch, rate):
-    assert Config(**BASE, learning_rate={40: 4e-5, 0: 1e-3, 32: 2e-4}).rate(epoch) == rate
+    assert RunConfig(learning_rate={40: 4e-5, 0: 1e-3, 32: 2e-4}).rate(epoch) == rate
 
 
 def test_name_is_run_id_or_the_last_part_of_logdir():
-    assert Config(**BASE, logdir="/a/b/").name == "b"
-    assert Config(**BASE, logdir="/a/b/", run_id="c").name == "c"
+    assert RunConfig(logdir="/a/b/").name == "b"
+    assert RunConfig(logdir="/a/b/", run_id="c").name == "c"
 
 
 @pytest.mark.parametrize(
@@ -168,25 +201,85 @@ def test_name_is_run_id_or_the_last_part_of_logdir():
         ({"nfilters": "16,x"}, "--nfilters: expected integers separated by commas"),
         ({"pool_layers": "0,2,0,1,0,0"}, "--pool_layers: expected 0 or 1"),
         ({"input_res": 36}, "--input_res: expected a multiple of 8 for 2 pooling layers"),
-        ({"spectral_input": True}, "--spectral_input: refused"),
+        ({"spectral_input": True}, "--spectral_input: not supported"),
         ({"test_only": True, "from_scratch": True}, "--test_only excludes --from_scratch"),
         ({"triplet_loss": True}, "--triplet_loss needs --round_batches"),
         ({"spectral_pool": True, "pool": "max"}, "--spectral_pool replaces --pool"),
         ({"batch_renorm": True}, "--batch_renorm needs --batch_norm"),
         ({"nchannels": 2}, "--nchannels: two_branch takes two channels"),
         ({"dtype": "int8"}, "--dtype: expected complex64 or"),
+        ({"online": "meshes", "test_only": True}, "--online excludes --num_processes and --test_o"),
+        (
+            {"online": "meshes", "num_processes": 2, "coordinator": "a:1"},
+            "--online excludes --num_processes and --test_only",
+        ),
+        ({"up_channel": "told"}, "--up_channel: expected off or on or masked. Received: 'told'"),
         ({"batch_norm": "yes"}, "--batch_norm: expected true or false"),
     ],
 )
 def test_refused_options_name_the_flag(change, message):
     with pytest.raises(ConfigError, match=message):
-        Config.from_json({**BASE, **change})
+        RunConfig.from_dict(change)
 
 
 def test_unknown_options_are_refused():
     with pytest.raises(ConfigError, match="unknown options: colour"):
-        Config.from_json({**BASE, "colour": 1})
+        RunConfig.from_dict({"colour": 1})
     with pytest.raises(ConfigError, match="unrecognized arguments: --colour"):
         parse("--colour")
     with pytest.raises(ConfigError, match="No such file or directory: 'absent.txt'"):
         parse("@absent.txt")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--rotation=z"], "--rotation: for online data, expected --online SOURCE"),
+        (["--center=area", "--up=y"], "--center, --up: for online data, expected --online SOURCE"),
+        (["--data_seed=3", "--workers=2"], "--data_seed, --workers: for online data, expected"),
+        (["--split_file=a.csv"], "--split_file: for online data, expected --online SOURCE"),
+    ],
+)
+def test_dataset_flags_without_online_are_refused(tmp_path, flags, message):
+    with pytest.raises(ConfigError, match=f"^{message}"):
+        dispatch(["train", f"--logdir={tmp_path / 'run'}", *flags])
+    assert not (tmp_path / "run").exists()
+
+
+def store(folder, name, values):
+    """`RunFolder` with one more file of JSON."""
+    (folder / name).write_text(json.dumps(values))
+    return RunFolder(folder)
+
+
+@pytest.mark.parametrize(
+    ("height", "up_channel"), [("none", "off"), ("told", "on"), ("untold", "masked")]
+)
+def test_run_options_of_an_earlier_version_are_read(tmp_path, height, up_channel):
+    options = RunConfig(n_classes=4, logdir="there").to_dict()
+    del options["up_channel"], options["online"]
+    stored = {"format": 1, "version": "0.5", "options": {**options, "height": height}}
+    config = store(tmp_path, "config.json", stored).read_config()
+    assert config == RunConfig(n_classes=4, logdir="there", up_channel=up_channel)
+    _, tested = open_run({"test_only": True, "logdir": str(tmp_path)})
+    assert (tested.up_channel, tested.n_classes) == (up_channel, 4)
+
+
+@pytest.mark.parametrize(("rings", "rays"), [(0, 1), (1, 7), (2, 19), (3, 37)])
+def test_dataset_options_of_an_earlier_version_are_read(tmp_path, rings, rays):
+    options = {"resolution": 16, "rotation": "z", "centre": "area", "rings": rings, "seed": 9}
+    stored = {"source": "meshes", "classes": ["bed", "chair"], "options": options}
+    folder = store(tmp_path, "data.json", stored)
+    assert dataset_config_of(folder) == DatasetConfig(
+        resolution=16, rotation="z", center="area", rays_per_sample=rays, data_seed=9
+    )
+    assert dataset_config_of(folder, up="y", kind=None).up == "y"
+
+
+def test_unknown_options_of_a_stored_run_are_named(tmp_path):
+    stored = {"format": 1, "version": "0.5", "options": {"colour": 1}}
+    with pytest.raises(RunError, match="config.json: unknown options: colour"):
+        store(tmp_path, "config.json", stored).read_config()
+    stored = {"source": "meshes", "classes": [], "options": {"colour": 1}}
+    with pytest.raises(RunError, match="data.json: unknown options: colour"):
+        dataset_config_of(store(tmp_path, "data.json", stored))

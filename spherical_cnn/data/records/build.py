@@ -1,8 +1,8 @@
-"""Shapes → shards, in parallel and resumable.
+"""Builds a dataset of TFRecords from shapes, in parallel and resumably.
 
-The folder gets `train0.tfrecord …`, one shard per rotated copy, likewise `val*` and `test*`, and
-`manifest.json`. Until a split is whole its shards grow in `.building/`, where `journal.json` says
-how much of them is certain; then they move up.
+The folder gets one shard per rotated copy, `train0.tfrecord …`, `val*` and `test*`, and
+`manifest.json`. Shards of an unfinished split are in `.building/`, where `journal.json` records how
+much of them is complete; they move to the folder when the split is finished.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import os
 import shutil
 from concurrent import futures
 
+from spherical_cnn.choices import SPLITS
 from spherical_cnn.data.atomic import UNFINISHED as WRITING
-from spherical_cnn.data.atomic import BuildError, readable, write_json
-from spherical_cnn.data.config import add_source_arguments, check_reading, divided
+from spherical_cnn.data.atomic import printable, write_json
+from spherical_cnn.data.config import check_reading
+from spherical_cnn.data.poses import assign_splits
 from spherical_cnn.data.records.folder import (
     JOURNAL,
     MANIFEST,
@@ -26,82 +28,76 @@ from spherical_cnn.data.records.folder import (
     locked,
     read_journal,
 )
-from spherical_cnn.data.records.writer import TASK, perform, tasks_of
-from spherical_cnn.data.sources import SPLITS, find_shapes
+from spherical_cnn.data.records.writer import PART_PREFIX, plan_parts, write_part
+from spherical_cnn.data.sources import find_shapes
 from spherical_cnn.data.workers import worker_pool
-from spherical_cnn.options import ConfigError
+from spherical_cnn.errors import ConfigError, DatasetError
 from spherical_cnn.version import __version__
 
-FORMAT = 1  # raised whenever a manifest written before can no longer be read
+FORMAT = 1  # increases whenever earlier manifests can no longer be read
 
 
 def build(
     source,
     folder,
-    recipe,
+    config,
     split_file=None,
     workers=1,
     progress=lambda done, total: None,
     pool=None,
 ):
-    """Builds a data set, or goes on with it; a finished one is left as it is.
+    """Builds a dataset, or resumes it; leaves a finished one unchanged.
 
     Args:
         source: see `find_shapes`.
-        folder: where the shards go: absent, empty, or of the same build before.
-        recipe: `Recipe`.
+        folder: folder of the shards: absent, empty, or of the same build.
+        config: `DatasetConfig`.
         split_file: see `find_shapes`.
-        workers: processes; the shards do not depend on it.
+        workers: number of processes; the shards do not depend on it.
         progress: called with the number of shapes done and of all shapes.
-        pool: of `worker_pool`, used in place of one of its own.
+        pool: function as of `worker_pool`; by default a new pool.
 
     Returns:
         dict as in `manifest.json`.
 
     Raises:
-        ConfigError: if the request makes no data set; nothing has been written.
-        BuildError: if the folder is in the way, or the build cannot go on.
+        ConfigError: if the options make no dataset; nothing is written.
+        DatasetError: if the folder holds something else, or the build cannot continue.
     """
     source, folder = os.fspath(source), os.fspath(folder)
-    _check_request(source, folder, recipe, workers)
-    found = find_shapes(source, split_file, recipe.embedded_shapes, recipe.seed)
+    _check_request(source, folder, config, workers)
+    found = find_shapes(source, split_file, config.embedded_shapes, config.data_seed)
     try:
-        items = divided(found, recipe)
+        items = assign_splits(found, config)
     except ConfigError as error:
-        raise ConfigError(f"{readable(source)}: {error}") from error
+        raise ConfigError(f"{printable(source)}: {error}") from error
     shapes = json.dumps([found.fingerprint, [item[:3] for item in items]]).encode()
     request = {
         "format": FORMAT,
         "version": __version__,
-        "source": readable(source),
+        "source": printable(source),
         "shapes": hashlib.sha256(shapes).hexdigest(),
-        "options": recipe.to_json(),
+        "options": config.to_dict(),
     }
     finished = check_folder(folder, request)
     if finished and not os.path.exists(os.path.join(folder, UNFINISHED)):
         return finished
     with locked(folder), _explained(folder):
-        finished = check_folder(folder, request)  # again: another process may have had the lock
+        finished = check_folder(folder, request)  # again: another process may have held the lock
         if not finished:
-            builder = _Builder(folder, request, recipe, found, items, progress)
+            builder = _Builder(folder, request, config, found, items, progress)
             with contextlib.nullcontext(pool) if pool else worker_pool(workers) as perform_all:
                 finished = builder.run(perform_all)
         shutil.rmtree(os.path.join(folder, UNFINISHED))
     return finished
 
 
-def add_arguments(parser):
-    """Adds what a command line says beyond the recipe: the other arguments of `build`."""
-    add_source_arguments(parser)
-    parser.add_argument("folder", metavar="FOLDER", help="where the results go")
-
-
 class _Builder:
-    """One build under way."""
+    """A build in progress."""
 
-    def __init__(self, folder, request, recipe, found, items, progress):
+    def __init__(self, folder, request, config, found, items, progress):
         self.folder, self.unfinished = folder, os.path.join(folder, UNFINISHED)
-        self.request, self.recipe, self.found = request, recipe, found
+        self.request, self.config, self.found = request, config, found
         self.items = {split: [item for item in items if item.split == split] for split in SPLITS}
         self.labels = {name: label for label, name in enumerate(found.classes)}
         self.progress = lambda done: progress(done, sum(map(len, self.items.values())))
@@ -134,32 +130,32 @@ class _Builder:
         self.progress(before + state["done"])
         if not state["whole"]:
             labelled = [(i, self.labels[i.class_name]) for i in self.items[split]]
-            tasks = tasks_of(self.recipe, split, labelled[state["done"] :], self.unfinished)
-            for task, outcome in pool(perform, tasks):
-                self._append(shards, task.path, outcome.sizes)
-                state["done"] += len(task.items)
-                state["sizes"] = [a + b for a, b in zip(state["sizes"], outcome.sizes, strict=True)]
-                state["skipped"] += outcome.skipped
-                state["blank"] += outcome.blank
-                write_json(self.journal_path, self.journal, sync=False)  # nor are the shards
+            parts = plan_parts(self.config, split, labelled[state["done"] :], self.unfinished)
+            for part, result in pool(write_part, parts):
+                self._append(shards, part.path, result.sizes)
+                state["done"] += len(part.items)
+                state["sizes"] = [a + b for a, b in zip(state["sizes"], result.sizes, strict=True)]
+                state["skipped"] += result.skipped
+                state["blank"] += result.blank
+                write_json(self.journal_path, self.journal, sync=False)  # like the shards
                 self.progress(before + state["done"])
             if len(state["skipped"]) == len(self.items[split]):
                 name, reason = state["skipped"][0]
-                raise BuildError(f"{split}: no shape could be used, the first, {name}: {reason}")
+                raise DatasetError(f"{split}: no shape could be used, the first, {name}: {reason}")
             state["whole"] = True
             write_json(self.journal_path, self.journal)
         for shard in shards:
             below, above = (os.path.join(f, shard) for f in (self.unfinished, self.folder))
             if os.path.exists(below):
                 os.replace(below, above)
-            elif not os.path.exists(above):  # it had moved up before
-                raise BuildError(f"{above}: has been removed; remove the folder to build it anew")
+            elif not os.path.exists(above):  # it has not moved either
+                raise DatasetError(f"{above}: is missing; remove the folder to build it again")
 
     def _shards(self, split):
-        return [f"{split}{copy}.tfrecord" for copy in range(self.recipe.copies_of(split))]
+        return [f"{split}{copy}.tfrecord" for copy in range(self.config.copies_of(split))]
 
     def _certain(self, shards, sizes):
-        """Cuts shards back to what the journal vouches for; false if that much is not there."""
+        """Truncates shards to the recorded sizes; returns false if a shard is shorter."""
         for shard, size in zip(shards, sizes, strict=True):
             path = os.path.join(self.unfinished, shard)
             if not os.path.exists(path) or os.path.getsize(path) < size:
@@ -172,14 +168,14 @@ class _Builder:
             for shard, size in zip(shards, sizes, strict=True):
                 data = source.read(size)
                 if len(data) < size:
-                    raise BuildError(f"{path}: {len(data)} bytes left, expected {size}")
+                    raise DatasetError(f"{path}: {len(data)} bytes left, expected {size}")
                 with open(os.path.join(self.unfinished, shard), "ab") as target:
                     target.write(data)
         os.remove(path)
 
     def _clear_tasks(self):
         for name in os.listdir(self.unfinished):
-            if name.startswith((TASK, WRITING)):
+            if name.startswith((PART_PREFIX, WRITING)):
                 os.remove(os.path.join(self.unfinished, name))
 
     def _manifest(self):
@@ -220,24 +216,24 @@ class _Builder:
         }
 
 
-def _check_request(source, folder, recipe, workers):
-    check_reading(source, recipe, workers)
+def _check_request(source, folder, config, workers):
+    check_reading(source, config, workers)
     if not folder:
-        raise ConfigError("FOLDER: expected where the data set goes. Received none")
+        raise ConfigError("FOLDER: expected the folder of the dataset. Received none")
 
 
 @contextlib.contextmanager
 def _explained(folder):
-    """Says of failures that concern no single shape what to do about them."""
-    kept = "what is written is kept, the same command goes on from there"
+    """Context in which errors that concern no single shape say what to do."""
+    kept = "what is written is kept, the same command resumes"
     try:
         yield
     except OSError as error:
-        raise BuildError(f"{error.filename or folder}: {error.strerror}; {kept}") from error
+        raise DatasetError(f"{error.filename or folder}: {error.strerror}; {kept}") from error
     except futures.BrokenExecutor as error:
-        raise BuildError(
-            f"{folder}: a worker died, perhaps for want of memory; {kept}, "
-            "with fewer --workers it needs less"
+        raise DatasetError(
+            f"{folder}: a worker died, perhaps for lack of memory; {kept}, "
+            "with fewer --workers it needs less memory"
         ) from error
 
 

@@ -19,20 +19,22 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from spherical_cnn.data.atomic import readable
+from spherical_cnn.choices import DTYPES
+from spherical_cnn.data.atomic import printable
 from spherical_cnn.data.records.frames import read_frames
-from spherical_cnn.data.records.schema import DTYPES, Record, RecordError
+from spherical_cnn.data.records.schema import Record
+from spherical_cnn.errors import RecordError
 
 
 def encode(signal, label, name=None, rotation=None, angle=None):
-    """Serialises one record.
+    """Serializes one record.
 
     Args:
         signal: `(n, n)` or `(n, n, channels)`, colatitude before longitude, dtype in `DTYPES`.
         label: integer.
-        name: of the shape, optional.
+        name: name of the shape, optional.
         rotation: number of the rotated copy, optional.
-        angle: `(n, n)` of the dtype of `signal`, stored as `a`, optional.
+        angle: `(n, n)` with the dtype of `signal`, stored as `a`, optional.
 
     Returns:
         The bytes of a `tf.train.Example`.
@@ -55,28 +57,28 @@ def encode(signal, label, name=None, rotation=None, angle=None):
             raise ValueError(f"angle must be {signal.shape[:2]}. Received: shape={angle.shape}")
         features["a"].bytes_list.value.append(_raw(angle))
     if name is not None:
-        features["fname"].bytes_list.value.append(readable(name).encode())
+        features["fname"].bytes_list.value.append(printable(name).encode())
     if rotation is not None:
         features["idrot"].int64_list.value.append(rotation)
-    return example.SerializeToString(deterministic=True)  # features are a map, in no order
+    return example.SerializeToString(deterministic=True)  # features are an unordered map
 
 
 def parse(serialized, record_format, explain=None):
-    """Parses a batch of serialised records, in a TensorFlow graph.
+    """Parses a batch of serialized records in a TensorFlow graph.
 
     Args:
         serialized: `(batch,)` string tensor.
         record_format: `RecordFormat`.
-        explain: function that says which record it is if a label lies outside the classes or a
-            sample is not finite; called only then.
+        explain: function that returns a message naming the record, called only if a label is
+            outside the classes or a sample is not finite.
 
     Returns:
         dict of `signal` `(batch, n, n, signal_channels)` float32 (see `split_complex`), `label`
         `(batch,)` int64, `name` `(batch,)` string and `rotation` `(batch,)` int64 (-1 if absent).
 
     Raises:
-        tf.errors.InvalidArgumentError: when run on records of another format, or with samples that
-            are not finite; `read_shard` then names the record and the reason.
+        tf.errors.InvalidArgumentError: in execution, if records have another format or samples
+            that are not finite; `read_shard` then names the record and the reason.
     """
     n, dtype = record_format.resolution, tf.as_dtype(record_format.dtype)
     parsed = tf.io.parse_example(
@@ -102,7 +104,7 @@ def parse(serialized, record_format, explain=None):
     if record_format.num_classes is not None:
         label = parsed["y"]
         inside = tf.reduce_all((label >= 0) & (label < record_format.num_classes))
-    # A sum is cheap, and finite only if all samples are; it may be too large though they are.
+    # A sum is cheap, and finite only if all samples are; but it can overflow for finite samples.
     likely = inside & tf.math.is_finite(tf.reduce_sum(signal))
     check = tf.cond(likely, lambda: True, lambda: _check(signal, inside, explain))
     with tf.control_dependencies([check]):
@@ -128,10 +130,20 @@ def _refuse(explain):
     return True
 
 
-def split_complex(samples):
-    """`(..., channels)` complex to `(..., 2 channels)` float32: all ray lengths, then all sines.
+def join_complex(signal):
+    """Returns a signal `(..., 2)` as complex64 samples `(...)`, the form of the original's records.
 
-    The ray length is `|x|`, the sine of the angle `Im(x / (|x| + 1e-8))`.
+    The magnitude is the ray length, the phase the angle between ray and normal.
+    """
+    distance, sine = np.moveaxis(np.asarray(signal, np.float64), -1, 0)
+    cosine = np.sqrt(np.maximum(1 - sine * sine, 0))
+    return (distance * (cosine + 1j * sine)).astype(np.complex64)
+
+
+def split_complex(samples):
+    """Returns complex samples `(..., channels)` as float32 `(..., 2 channels)`.
+
+    All ray lengths `|x|` come first, then all sines `Im(x / (|x| + 1e-8))`.
     """
     length = tf.abs(samples)
     sine = tf.math.imag(samples) / (length + 1e-8)
@@ -139,17 +151,17 @@ def split_complex(samples):
 
 
 def read_shard(path, record_format):
-    """Reads a shard record by record, strictly; slower than a pipeline, but it names the fault.
+    """Reads a shard record by record, with strict checks; slower than a pipeline.
 
     Args:
-        path: of the shard.
+        path: path of the shard.
         record_format: `RecordFormat`.
 
     Yields:
-        `Record`, its signal in the file's dtype.
+        `Record` with its signal in the file's dtype.
 
     Raises:
-        RecordError: at the first record that is truncated, corrupt or of another format.
+        RecordError: naming the first record that is truncated, corrupt or has another format.
         OSError: if the file cannot be read.
     """
     path = os.fspath(path)
@@ -199,7 +211,7 @@ def _strict(serialized, record_format, where):
 
 
 def _count_not_finite(signal):
-    """Number of samples that `parse` makes no finite float32 of."""
+    """Returns the number of samples that are not finite as float32."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.count_nonzero(~np.isfinite(np.abs(signal).astype(np.float32)))
 

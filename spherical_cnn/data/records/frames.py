@@ -1,4 +1,4 @@
-"""Shards as files: their compression, and the records in them as bytes."""
+"""Shards as files: compression, and records as bytes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ import os
 import struct
 import zlib
 
+import keras
 import tensorflow as tf
 
-from spherical_cnn.data.records.schema import RecordError
+from spherical_cnn.errors import RecordError
 
-FRAME = 16  # bytes around a record in a shard: its length, then two checksums
+if keras.backend.backend() != "tensorflow":
+    tf.config.set_visible_devices([], "GPU")  # TensorFlow only reads: leaves the memory to Keras
+
+FRAME = 16  # bytes that a record takes besides its data: its length and two checksums
 _GZIP_MAGIC = b"\x1f\x8b"
 _MADE_OF = "expected TFRecords, plain or compressed as a whole by GZIP or ZLIB"
 
 
 def compression(path):
-    """Compression of a shard, by its first bytes: `""`, `"GZIP"` or `"ZLIB"`.
+    """Returns the compression of a shard, by its first bytes: `""`, `"GZIP"` or `"ZLIB"`.
 
     Raises:
         OSError: if the file cannot be read.
@@ -35,7 +39,7 @@ def compression(path):
 
 
 def serialized_records(paths):
-    """`tf.data.Dataset` of the serialised records of shards, in their order.
+    """Returns a `tf.data.Dataset` of the serialized records of shards, in their order.
 
     Raises:
         OSError: if a file cannot be read.
@@ -51,15 +55,15 @@ def read_frames(path):
     """Reads a shard record by record.
 
     Yields:
-        Serialised records.
+        Serialized records.
 
     Raises:
-        RecordError: at the first one that is truncated or corrupt.
+        RecordError: naming the first record that is truncated or corrupt.
         OSError: if the file cannot be read.
     """
     kind = compression(path)
     if not kind:
-        _count_plain(path)  # finds a truncated record before any is read
+        _count_plain(path)  # finds a truncated record before reading any
     records = iter(serialized_records([path]))
     for number in itertools.count():
         try:
@@ -78,12 +82,12 @@ def read_frames(path):
 
 
 def count_records(path):
-    """Number of records in a shard, by its frames alone; contents are not read.
+    """Counts the records of a shard by their frames, without reading their data.
 
-    A compressed shard is decompressed for that, once.
+    Decompresses a compressed shard, once.
 
     Raises:
-        RecordError: if the file ends inside a record, or holds something else.
+        RecordError: if the file ends inside a record, or holds no records.
         OSError: if the file cannot be read.
     """
     path = os.fspath(path)
@@ -120,7 +124,7 @@ def _count_plain(path):
 
 
 def _check_first(path, header):
-    """Refuses a file whose first bytes are no length of a record, by the checksum that follows."""
+    """Refuses a file that does not begin with the length of a record and its checksum."""
     try:
         next(iter(serialized_records([path])))
     except tf.errors.DataLossError as error:

@@ -1,4 +1,4 @@
-"""Shards as batched `tf.data` pipelines: streaming, natural order, seeded shuffling."""
+"""Batched `tf.data` pipelines of shards, with seeded shuffling."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from spherical_cnn.data.atomic import readable
+from spherical_cnn.data.atomic import printable
 from spherical_cnn.data.records.codec import parse, read_shard
 from spherical_cnn.data.records.frames import count_records, serialized_records
-from spherical_cnn.data.records.schema import RecordError, RecordFormat
+from spherical_cnn.data.records.schema import RecordFormat
 from spherical_cnn.data.records.shard_names import shard_of_epoch
+from spherical_cnn.errors import RecordError
 
-# Records, about 33 MB per thousand at 64 × 64: a whole ModelNet40 shard is shuffled uniformly,
-# a larger one within a window of this many records.
+# In records, about 33 MB per thousand at 64 × 64. A ModelNet40 shard fits, and is shuffled uniformly;
+# a larger shard is shuffled within a window of this size.
 SHUFFLE_BUFFER = 10_000
 
-# Batches parsed at a time, and kept ready.
+# Number of batches that are parsed in parallel, and of those prefetched.
 _AHEAD = min(os.cpu_count() or 1, 8)
 
 
@@ -34,30 +35,31 @@ def load_records(
     seed=0,
     drop_remainder=False,
 ):
-    """Batches of `(signal, label)` from TFRecords in the original's format, for `fit`.
+    """Loads batches of `(signal, label)` from TFRecords in the original's format, for `fit`.
 
-    Streams the shards in the order given; the last partial batch is kept unless
-    `drop_remainder`. A complex sample becomes two channels: ray length, sine of the angle.
+    Streams the shards in the given order. A complex channel becomes two: ray length, and sine of
+    the angle between ray and normal.
 
     Args:
         shards: one path or a list of paths.
         resolution: `n`, samples along each angle.
-        dtype: of the raw samples.
-        channels: in the file; a complex channel counts once.
-        num_classes: labels must lie below it; `None` allows any.
+        dtype: dtype of the raw samples.
+        channels: channels in the file; a complex channel counts once.
+        num_classes: labels must be below it; `None` allows any.
         batch_size: records per batch.
-        shuffle: whether to shuffle, anew in each epoch, within a buffer of 10,000 records.
-        seed: of the shuffle.
-        drop_remainder: whether to drop the last partial batch.
+        shuffle: whether to shuffle, differently in each epoch, within a buffer of 10,000 records.
+        seed: seed of the shuffle.
+        drop_remainder: whether to drop the last, partial batch.
 
     Returns:
         `tf.data.Dataset` of `(batch, n, n, channels)` float32, colatitude before longitude, and
         `(batch,)` int64.
 
     Raises:
-        RecordError: if a shard is truncated or its first record is of another format. A later
-            bad record raises `tf.errors.OpError` in iteration; `explain_errors` names it. If its
-            label is outside the classes or its samples are not finite, that error names it, too.
+        RecordError: if a shard is truncated or its first record has another format. A later
+            invalid record raises `tf.errors.OpError` during iteration; `explain_errors` names it.
+            If its label is outside the classes or its samples are not finite, the error itself
+            names it.
         OSError: if a shard cannot be read.
         ValueError: if there are no shards.
     """
@@ -87,7 +89,7 @@ def training_batches(
     first_n=None,
     share=(0, 1),
 ):
-    """Batches of one shard, see `shard_of_epoch`; shuffled by `(seed, epoch)`.
+    """Returns the batches of an epoch: one shard, see `shard_of_epoch`, shuffled by seed and epoch.
 
     Args:
         shards: paths, in order.
@@ -95,29 +97,29 @@ def training_batches(
         batch_size: records per batch.
         epoch: from 0.
         seed: non-negative integer.
-        drop_remainder: whether to drop the last partial batch.
-        first_n: stop after that many batches.
-        share: `(i, n)`, to parse and give the i-th of n equal parts of each batch, from 0.
+        drop_remainder: whether to drop the last, partial batch.
+        first_n: number of batches; `None` for all.
+        share: `(i, n)`: parse and return the i-th of n equal parts of each batch, from 0.
 
     Returns:
         `tf.data.Dataset` of dicts as from `parse`, of known cardinality.
     """
-    # 31 bits, all that TensorFlow keeps of a seed; not 0, which it takes for none.
+    # 31 bits, because TensorFlow drops the others; not 0, which means no seed.
     order = int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0]) % (2**31 - 2) + 1
     shard = shard_of_epoch(shards, epoch)
     return _batches(shard, record_format, batch_size, drop_remainder, first_n, order, share=share)
 
 
 def evaluation_batches(shards, record_format, batch_size, first_n=None):
-    """Batches of all shards in order, the last one partial; dicts as from `parse`."""
+    """Returns the batches of all shards in order: dicts as from `parse`; the last may be partial."""
     return _batches(shards, record_format, batch_size, False, first_n)
 
 
 def check_shards(shards, record_format):
-    """Checks every shard's frames and its first record, cheaply, before anything is started.
+    """Checks the frames of every shard and its first record, which is fast.
 
     Raises:
-        RecordError: naming the shard, the record, found and expected.
+        RecordError: naming the shard and the record.
         OSError: if a shard cannot be read.
     """
     for path in shards:
@@ -130,10 +132,9 @@ def check_shards(shards, record_format):
 
 @contextlib.contextmanager
 def explain_errors(shards, record_format):
-    """Turns a pipeline's failure on a bad record into a `RecordError` that names it.
+    """Context in which a pipeline's error on an invalid record becomes a `RecordError`.
 
-    Reads the shards again, strictly; if they are all right the failure had another cause and
-    passes through.
+    Reads the shards again, with strict checks; if they are valid, the original error is raised.
     """
     try:
         yield
@@ -145,7 +146,7 @@ def explain_errors(shards, record_format):
 
 
 def _fault(shards, record_format):
-    """`RecordError` that names the first bad record of shards, `None` if there is none."""
+    """Returns a `RecordError` that names the first invalid record of shards, or `None`."""
     try:
         for path in shards:
             for _ in read_shard(path, record_format):
@@ -178,11 +179,11 @@ def _batches(
     mine = slice(share[0] * part, (share[0] + 1) * part) if share[1] > 1 else slice(None)
     batches = batches.map(
         lambda serialized: parse(
-            serialized[mine], record_format, lambda: readable(str(_fault(shards, record_format)))
+            serialized[mine], record_format, lambda: printable(str(_fault(shards, record_format)))
         ),
         num_parallel_calls=_AHEAD,
     )
-    # Without tuning: at the end of an epoch its thread may sleep on for up to a minute, and `fit`
+    # Without autotuning: its thread may sleep for up to a minute at the end of an epoch, and `fit`
     # waits for it.
     options = tf.data.Options()
     options.autotune.enabled = False

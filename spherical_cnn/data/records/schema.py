@@ -1,19 +1,15 @@
-"""What a shard's records must hold, and the error of those that do not."""
+"""The format of the records of a shard."""
 
 import dataclasses
 from typing import NamedTuple
 
 import numpy as np
 
-DTYPES = ("complex64", "complex128", "float32", "float64")
-
-
-class RecordError(ValueError):
-    """A record or shard that cannot be used; the message names file, record, found, expected."""
+from spherical_cnn.choices import DTYPES
 
 
 class Record(NamedTuple):
-    """One record as NumPy values: `signal` is `(n, n, channels)`, colatitude before longitude."""
+    """A record as NumPy values: `signal` is `(n, n, channels)`, colatitude before longitude."""
 
     signal: np.ndarray
     label: int
@@ -23,13 +19,13 @@ class Record(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class RecordFormat:
-    """What a shard's records must hold.
+    """The format of the records of a shard.
 
     Args:
         resolution: `n`, samples along each angle.
-        dtype: of the raw samples, one of `DTYPES`.
-        channels: in the file, `a` included; a complex channel counts once.
-        num_classes: labels must lie in `0 … num_classes-1`; `None` allows any.
+        dtype: dtype of the raw samples, one of `DTYPES`.
+        channels: channels in the file, including `a`; a complex channel counts once.
+        num_classes: labels must be in `0 … num_classes-1`; `None` allows any.
 
     Raises:
         ValueError: if the dtype is unknown or a number is not positive.
@@ -51,11 +47,11 @@ class RecordFormat:
 
     @property
     def signal_channels(self):
-        """Channels after parsing: a complex one becomes two."""
+        """Channels after parsing; a complex channel becomes two."""
         return self.channels * (2 if self.dtype.startswith("complex") else 1)
 
     def expected(self, found_bytes):
-        """Describes found and expected sizes of a record's samples."""
+        """Describes the found and the expected size of a record's samples."""
         n, item = self.resolution, np.dtype(self.dtype).itemsize
         text = (
             f"found {found_bytes} bytes of samples, "

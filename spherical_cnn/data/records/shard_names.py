@@ -1,4 +1,4 @@
-"""Which files of a folder are the shards of a split, and which of them make one epoch."""
+"""Finds the shards of a split by their names, and those of an epoch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import re
 from typing import NamedTuple
 
-from spherical_cnn.data.records.schema import RecordError
+from spherical_cnn.errors import RecordError
 
 _SUFFIX = r"\.(?:tfrecords?|tfrec)"
 _NAME = re.compile(
@@ -15,11 +15,11 @@ _NAME = re.compile(
     rf"(?P<behind>{_SUFFIX})?(?:\.(?:gz|gzip|z|zz|zlib))?",
     re.IGNORECASE | re.DOTALL,
 )
-_MAKERS = "make_dataset.py makes shards of shapes, train_shapes.py trains on shapes directly"
+_MAKERS = "scnn build makes TFRecords from shapes, scnn train --online trains on shapes"
 
 
 class _Shard(NamedTuple):
-    """A name of a shard, taken apart: part `part` of `parts`, both `None` if it is whole."""
+    """A parsed name of a shard: part `part` of `parts`, both `None` for a whole shard."""
 
     stem: str
     part: int | None
@@ -27,18 +27,18 @@ class _Shard(NamedTuple):
 
 
 def find_shards(folder, split):
-    """Paths of the shards of a split, in natural order (train2 before train10).
+    """Returns the paths of the shards of a split, in natural order (train2 before train10).
 
-    Their names begin with the split and end in `.tfrecord`, `.tfrecords` or `.tfrec`, with
-    `.gz` or `.zlib` after it if they are compressed, in any letter case; or they are all parts of
-    a sharded file, such as `train-00000-of-00002` or `train.tfrecord-00000-of-00002`.
+    Names begin with the split and end in `.tfrecord`, `.tfrecords` or `.tfrec`, followed by `.gz`
+    or `.zlib` if compressed, in any letter case; or they are all parts of a sharded file, such as
+    `train-00000-of-00002` or `train.tfrecord-00000-of-00002`.
 
     Args:
-        folder: to look in; `~` is expanded.
+        folder: folder of the shards; `~` is expanded.
         split: `"train"`, `"val"` or `"test"`.
 
     Raises:
-        RecordError: if there are none, a part is missing, a shard is there twice, or the folder
+        RecordError: if there are none, a part is missing, a shard exists twice, or the folder
             cannot be read.
     """
     folder = os.path.expanduser(os.fspath(folder))
@@ -60,9 +60,9 @@ def find_shards(folder, split):
 
 
 def shard_of_epoch(shards, epoch):
-    """Paths of the shard that `epoch` (from 0) trains on: one an epoch, cycling.
+    """Returns the paths of the shard that `epoch` (from 0) trains on; epochs cycle through shards.
 
-    They are several where a shard is in parts, such as `train-00000-of-00002`: all of these.
+    A shard in parts, such as `train-00000-of-00002`, has several paths.
     """
     sets: dict[tuple, list] = collections.defaultdict(list)
     for path in shards:
@@ -74,7 +74,7 @@ def shard_of_epoch(shards, epoch):
 
 
 def _parsed(name):
-    """`_Shard` of a file's name, `None` if it names no shard."""
+    """Returns the `_Shard` of a file name, or `None` if it names no shard."""
     found = _NAME.fullmatch(name)
     if not found or not (found["before"] or found["behind"] or found["part"]):
         return None
@@ -83,12 +83,12 @@ def _parsed(name):
 
 
 def _check_whole(folder, names):
-    """Refuses sharded files of which parts are missing, and shards that are there twice."""
+    """Refuses sharded files with missing parts, and shards that exist twice."""
     sets: dict[str, dict[int | None, str]] = collections.defaultdict(dict)
     for name in names:
         shard = _parsed(name)
         found = sets[shard.stem]
-        # A whole file excludes all others of its name, a part excludes itself and a whole file.
+        # A whole file excludes all others of its name; a part excludes itself and a whole file.
         others = found.values() if shard.part is None else (found.get(shard.part), found.get(None))
         twin = next(filter(None, others), None)
         if twin:
@@ -103,7 +103,7 @@ def _check_whole(folder, names):
 
 
 def _check_parts(folder, found):
-    """Refuses names by number of part that are not one whole set, counted from 0 or from 1."""
+    """Refuses names that are not one complete set of parts, counted from 0 or 1."""
     by_count: dict[int, str] = {}
     for name in found.values():
         by_count.setdefault(_parsed(name).parts, name)
@@ -129,12 +129,12 @@ def _check_parts(folder, found):
 
 
 def _advice(folder, names, split):
-    """What to do about a folder without shards of a split."""
+    """Returns what to do about a folder without shards of a split."""
     if ".building" in names:
-        return "It holds an unfinished data set: run the same make_dataset.py command again"
+        return "It holds an unfinished data set: run the same scnn build command again"
     others = [name for name in names if _parsed(name)]
     if others and split == "val":
-        return "Use --skip_val, or make shards with make_dataset.py --val_fraction"
+        return "Use --skip_val, or build shards with scnn build --val_fraction"
     if others:
         return f"It holds other shards; name those of this split {split}0.tfrecord and so on"
     inner = next((n for n in names if any(map(_parsed, _entries(os.path.join(folder, n))))), None)
@@ -151,6 +151,6 @@ def _entries(folder):
 
 
 def _natural(name):
-    """Sorts by the numbers within: every second part of the split is one."""
+    """Sort key that compares the numbers in a name as numbers."""
     parts = re.split(r"(\d+)", name)
     return [int(part) if index % 2 else part for index, part in enumerate(parts)]

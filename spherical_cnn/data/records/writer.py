@@ -1,4 +1,4 @@
-"""Shapes → files of records: the work of one process."""
+"""Writes parts of shards: the work of one process of a build."""
 
 from __future__ import annotations
 
@@ -6,38 +6,37 @@ import dataclasses
 import os
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
-from spherical_cnn.data.config import Recipe, draw_poses
-from spherical_cnn.data.records.codec import encode
+from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.poses import draw_poses
+from spherical_cnn.data.records.codec import encode, join_complex
 from spherical_cnn.data.records.frames import FRAME
-from spherical_cnn.data.sources import why_left_out
+from spherical_cnn.data.signals import signals
 from spherical_cnn.signals.signal import LEAST_SEEN, seen_share
-from spherical_cnn.sphere.grid import SphericalGrid
 
-TASK = "task-"  # names of their files begin so
-_RECORDS_PER_TASK, _SHAPES_PER_TASK = 512, 32
+PART_PREFIX = "task-"  # of the names of the files that parts are written to
+_RECORDS_PER_PART, _SHAPES_PER_PART = 512, 32
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
+class Part:
     """Some shapes of one split, to be written to a file of their own."""
 
-    recipe: Recipe
+    config: DatasetConfig
     split: str
     items: list  # of (Item, label)
     path: str
 
 
-class Outcome(NamedTuple):
-    """What became of a task.
+class PartResult(NamedTuple):
+    """The result of writing a part.
 
     Args:
         sizes: bytes written, per copy.
-        skipped: `(name, reason)` of the shapes left out.
-        blank: names of shapes of which a copy is nearly blank (see `LEAST_SEEN`), such as a sheet
-            through the center.
+        skipped: `(name, reason)` of shapes that have no signal.
+        blank: names of shapes with a nearly blank copy (see `LEAST_SEEN`), such as a sheet through
+            the center.
     """
 
     sizes: list
@@ -45,54 +44,52 @@ class Outcome(NamedTuple):
     blank: list
 
 
-def tasks_of(recipe, split, labelled, folder):
-    """Cuts `(Item, label)`s of a split into tasks of a second or less.
+def plan_parts(config, split, labeled, folder):
+    """Divides the shapes of a split into parts of about a second of work.
 
     Args:
-        recipe: `Recipe`.
-        split: of the items.
-        labelled: list of `(Item, label)`.
-        folder: where the tasks write.
+        config: `DatasetConfig`.
+        split: split of the shapes.
+        labeled: list of `(Item, label)`.
+        folder: where the parts are written.
 
     Yields:
-        `Task`.
+        `Part`.
     """
-    count = min(_SHAPES_PER_TASK, max(1, _RECORDS_PER_TASK // recipe.copies_of(split)))
-    for first in range(0, len(labelled), count):
-        path = os.path.join(folder, f"{TASK}{os.getpid()}-{first}")
-        yield Task(recipe, split, labelled[first : first + count], path)
+    count = min(_SHAPES_PER_PART, max(1, _RECORDS_PER_PART // config.copies_of(split)))
+    for first in range(0, len(labeled), count):
+        path = os.path.join(folder, f"{PART_PREFIX}{os.getpid()}-{first}")
+        yield Part(config, split, labeled[first : first + count], path)
 
 
-def perform(task):
-    """Writes the records of a task: all of the first copy, then all of the second, and so on.
+def write_part(part):
+    """Writes the records of a part: all of the first copy, then all of the second, and so on.
 
     Returns:
-        `Outcome`.
+        `PartResult`.
 
     Raises:
         OSError: if the file cannot be written.
     """
-    copies: list[list[bytes]] = [[] for _ in range(task.recipe.copies_of(task.split))]
+    copies: list[list[bytes]] = [[] for _ in range(part.config.copies_of(part.split))]
     skipped: list[tuple[str, str]] = []
     blank: list[str] = []
-    grid = SphericalGrid.from_resolution(task.recipe.resolution)
-    for item, label in task.items:
-        try:
-            caster = item.caster(**task.recipe.reading)
-            poses = draw_poses(task.recipe, item.split, item.name)
-            signals = [caster.signal(grid, pose, task.recipe.rings) for pose in poses]
-        except Exception as error:  # whatever one shape does, the others go on
-            skipped.append((item.name, why_left_out(error)))
-        else:
-            for number, signal in enumerate(signals):
-                copies[number].append(encode(signal, label, item.name, number))
-            if seen_share(np.stack(signals)).min() < LEAST_SEEN:
-                blank.append(item.name)
+    items = [item for item, _ in part.items]
+    poses = [draw_poses(part.config, item.split, item.name) for item in items]
+    found = signals(items, poses, part.config)
+    for (item, label), (_, copies_of_item) in zip(part.items, found, strict=True):
+        if isinstance(copies_of_item, str):
+            skipped.append((item.name, copies_of_item))
+            continue
+        for number, signal in enumerate(copies_of_item):
+            copies[number].append(encode(join_complex(signal), label, item.name, number))
+        if seen_share(copies_of_item).min() < LEAST_SEEN:
+            blank.append(item.name)
     try:
-        with tf.io.TFRecordWriter(os.fsencode(task.path)) as writer:
+        with tf.io.TFRecordWriter(os.fsencode(part.path)) as writer:
             for record in (record for copy in copies for record in copy):
                 writer.write(record)
     except tf.errors.OpError as error:
-        raise OSError(None, error.message.split("; ")[-1], task.path) from error
+        raise OSError(None, error.message.split("; ")[-1], part.path) from error
     sizes = [sum(len(record) + FRAME for record in copy) for copy in copies]
-    return Outcome(sizes, skipped, blank)
+    return PartResult(sizes, skipped, blank)

@@ -1,5 +1,6 @@
 """Shapes → shards: what is written, and what it depends on."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -8,12 +9,14 @@ import shutil
 import numpy as np
 import pytest
 
-from spherical_cnn.data.config import Recipe, draw_poses
+from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.poses import draw_poses
+from spherical_cnn.data.records import build as building
 from spherical_cnn.data.records.build import build
-from spherical_cnn.data.records.codec import read_shard
+from spherical_cnn.data.records.codec import join_complex, read_shard
 from spherical_cnn.data.records.pipeline import load_records
 from spherical_cnn.data.records.schema import RecordFormat
-from spherical_cnn.options import ConfigError
+from spherical_cnn.errors import ConfigError, DatasetError
 from spherical_cnn.signals.shape import caster_of_file
 from spherical_cnn.signals.signal import Pose
 from spherical_cnn.sphere.grid import SphericalGrid
@@ -23,7 +26,7 @@ GRID = SphericalGrid.from_resolution(8)
 
 
 def test_shapes_come_back_from_their_shards(built):
-    source, folder, recipe, _ = built
+    source, folder, config, _ = built
     assert sorted(os.listdir(folder)) == [
         *("manifest.json", "test0.tfrecord", "train0.tfrecord", "train1.tfrecord")
     ]
@@ -31,8 +34,8 @@ def test_shapes_come_back_from_their_shards(built):
         found = list(read_shard(folder / f"{split}{copy}.tfrecord", FORMAT))
         assert len({record.name for record in found}) == count
         for record in found:
-            pose = draw_poses(recipe, split, record.name)[copy]
-            expected = caster_of_file(source / record.name).signal(GRID, pose)
+            pose = draw_poses(config, split, record.name)[copy]
+            expected = join_complex(caster_of_file(source / record.name).signal(GRID, pose))
             np.testing.assert_array_equal(record.signal[..., 0], expected)
             assert record.label == ("bed", "chair").index(record.name.split("/")[0])
             assert record.name.split("/")[1] == split and record.rotation == copy
@@ -46,10 +49,10 @@ def test_the_manifest_says_what_was_built(source, out, add, shards):
     (source / "bed/train/empty.off").touch()
     cut = source / "chair/test/cut.off"
     cut.write_text((source / "chair/test/0.off").read_text()[:-20])
-    recipe = Recipe(resolution=8, copies=2, seed=3)
-    manifest = build(source, out, recipe)
+    config = DatasetConfig(resolution=8, copies=2, data_seed=3)
+    manifest = build(source, out, config)
     assert json.loads((out / "manifest.json").read_text()) == manifest
-    assert Recipe.from_json(manifest["options"]) == recipe
+    assert DatasetConfig.from_dict(manifest["options"]) == config
     assert manifest["source"] == str(source) and manifest["classes"] == ["bed", "chair"]
     assert manifest["counts"] == {
         "train": {"bed": 3, "chair": 3},
@@ -73,7 +76,7 @@ def test_the_manifest_says_what_was_built(source, out, add, shards):
 def test_a_shape_that_no_ray_meets_is_kept_and_named(source, out):
     sheet = "OFF\n4 2 0\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n3 0 1 2\n3 0 2 3\n"
     (source / "bed/test/sheet.off").write_text(sheet)
-    manifest = build(source, out, Recipe(resolution=8, test_copies=2))
+    manifest = build(source, out, DatasetConfig(resolution=8, test_copies=2))
     assert manifest["blank"] == [{"split": "test", "name": "bed/test/sheet.off"}]
     assert manifest["skipped"] == [] and manifest["counts"]["test"] == {"bed": 3, "chair": 2}
     for copy in range(2):
@@ -84,8 +87,8 @@ def test_a_shape_that_no_ray_meets_is_kept_and_named(source, out):
 
 @pytest.mark.slow
 def test_the_shards_do_not_depend_on_the_number_of_workers(built, out, shards):
-    source, folder, recipe, manifest = built
-    assert build(source, out, recipe, workers=2) == manifest
+    source, folder, config, manifest = built
+    assert build(source, out, config, workers=2) == manifest
     assert shards(out) == shards(folder)
 
 
@@ -95,7 +98,7 @@ def test_a_record_depends_on_its_shape_and_copy_only(built, out, add, records):
     shutil.copytree(source, more)
     add(more, "bed/train/aa.off", "chair/train/zz.off", "chair/train/1a.off")
     (more / "bed/train/1.off").unlink()
-    build(more, out / "out", Recipe(resolution=8, copies=3))
+    build(more, out / "out", DatasetConfig(resolution=8, copies=3))
     before, after = records(folder, "train"), records(out / "out", "train")
     common = [key for key in after if key in before]
     assert len(common) == 10 and len(after) == 24
@@ -106,15 +109,15 @@ def test_a_record_depends_on_its_shape_and_copy_only(built, out, add, records):
 
 def test_seeds_differ(built, out, records):
     source, folder, _, _ = built
-    build(source, out, Recipe(resolution=8, copies=2, seed=1))
+    build(source, out, DatasetConfig(resolution=8, copies=2, data_seed=1))
     before, after = records(folder, "train"), records(out, "train")
     assert set(before) == set(after) and not set(before.values()) & set(after.values())
     assert list(before) != list(after)
 
 
 def rotation_of(record, source):
-    """Which rotations explain a record; a box under a turn about z looks the same from the pole."""
-    signal = caster_of_file(source / record.name).signal(GRID, Pose())
+    """Which rotations explain a record; a box rotated about z looks the same from the pole."""
+    signal = join_complex(caster_of_file(source / record.name).signal(GRID, Pose()))
     if np.array_equal(record.signal[..., 0], signal):
         return "none"
     pole = np.abs(record.signal[0, :, 0]), np.abs(signal[0])
@@ -131,7 +134,7 @@ def rotation_of(record, source):
 def test_rotations_are_of_the_kind_asked_for(tmp_path, out, add, rotation, test_rotation):
     splits = ("train", "val", "test")
     source = add(tmp_path / "shapes", *(f"bed/{s}/{i}.off" for s in splits for i in (0, 1)))
-    build(source, out, Recipe(resolution=8, rotation=rotation, test_rotation=test_rotation))
+    build(source, out, DatasetConfig(resolution=8, rotation=rotation, test_rotation=test_rotation))
     test_rotation = rotation if test_rotation == "same" else test_rotation
     for split, expected in zip(splits, (rotation, rotation, test_rotation), strict=True):
         found = list(read_shard(out / f"{split}0.tfrecord", FORMAT))
@@ -140,25 +143,51 @@ def test_rotations_are_of_the_kind_asked_for(tmp_path, out, add, rotation, test_
 
 @pytest.mark.parametrize("rotation", ["none", "z", "so3"])
 def test_scale_and_shift_vary_train_only_within_their_ranges(rotation):
-    recipe = Recipe(8, rotation, copies=200, scale_range=0.3, shift_range=0.2)
-    poses = draw_poses(recipe, "train", "a")
-    scale, shift = (np.array([getattr(p, key) for p in poses]) for key in ("scale", "centre"))
+    config = DatasetConfig(8, rotation, copies=200, scale_range=0.3, shift_range=0.2)
+    poses = draw_poses(config, "train", "a")
+    scale, shift = (np.array([getattr(p, key) for p in poses]) for key in ("scale", "center"))
     for change, bound in ((scale - 1, 0.3), (shift, 0.2)):
         assert 0.95 * bound < np.abs(change).max() <= bound
         assert np.abs(change.mean(0)).max() < bound / 5
         assert np.abs(np.corrcoef(change.T) - np.eye(3)).max() < 0.3
     for split in ("val", "test"):
-        for pose in draw_poses(recipe, split, "a"):
-            assert pose.rigid and not pose.centre.any()
+        for pose in draw_poses(config, split, "a"):
+            assert pose.rigid and not pose.center.any()
     up = np.array([pose.rotation[2, 2] for pose in poses])
     assert (np.allclose(up, 1)) == (rotation != "so3")
 
 
 def test_scaled_and_shifted_copies_are_all_different(built, out, records):
     source = built[0]
-    build(source, out, Recipe(8, "none", copies=3, scale_range=0.2, shift_range=0.1))
+    build(source, out, DatasetConfig(8, "none", copies=3, scale_range=0.2, shift_range=0.1))
     assert len(set(records(out, "train").values())) == 18
     assert {rotation_of(r, source) for r in read_shard(out / "test0.tfrecord", FORMAT)} == {"none"}
+
+
+@pytest.mark.parametrize("rays_per_sample", [1, 7, 19])
+def test_a_dataset_of_an_earlier_version_is_finished_and_the_same(
+    source, out, shards, monkeypatch, of_earlier_version, rays_per_sample
+):
+    options = {"rays_per_sample": rays_per_sample, "center": "area", "data_seed": 5}
+    config = DatasetConfig(resolution=8, **options)
+    manifest = build(source, out, config)
+    old = {**manifest, "version": "1.0", "options": of_earlier_version(manifest["options"])}
+    assert {"centre", "rings", "seed"} < set(old["options"]) and old["options"].keys().isdisjoint(
+        options
+    )
+    text = json.dumps(old)
+    (out / "manifest.json").write_text(text)
+    before = shards(out)
+    monkeypatch.setattr(building, "write_part", None)
+    assert build(source, out, config) == old
+    assert shards(out) == before and (out / "manifest.json").read_text() == text
+    for name, value, there in (("center", "sphere", "area"), ("data_seed", 6, 5)):
+        message = f"holds another dataset: {name} {there!r} there, {value!r} here; choose"
+        with pytest.raises(DatasetError, match=message):
+            build(source, out, dataclasses.replace(config, **{name: value}))
+    message = f"rays_per_sample {rays_per_sample} there, 37 here; choose"
+    with pytest.raises(DatasetError, match=message):
+        build(source, out, dataclasses.replace(config, rays_per_sample=37))
 
 
 @pytest.mark.parametrize(
@@ -180,13 +209,15 @@ def test_scaled_and_shifted_copies_are_all_different(built, out, records):
         ({"test_rotation": "x"}, "--test_rotation: expected same or none or z or so3"),
         ({"copies": 0}, "--copies: expected at least 1"),
         ({"copies": 1.5}, "--copies: expected an integer. Received: 1.5"),
-        ({"centre": "middle"}, "--centre: expected sphere or area or volume"),
+        ({"center": "middle"}, "--center: expected sphere or area or volume"),
         ({"up": "w"}, "--up: expected x or y or z"),
+        ({"rays_per_sample": 6}, "--rays_per_sample: expected 1, 7, 19, 37 .* Received: 6"),
+        ({"rays_per_sample": 0}, "--rays_per_sample: expected at least 1. Received: 0"),
         ({"kind": "nurbs"}, "--kind: expected auto or mesh or voxels or points"),
         ({"max_file_mb": 0}, "--max_file_mb: expected at least 1. Received: 0"),
-        ({"seed": -1}, "--seed: expected at least 0"),
+        ({"data_seed": -1}, "--data_seed: expected at least 0"),
     ],
 )
-def test_refused_recipes_name_the_flag(options, message):
+def test_errors_of_invalid_options_name_the_flag(options, message):
     with pytest.raises(ConfigError, match=message):
-        Recipe(**{"resolution": 8, **options})
+        DatasetConfig(**{"resolution": 8, **options})

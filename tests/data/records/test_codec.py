@@ -4,10 +4,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from spherical_cnn.data.records.codec import encode, parse, read_shard, split_complex
+from spherical_cnn.data.records.codec import (
+    encode,
+    join_complex,
+    parse,
+    read_shard,
+    split_complex,
+)
 from spherical_cnn.data.records.frames import count_records
 from spherical_cnn.data.records.pipeline import load_records
-from spherical_cnn.data.records.schema import RecordError, RecordFormat
+from spherical_cnn.data.records.schema import RecordFormat
+from spherical_cnn.errors import RecordError
 
 FORMAT = RecordFormat(8, num_classes=5)
 
@@ -78,6 +85,26 @@ def test_complex_channels_become_all_lengths_then_all_sines(rng):
     np.testing.assert_allclose(mapped[:, :2], np.abs(samples), rtol=1e-6)
     np.testing.assert_allclose(mapped[:, 2:], np.sin(np.angle(samples)), rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(split_complex(np.zeros((1, 1), np.complex64)), [[0, 0]])
+
+
+def test_joining_and_splitting_gives_a_signal_back(rng):
+    signal = rng.uniform(size=(64, 64, 2)).astype(np.float32)
+    signal[..., 0] = 0.02 + signal[..., 0]  # the 1e-8 that is added to lengths is less than 1e-6
+    signal[:, :8, 1] = np.linspace(0, 1, 64, dtype=np.float32)[:, None]
+    signal[:8] = 0  # rays that meet nothing
+    samples = join_complex(signal)
+    assert samples.shape == (64, 64) and samples.dtype == np.complex64
+    np.testing.assert_allclose(np.abs(samples), signal[..., 0], rtol=0, atol=1e-6)
+    assert (samples.real >= 0).all() and (samples.imag >= 0).all()
+    found = split_complex(samples[..., None]).numpy()
+    assert found.shape == signal.shape and found.dtype == np.float32
+    np.testing.assert_allclose(found, signal, rtol=0, atol=1e-6)
+
+
+def test_the_phase_of_a_joined_sample_is_the_angle():
+    angles = np.linspace(0, np.pi / 2, 91)
+    samples = join_complex(np.stack([np.full(91, 0.5), np.sin(angles)], -1))
+    np.testing.assert_allclose(np.angle(samples), angles, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +202,7 @@ def test_finite_samples_whose_sum_is_not_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["GZIP", "ZLIB"])
-def test_compressed_shards_are_read(kind, shard, tmp_path):
+def test_compressed_shards_hold_the_same_records(kind, shard, tmp_path):
     options = tf.io.TFRecordOptions(compression_type=kind)
     path = tmp_path / "train1.tfrecord"
     with tf.io.TFRecordWriter(str(path), options) as writer:

@@ -11,7 +11,8 @@ import tensorflow as tf
 from spherical_cnn.data.records.codec import encode
 from spherical_cnn.data.records.frames import compression, count_records, read_frames
 from spherical_cnn.data.records.pipeline import evaluation_batches, load_records, training_batches
-from spherical_cnn.data.records.schema import RecordError, RecordFormat
+from spherical_cnn.data.records.schema import RecordFormat
+from spherical_cnn.errors import RecordError
 
 FORMAT = RecordFormat(8)
 COMPRESSED = {"GZIP": gzip.compress, "ZLIB": zlib.compress, "": bytes}
@@ -19,7 +20,7 @@ COMPRESSED = {"GZIP": gzip.compress, "ZLIB": zlib.compress, "": bytes}
 
 @pytest.fixture
 def shard(tmp_path):
-    """A shard of five records, labelled from 0."""
+    """A shard of five records, labeled from 0."""
     path = tmp_path / "train0.tfrecord"
     with tf.io.TFRecordWriter(str(path)) as writer:
         for label in range(5):

@@ -12,16 +12,16 @@ import time
 from concurrent import futures
 
 import pytest
-from helpers import script
+from helpers import ROOT
 
 from spherical_cnn.cli import exit_code
-from spherical_cnn.data.config import Recipe
+from spherical_cnn.data.config import DatasetConfig
 from spherical_cnn.data.records import build as building
-from spherical_cnn.data.records.build import BuildError, build
-from spherical_cnn.data.records.writer import perform
+from spherical_cnn.data.records.build import build
+from spherical_cnn.data.records.writer import write_part
+from spherical_cnn.errors import DatasetError
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "scripts/make_dataset.py"
-SMALL = Recipe(resolution=8)
+SMALL = DatasetConfig(resolution=8)
 
 
 class Interruption:
@@ -37,10 +37,10 @@ class Interruption:
 
 
 @pytest.mark.parametrize("last", [0, 1, 5, 6, 7, 10])
-def test_interrupted_it_ends_at_the_same_bytes(built, out, shards, small_tasks, last):
-    source, folder, recipe, manifest = built
+def test_interrupted_it_ends_at_the_same_bytes(built, out, shards, small_parts, last):
+    source, folder, config, manifest = built
     with pytest.raises(KeyboardInterrupt):
-        build(source, out, recipe, progress=Interruption(last))
+        build(source, out, config, progress=Interruption(last))
     visible = ["train0.tfrecord", "train1.tfrecord"] if last > 6 else []
     assert list(shards(out)) == visible and not (out / "manifest.json").exists()
     for name in ("task-1-0", "task-1-99", ".writing-abc"):  # as a kill leaves them
@@ -49,49 +49,64 @@ def test_interrupted_it_ends_at_the_same_bytes(built, out, shards, small_tasks, 
         with path.open("ab") as file:
             file.write(b"not in the journal")
     seen = []
-    assert build(source, out, recipe, progress=lambda *state: seen.append(state)) == manifest
+    assert build(source, out, config, progress=lambda *state: seen.append(state)) == manifest
     assert seen[0] == (min(last, 6), 10) or last > 6
     assert [done for done, _ in seen] == sorted(done for done, _ in seen) and seen[-1] == (10, 10)
     assert shards(out) == shards(folder) and not (out / ".building").exists()
 
 
-def test_a_shard_that_lost_bytes_is_begun_anew(built, out, shards, small_tasks):
-    source, folder, recipe, manifest = built
+def test_a_shard_that_lost_bytes_is_begun_again(built, out, shards, small_parts):
+    source, folder, config, manifest = built
     with pytest.raises(KeyboardInterrupt):
-        build(source, out, recipe, progress=Interruption(4))
+        build(source, out, config, progress=Interruption(4))
     os.truncate(out / ".building/train1.tfrecord", 1000)
-    assert build(source, out, recipe) == manifest and shards(out) == shards(folder)
+    assert build(source, out, config) == manifest and shards(out) == shards(folder)
 
 
-def test_a_shard_that_was_whole_and_is_gone_is_reported(built, out, small_tasks):
-    source, _, recipe, _ = built
+def test_a_shard_that_was_whole_and_is_gone_is_reported(built, out, small_parts):
+    source, _, config, _ = built
     with pytest.raises(KeyboardInterrupt):
-        build(source, out, recipe, progress=Interruption(7))
+        build(source, out, config, progress=Interruption(7))
     (out / "train1.tfrecord").unlink()
-    message = f"{out}/train1.tfrecord: has been removed; remove the folder to build it anew"
+    message = f"{out}/train1.tfrecord: is missing; remove the folder to build it again"
     for _ in range(2):
-        with pytest.raises(BuildError, match=message):
-            build(source, out, recipe)
+        with pytest.raises(DatasetError, match=message):
+            build(source, out, config)
 
 
-def test_an_interrupted_build_is_continued_by_its_own_request_only(built, out, small_tasks):
-    source, _, recipe, _ = built
+def test_an_interrupted_build_is_continued_by_its_own_request_only(built, out, small_parts):
+    source, _, config, _ = built
     with pytest.raises(KeyboardInterrupt):
-        build(source, out, recipe, progress=Interruption(2))
-    with pytest.raises(BuildError, match="another data set lies there: .*seed 0 there, 1 here"):
-        build(source, out, Recipe(resolution=8, copies=2, seed=1))
+        build(source, out, config, progress=Interruption(2))
+    with pytest.raises(DatasetError, match="holds another dataset: .*data_seed 0 there, 1 here"):
+        build(source, out, DatasetConfig(resolution=8, copies=2, data_seed=1))
 
 
-def test_two_builds_at_once_in_one_folder(built, out, shards, small_tasks):
-    source, folder, recipe, manifest = built
+def test_a_build_that_an_earlier_version_began_is_resumed(
+    built, out, shards, small_parts, of_earlier_version
+):
+    source, folder, config, manifest = built
+    with pytest.raises(KeyboardInterrupt):
+        build(source, out, config, progress=Interruption(4))
+    path = out / ".building/journal.json"
+    journal = json.loads(path.read_text())
+    journal["request"]["options"] = of_earlier_version(journal["request"]["options"])
+    path.write_text(json.dumps(journal))
+    seen = []
+    assert build(source, out, config, progress=lambda done, _: seen.append(done)) == manifest
+    assert seen[0] == 4 and shards(out) == shards(folder)
+
+
+def test_two_builds_at_once_in_one_folder(built, out, shards, small_parts):
+    source, folder, config, manifest = built
     errors = []
 
     def intrude(done, total):
-        with pytest.raises(BuildError, match="out: another process is building it") as error:
-            build(source, out, recipe)
+        with pytest.raises(DatasetError, match="out: another process is building it") as error:
+            build(source, out, config)
         errors.append(error)
 
-    assert build(source, out, recipe, progress=intrude) == manifest
+    assert build(source, out, config, progress=intrude) == manifest
     assert len(errors) > 5 and shards(out) == shards(folder)
 
 
@@ -99,7 +114,7 @@ def test_a_lock_of_another_process_is_heeded(source, out):
     (out / ".building").mkdir(parents=True)
     with open(out / ".building/lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(BuildError, match="another process is building it"):
+        with pytest.raises(DatasetError, match="another process is building it"):
             build(source, out, SMALL)
     build(source, out, SMALL)
 
@@ -109,28 +124,28 @@ HALF = '{"request": {"options": {}}, "splits": {"train": {"done": 1}}}'
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "{}", "null", "\0", "[" * 10**5, EMPTY, HALF])
-def test_a_damaged_journal_is_named_and_nothing_removed(source, out, small_tasks, text):
+def test_a_damaged_journal_is_named_and_nothing_removed(source, out, small_parts, text):
     with pytest.raises(KeyboardInterrupt):
         build(source, out, SMALL, progress=Interruption(4))
     (out / ".building/journal.json").write_text(text)
     before = {path: path.is_file() and path.read_bytes() for path in out.rglob("*")}
-    message = f"{out}/.building/journal.json: damaged; remove {out}/.building to build anew"
-    with pytest.raises(BuildError, match=message):
+    message = f"{out}/.building/journal.json: damaged; remove {out}/.building to build again"
+    with pytest.raises(DatasetError, match=message):
         build(source, out, SMALL)
     assert {path: path.is_file() and path.read_bytes() for path in out.rglob("*")} == before
 
 
-def test_a_worker_that_dies_ends_the_build_resumably(built, out, shards, small_tasks, monkeypatch):
-    source, folder, recipe, manifest = built
+def test_a_worker_that_dies_ends_the_build_resumably(built, out, shards, small_parts, monkeypatch):
+    source, folder, config, manifest = built
 
-    def die(task):
+    def die(part):
         raise futures.BrokenExecutor
 
-    monkeypatch.setattr(building, "perform", die)
-    with pytest.raises(BuildError, match="out: a worker died.* the same command goes on"):
-        build(source, out, recipe)
+    monkeypatch.setattr(building, "write_part", die)
+    with pytest.raises(DatasetError, match="out: a worker died.* the same command resumes"):
+        build(source, out, config)
     monkeypatch.undo()
-    assert build(source, out, recipe) == manifest and shards(out) == shards(folder)
+    assert build(source, out, config) == manifest and shards(out) == shards(folder)
 
 
 @pytest.mark.parametrize(
@@ -140,22 +155,22 @@ def test_a_worker_that_dies_ends_the_build_resumably(built, out, shards, small_t
         (os.remove, "No such file or directory; what is written is kept"),
     ],
 )
-def test_a_task_file_that_lost_bytes_never_reaches_a_shard(
-    built, out, shards, small_tasks, monkeypatch, lose, message
+def test_a_part_that_lost_bytes_never_reaches_a_shard(
+    built, out, shards, small_parts, monkeypatch, lose, message
 ):
-    source, folder, recipe, manifest = built
+    source, folder, config, manifest = built
 
-    def perform_and_lose(task):
-        outcome = perform(task)
-        if not task.path.endswith("-0"):
-            lose(task.path)
-        return outcome
+    def write_and_lose(part):
+        result = write_part(part)
+        if not part.path.endswith("-0"):
+            lose(part.path)
+        return result
 
-    monkeypatch.setattr(building, "perform", perform_and_lose)
-    with pytest.raises(BuildError, match=rf"out/.building/task-{os.getpid()}-1: {message}"):
-        build(source, out, recipe)
+    monkeypatch.setattr(building, "write_part", write_and_lose)
+    with pytest.raises(DatasetError, match=rf"out/.building/task-{os.getpid()}-1: {message}"):
+        build(source, out, config)
     monkeypatch.undo()
-    assert build(source, out, recipe) == manifest and shards(out) == shards(folder)
+    assert build(source, out, config) == manifest and shards(out) == shards(folder)
 
 
 @contextlib.contextmanager
@@ -178,33 +193,33 @@ def small_disk(folder, size):
 def many_copies(built, tmp_path_factory, shards):
     """Shards that fill a small disk."""
     folder = tmp_path_factory.mktemp("many") / "out"
-    build(built[0], folder, Recipe(resolution=16, copies=12))
+    build(built[0], folder, DatasetConfig(resolution=16, copies=12))
     return shards(folder)
 
 
-@pytest.mark.parametrize("size", ["8k", "80k", "120k"])  # for a task; for its shards; for the next
+@pytest.mark.parametrize("size", ["8k", "80k", "120k"])  # for a part; for its shards; for the next
 def test_a_full_disk(built, many_copies, tmp_path, shards, capsys, size):
     source = built[0]
     with small_disk(tmp_path / "disk", size) as disk:
         argv = [str(source), str(disk / "out"), "--resolution=16", "--copies=12"]
-        assert exit_code(script("make_dataset"), argv) == 1
+        assert exit_code(["build", *argv]) == 1
         error = capsys.readouterr().err.strip().splitlines()[-1]
         assert error.startswith(f"error: {disk / 'out'}"), error
-        assert "No space left on device; what is written is kept, the same command" in error
+        assert "No space left on device; what is written is kept, the same command resumes" in error
         assert not shards(disk / "out")
         subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
-        assert exit_code(script("make_dataset"), argv) == 0
+        assert exit_code(["build", *argv]) == 0
         assert shards(disk / "out") == many_copies
 
 
 def start(folder, *flags):
-    """The script on 300 shapes of the embedded set, four copies, in a session of its own."""
+    """`scnn build` of 300 embedded shapes, four copies, in a session of its own."""
     return subprocess.Popen(
         [
-            *(sys.executable, str(SCRIPT), "embedded", str(folder), "--resolution=8"),
-            *("--copies=4", "--embedded_shapes=300,0,40", *flags),
+            *(sys.executable, "-m", "spherical_cnn", "build", "embedded", str(folder)),
+            *("--resolution=8", "--copies=4", "--embedded_shapes=300,0,40", *flags),
         ],
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -264,8 +279,8 @@ def test_killed_at_any_moment_it_ends_at_the_same_bytes(tmp_path, shards):
     process = start(folder)
     output, _ = process.communicate()
     assert process.returncode == 0, output
-    recipe = Recipe(resolution=8, copies=4, embedded_shapes=(300, 0, 40))
-    manifest = build("embedded", tmp_path / "whole", recipe)
+    config = DatasetConfig(resolution=8, copies=4, embedded_shapes=(300, 0, 40))
+    manifest = build("embedded", tmp_path / "whole", config)
     assert json.loads((folder / "manifest.json").read_text()) == manifest
     assert shards(folder) == shards(tmp_path / "whole")
 

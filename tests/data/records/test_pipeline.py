@@ -10,8 +10,9 @@ from spherical_cnn.data.records.pipeline import (
     explain_errors,
     training_batches,
 )
-from spherical_cnn.data.records.schema import RecordError, RecordFormat
+from spherical_cnn.data.records.schema import RecordFormat
 from spherical_cnn.data.records.shard_names import find_shards
+from spherical_cnn.errors import RecordError
 
 FORMAT = RecordFormat(8, num_classes=50)
 SIZES = {"train0": 12, "train2": 9, "train10": 10, "val0": 3, "val1": 4}

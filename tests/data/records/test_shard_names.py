@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from spherical_cnn.data.records.schema import RecordError
 from spherical_cnn.data.records.shard_names import find_shards, shard_of_epoch
+from spherical_cnn.errors import RecordError
 
 
 def names(folder, *files):
@@ -60,7 +60,7 @@ def test_incomplete_and_doubtful_sets_are_refused(files, message, tmp_path):
 
 
 def test_a_folder_of_shapes_is_named_for_what_it_is(tmp_path):
-    with pytest.raises(RecordError, match="If it holds shapes: make_dataset.py makes shards"):
+    with pytest.raises(RecordError, match="If it holds shapes: scnn build makes TFRecords"):
         names(tmp_path, "chair.off")
     inner = tmp_path / "out"
     inner.mkdir()

@@ -1,0 +1,24 @@
+"""The names that an option or an argument takes: data, so that a command line parses quickly."""
+
+import math
+
+MODELS = ("two_branch", "planar")
+POOLS = ("wap", "avg", "max", "lowpass")
+FINAL_POOLS = ("gap", "max", "magnitudes", "all")
+UP_CHANNELS = ("off", "on", "masked")
+METHODS = ("sep", "naive")
+OPTIMIZERS = ("adam", "momentum")
+
+SPLITS = ("train", "val", "test")
+DTYPES = ("complex64", "complex128", "float32", "float64")
+ROTATIONS = ("none", "z", "so3")
+KINDS = ("mesh", "voxels", "points")
+UP_AXES = ("x", "y", "z")
+CENTERS = ("sphere", "area", "volume")
+EMBEDDED = "embedded"
+
+
+def is_supersampling(rays):
+    """Returns whether so many rays fill rings of 6, 12, 18, … around one."""
+    root = math.isqrt(12 * rays - 3)
+    return root * root == 12 * rays - 3 and root % 6 == 3

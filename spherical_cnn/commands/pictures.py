@@ -1,0 +1,147 @@
+"""`scnn align`, `scnn visualize`."""
+
+from __future__ import annotations
+
+import json
+
+from spherical_cnn.commands.arguments import add_json, add_reading, add_run
+from spherical_cnn.options import Parser
+
+
+def align(argv):
+    """Finds the rotation between two shapes."""
+    parser = Parser(
+        "Finds the rotation that takes one shape to another, about the centers of both.\n\n"
+        "Shapes are meshes, voxels or point clouds. Symmetric shapes have several rotations; all\n"
+        "are found. With --run and --layer, feature maps of a network are compared.",
+        examples=(
+            "scnn align chair.off rotated.off --copy aligned.off --picture both.png",
+            "scnn align chair.off other.off --run runs/m40 --layer conv5_b0",
+        ),
+        prog="scnn align",
+    )
+    add = parser.add_argument
+    add("first", metavar="FIRST", help="shape to rotate")
+    add("second", metavar="SECOND", help="shape to align with")
+    add("--resolution", type=int, default=64, metavar="N", help="of the signals; default 64")
+    add("--rays_per_sample", type=int, default=7, metavar="N", help="supersampling; default 7")
+    add("--run", metavar="RUN", help="run folder; its dataset says how signals are made")
+    add("--layer", metavar="NAME", help="layer of the run, such as conv1_b0")
+    add_reading(parser)
+    add(
+        "--threshold",
+        type=float,
+        default=0.95,
+        metavar="X",
+        help="fraction of the best correlation that further rotations reach; default 0.95",
+    )
+    add("--copy", metavar="FILE", help="write mesh FIRST, aligned: .off .obj .ply .stl")
+    add("--picture", metavar="FILE", help="write a PNG of the shapes before and after")
+    add_json(parser)
+    options = parser.parse_args(argv)
+
+    from spherical_cnn.data.atomic import write_bytes
+    from spherical_cnn.reporting.plots import png
+    from spherical_cnn.reporting.sphere_plots import alignment_figure
+    from spherical_cnn.tasks import align as alignment
+    from spherical_cnn.tasks.signal_view import SignalView
+
+    paths = (options.first, options.second)
+    signals = options.resolution, options.rays_per_sample, options.run, options.layer
+    view = SignalView(*signals, options.kind, options.up)
+    alignment.check_outputs(options.copy, options.threshold, paths, view.config.kind)
+    first, second = (view.load(path) for path in paths)
+    found = alignment.align_shapes(first, second, view, options.threshold)
+    if options.json:
+        print(json.dumps(alignment.to_dict(found), indent=1))
+    else:
+        print(*alignment.lines(found), sep="\n")
+    if options.copy:
+        copy = alignment.aligned_copy(first, second, found.rotations[0])
+        write_bytes(options.copy, alignment.mesh_bytes(copy, options.copy))
+    if options.picture:
+        rotation = first.upright @ found.rotations[0] @ first.upright.T
+        figure = alignment_figure(first.ray_caster, second.ray_caster, rotation)
+        write_bytes(options.picture, png(figure))
+
+
+def visualize(argv):
+    """Draws a picture."""
+    options = vars(_visualize_parser().parse_args(argv))
+
+    from spherical_cnn.data.atomic import write_bytes
+    from spherical_cnn.tasks import visualize as pictures
+    from spherical_cnn.tasks.signal_view import SignalView
+
+    what, path = options.pop("what"), options.pop("picture")
+    if what == "mistakes":
+        data = pictures.mistakes_page(options["run"], options["shards"], options["most"])
+    elif what == "filters":
+        data = pictures.filters_picture(options["run"], options["layer"])
+    else:
+        shape = options.pop("shape")
+        own = {key: options.pop(key) for key in ("angles", "layers", "frames") if key in options}
+        if what == "features":
+            options["layer"] = "signal"
+        view = SignalView(**options)
+        loaded = view.load(shape)
+        if what == "signal":
+            data = pictures.signal_picture(view, loaded)
+        elif what == "features":
+            data = pictures.features_picture(view, loaded, **own)
+        else:
+            data = pictures.animation(view, loaded, options["layer"], **own)
+    write_bytes(path, data)
+
+
+def _visualize_parser():
+    parser = Parser(
+        "Draws signals, filters, feature maps, animations and mistakes.\n\n"
+        "`scnn visualize WHAT --help` describes each.",
+        examples=(
+            "scnn visualize signal chair.off signal.png",
+            "scnn visualize filters runs/m40 conv0_b0 filters.png",
+            "scnn visualize features runs/m40 chair.off features.png --angles 40 70 -100",
+            "scnn visualize mistakes runs/m40 mistakes.html --shards data/m40/test0.tfrecord",
+            "scnn visualize animation chair.off chair.gif --run runs/m40 --layer conv3_b0",
+        ),
+        prog="scnn visualize",
+    )
+    what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    signal = what.add_parser("signal", description="The two channels of a shape: a PNG.")
+    filters = what.add_parser("filters", description="Spectra and profiles of filters: a PNG.")
+    features = what.add_parser("features", description="Feature maps under rotation: a PNG.")
+    animation = what.add_parser("animation", description="A rotating shape and its maps: a GIF.")
+    mistakes = what.add_parser("mistakes", description="Misclassified records: an HTML page.")
+    for one in (filters, features, mistakes):
+        add_run(one)
+    filters.add_argument("layer", metavar="LAYER", help="such as conv0_b0")
+    for one in (signal, features, animation):
+        one.add_argument("shape", metavar="SHAPE", help="mesh, voxels or points")
+        add_reading(one)
+    for one in (signal, filters, features, animation, mistakes):
+        one.add_argument("picture", metavar="OUT", help="file to write")
+    for one in (signal, animation):
+        one.add_argument("--resolution", type=int, default=64, metavar="N", help="default 64")
+        one.add_argument(
+            "--rays_per_sample", type=int, default=1, metavar="N", help="supersampling; default 1"
+        )
+    features.add_argument(
+        "--angles",
+        type=float,
+        nargs=3,
+        default=[40, 70, -100],
+        metavar="DEG",
+        help="ZYZ Euler angles of the rotation",
+    )
+    features.add_argument(
+        "--layers", nargs="+", metavar="NAME", help="default: all layers of branch 0"
+    )
+    animation.add_argument(
+        "--run", metavar="RUN", help="run folder; its dataset says how signals are made"
+    )
+    animation.add_argument("--layer", metavar="NAME", help="layer of the run")
+    animation.add_argument("--frames", type=int, default=36, metavar="N", help="default 36")
+    mistakes.add_argument("--shards", nargs="+", required=True, metavar="FILE", help="TFRecords")
+    mistakes.add_argument("--most", type=int, default=50, metavar="N", help="default 50")
+    return parser

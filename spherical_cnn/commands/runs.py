@@ -1,0 +1,234 @@
+"""The commands that use a finished run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+from spherical_cnn.commands.arguments import (
+    SOURCE,
+    add_json,
+    add_reading,
+    add_run,
+    add_workers,
+)
+from spherical_cnn.console import progress_bar, shapes_progress
+from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.errors import ConfigError, ShapeError
+from spherical_cnn.options import Parser, add_options
+from spherical_cnn.training.config import RunConfig
+
+_FROM_RUN = ("resolution", "rotation", "copies", "val_fraction", "test_fraction")
+_READING = ("kind", "center", "up", "max_file_mb", "embedded_shapes", "rays_per_sample")
+
+
+def predict(argv):
+    """Classifies files."""
+    parser = Parser(
+        "Classifies shapes in files: meshes, voxels or point clouds.\n\n"
+        "Each shape is classified in several rotations. Printed are the mean probability, the\n"
+        "fraction of the rotations that agree, and the standard deviation of the probability.",
+        examples=(
+            "scnn predict runs/furniture chair.off sofa.stl",
+            "scnn predict runs/furniture meshes --workers 2 --json > predictions.json",
+            "scnn predict runs/furniture --export saved_model",
+        ),
+        prog="scnn predict",
+    )
+    add_run(parser)
+    parser.add_argument("files", nargs="*", metavar="FILE", help="shapes, or folders of shapes")
+    parser.add_argument("--rotations", type=int, default=4, metavar="N", help="default 4")
+    parser.add_argument("--top", type=int, default=3, metavar="N", help="classes named; default 3")
+    add_reading(parser)
+    add_workers(parser)
+    add_json(parser)
+    parser.add_argument("--export", metavar="PATH", help="write a SavedModel, or an .onnx file")
+    options = parser.parse_args(argv)
+    if not (options.files or options.export) or min(options.rotations, options.top) < 1:
+        raise ConfigError("expected files or --export, --rotations and --top of at least 1")
+
+    from spherical_cnn.reporting.page import table_lines
+    from spherical_cnn.tasks.predict import Predictor, export, find_files, prediction_table
+
+    predictor = Predictor(options.run, options.up, options.kind)
+    if options.export:
+        export(predictor.model, options.export)
+    paths = find_files(options.files)
+    found = predictor.predict(paths, options.rotations, options.top, options.workers)
+    found = list(progress_bar(iterable=found, total=len(paths), unit=" shapes"))
+    if options.json:
+        print(json.dumps([one._asdict() for one in found], indent=1))
+    else:
+        print(*table_lines(*prediction_table(found)), sep="\n")
+    if failed := sum(bool(one.error) for one in found):
+        raise ShapeError(f"{failed} of {len(found)} files could not be classified")
+
+
+def evaluate(argv):
+    """Tests a run on new shapes."""
+    parser = Parser(
+        "Tests a finished run on the test shapes of a source; on all, if it has no test split.\n\n"
+        "Shapes are read and cast like those of the run's dataset, unless flags say otherwise.",
+        examples=(
+            "scnn evaluate runs/m40 modelnet40-test-1024.npz --test_rotation so3 --workers 2",
+        ),
+        prog="scnn evaluate",
+    )
+    add_run(parser)
+    parser.add_argument("source", metavar="SOURCE", help=SOURCE)
+    add_workers(parser)
+    add_json(parser)
+    add_options(parser, DatasetConfig, without=_FROM_RUN)
+    given = vars(parser.parse_args(argv))
+    run, source, workers, as_json = (given.pop(key) for key in ("run", "source", "workers", "json"))
+
+    from spherical_cnn.tasks.evaluate import evaluate_shapes
+
+    results = evaluate_shapes(run, source, given, workers, shapes_progress("shapes"))
+    if as_json:
+        print(json.dumps(results, indent=1))
+        return
+    for name, reason in results["skipped"][:10]:
+        print(f"skipped: {name}: {reason}")
+    for name in results["blank"][:10]:
+        print(f"nearly blank: {name}")
+    rotation = results["dataset"]["test_rotation"].replace("same", results["dataset"]["rotation"])
+    print(f"rotation {rotation}, {results['test_samples']} samples", end=", ")
+    print(f"{len(results['skipped'])} shapes skipped", end=", ")
+    if results["blank"]:
+        print(f"{len(results['blank'])} nearly blank", end=", ")
+    print(f"accuracy {results['test']:.4f}, loss {results['test_loss']:.4f}")
+
+
+def retrieve(argv):
+    """Ranks shapes, or scores rankings."""
+    parser = Parser(
+        "Retrieval by the descriptors of a finished run, with the metrics of SHREC'17.\n\n"
+        "`scnn retrieve RUN --shards FILE ... --output FOLDER` ranks all shapes of the shards for\n"
+        "each of them; FOLDER gets descriptors.npz, rankings/ (a file per query, lines `id\n"
+        "distance`) and metrics.json. `scnn retrieve --rankings FOLDER --truth CSV` scores\n"
+        "existing rankings of any system.",
+        examples=(
+            "scnn retrieve runs/m40 --shards data/m40/test0.tfrecord --output runs/m40/retrieval",
+            "scnn retrieve --rankings theirs/test_normal --truth test.csv",
+        ),
+        prog="scnn retrieve",
+    )
+    add = parser.add_argument
+    add("run", nargs="?", metavar="RUN", help="run folder")
+    add("--shards", nargs="+", metavar="FILE", help="TFRecords that hold each shape once")
+    add("--output", metavar="FOLDER", help="folder of the results")
+    add("--by_class", action="store_true", help="rank the predicted class first")
+    best = "end lists at the distance with the best F1@N for these shards; default: list all shapes"
+    add("--length_from", nargs="+", metavar="FILE", help=best)
+    add("--rankings", metavar="FOLDER", help="files named by their query")
+    add("--truth", metavar="CSV", help="id,synsetId,subSynsetId,modelId,split")
+    add("--split", metavar="NAME", help="use only these lines of --truth")
+    options = parser.parse_args(argv)
+    of_run = options.run and options.shards and options.output
+    if not (options.rankings and options.truth) and not of_run:
+        parser.error("expected RUN, --shards and --output, or --rankings and --truth")
+
+    from spherical_cnn.reporting.page import table_lines
+    from spherical_cnn.tasks import rankings as files
+    from spherical_cnn.tasks import retrieve as retrieval
+
+    if options.rankings and options.truth:
+        ids, classes, subclasses = files.read_truth(options.truth, options.split)
+        queries, rankings = files.read_rankings(options.rankings, ids)
+        found = retrieval.score(rankings, classes, subclasses, queries)
+    else:
+        where = options.run, options.shards, options.output
+        found = retrieval.retrieve(*where, options.by_class, options.length_from)
+    for name in found.get("blank", [])[:10]:
+        print(f"nearly blank: {name}")
+    print(*table_lines(*retrieval.score_table(found)), sep="\n")
+    if "distance" in found:
+        print(f"\nLists end at distance {found['distance']:.3f}.")
+
+
+def equivariance(argv):
+    """Measures each layer's error under rotation."""
+    parser = Parser(
+        "Measures how far a network is from commuting with rotations, layer by layer.\n\n"
+        "The network is that of the finished run in --logdir or, without one, a new network of\n"
+        "the given flags. Shapes of the test split of SOURCE (of train, if it has none) are\n"
+        "rotated and cast again, and their signals are rotated exactly.",
+        examples=(
+            "scnn equivariance data/ModelNet40 --logdir runs/m40",
+            "scnn equivariance embedded @params/model-64.txt @params/m10-64.txt --shapes 4",
+        ),
+        prog="scnn equivariance",
+    )
+    parser.add_argument("source", metavar="SOURCE", help=SOURCE)
+    parser.add_argument("--shapes", type=int, default=16, metavar="N", help="default 16")
+    parser.add_argument("--rotations", type=int, default=8, metavar="N", help="default 8")
+    add_options(parser, RunConfig)
+    others = {field.name for field in dataclasses.fields(DatasetConfig)} - set(_READING)
+    add_options(parser, DatasetConfig, without=others)
+    given = vars(parser.parse_args(argv))
+    source = given.pop("source")
+    counts = {name: given.pop(name) for name in ("shapes", "rotations")}
+    for name, count in counts.items():
+        if count < 1:
+            raise ConfigError(f"--{name}: expected at least 1. Received: {count}")
+    dataset = DatasetConfig(**{name: given.pop(name) for name in _READING if name in given})
+    config = RunConfig.from_dict(given)
+
+    from spherical_cnn.nn.layer_errors import error_table
+    from spherical_cnn.reporting.page import table_lines
+    from spherical_cnn.tasks.equivariance import measure_shapes
+    from spherical_cnn.training.network import build_model
+    from spherical_cnn.training.run import load_run
+
+    if config.logdir:
+        run = load_run(config.logdir)
+        model, config = run.model, run.config
+    else:
+        model = build_model(config)
+    errors = measure_shapes(model, source, dataset, **counts, seed=config.seed)
+    print(*table_lines(*error_table(errors)), sep="\n")
+
+
+def activations(argv):
+    """Exports layer outputs."""
+    parser = Parser(
+        "Writes the outputs of named layers of a finished run for TFRecords to an .npz file.",
+        examples=(
+            "scnn activations runs/m40 descriptors.npz --shards data/m40/test0.tfrecord",
+            "scnn activations runs/m40 maps.npz --shards data/m40/test0.tfrecord "
+            "--layers conv3_b0 pool4_b1",
+        ),
+        prog="scnn activations",
+    )
+    add_run(parser)
+    parser.add_argument("output", metavar="OUTPUT", help="the .npz to write")
+    parser.add_argument("--shards", nargs="+", required=True, metavar="FILE", help="TFRecords")
+    parser.add_argument("--layers", nargs="+", default=["descriptor"], metavar="NAME")
+    options = parser.parse_args(argv)
+
+    from spherical_cnn.tasks.activations import export_activations
+
+    export_activations(options.run, options.output, options.shards, options.layers)
+
+
+def release(argv):
+    """Packages a run."""
+    parser = Parser(
+        "Packages a finished run for others: weights in half precision, options, a model card.",
+        examples=('scnn release runs/chairs weights/chairs --origin "Our own scans, CC BY 4.0."',),
+        prog="scnn release",
+    )
+    add_run(parser)
+    parser.add_argument(
+        "folder", metavar="FOLDER", help="absent or empty; its name becomes the network's"
+    )
+    parser.add_argument(
+        "--origin", required=True, metavar="TEXT", help="origin and license of the shapes"
+    )
+    options = parser.parse_args(argv)
+
+    from spherical_cnn.tasks.release import release as write_release
+
+    write_release(options.run, options.folder, options.origin)
+    print(f"Model card: {options.folder}/README.md")

@@ -1,0 +1,204 @@
+"""Online data: shapes that are cast on the device in new poses in every epoch."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import os
+
+import numpy as np
+
+from spherical_cnn.data.config import DatasetConfig, check_reading
+from spherical_cnn.data.meshes import read_meshes
+from spherical_cnn.data.module import ArrayBatches
+from spherical_cnn.data.poses import assign_splits, draw_poses, draw_split_poses, rng
+from spherical_cnn.data.signals import DeviceCaster
+from spherical_cnn.data.sources import Item, find_shapes
+from spherical_cnn.errors import ConfigError
+from spherical_cnn.signals.signal import Mesh, seen_share, what_is_missing
+
+logger = logging.getLogger("spherical_cnn")
+
+
+@dataclasses.dataclass(frozen=True)
+class OnlineSource:
+    """The shapes of online data, found but not read.
+
+    Args:
+        config: `DatasetConfig`.
+        items: list of `Item`, with their splits assigned.
+        classes: names of the classes, in the order of their labels.
+        source: where the shapes are.
+    """
+
+    config: DatasetConfig
+    items: list
+    classes: list
+    source: str
+
+    @classmethod
+    def find(cls, source, config, splits, split_file=None):
+        """Finds the shapes of a source.
+
+        Args:
+            source: see `spherical_cnn.data.sources.find_shapes`.
+            config: `DatasetConfig`.
+            splits: those that are used.
+            split_file: see `find_shapes`.
+
+        Raises:
+            ConfigError: if the source, or a split, has no shapes.
+        """
+        source = os.fspath(source)
+        check_reading(source, config)
+        found = find_shapes(source, split_file, config.embedded_shapes, config.data_seed)
+        items = assign_splits(found, config)
+        for split in splits:
+            if not any(item.split == split for item in items):
+                raise ConfigError(
+                    f"{source}: found no {split} shapes; give --val_fraction to draw some from "
+                    "train, or --skip_val"
+                )
+        return cls(config, [item for item in items if item.split in splits], found.classes, source)
+
+    def description(self):
+        """Returns the source, classes and options as a dict."""
+        made = {"source": self.source, "classes": self.classes}
+        return {**made, "options": self.config.to_dict()}
+
+
+class OnlineData:
+    """The `DataModule` of shapes that are cast during training.
+
+    Val and test shapes are cast once, in the poses that they have in TFRecords; train shapes in
+    every epoch, in poses that depend on the seed and the epoch only.
+
+    Args:
+        source: `OnlineSource`.
+        batch_size: samples per batch.
+        seed: seed of the poses and the order of train shapes.
+        drop_remainder: whether to drop the last, partial train batch.
+        workers: number of processes that read.
+        progress: called with the number of shapes read and of all shapes.
+
+    Raises:
+        ConfigError: if no shape of a split can be read, or there are too few train shapes.
+    """
+
+    def __init__(
+        self,
+        source,
+        batch_size,
+        *,
+        seed=0,
+        drop_remainder=False,
+        workers=1,
+        progress=lambda done, total: None,
+    ):
+        self.source, self.config = source, source.config
+        self._batch_size, self._seed, self._drop = batch_size, seed, drop_remainder
+        self._missing: dict = {}  # what rays miss of shapes, by split and name
+        self._logged: set = set()
+        shapes = self._read(workers, progress)
+        trained = len(shapes.get("train", []))
+        if drop_remainder and trained < batch_size:
+            raise ConfigError(
+                f"--round_batches: {trained} train shapes, fewer than --train_bsize {batch_size}"
+            )
+        self._sets = {split: self._pack(shapes[split]) for split in sorted(shapes)}
+        self._fixed = {
+            split: self._cast(
+                split, [draw_poses(self.config, split, name)[0] for name in one.names]
+            )
+            for split, one in self._sets.items()
+            if split != "train"
+        }
+
+    def description(self):
+        """See `DataModule.description`."""
+        return self.source.description()
+
+    def log(self):
+        """See `DataModule.log`."""
+        logger.info(f"Casting {self.source.source} in every epoch...")
+        for name, reason in self.skipped:
+            logger.warning(f"skipped: {name}: {reason}")
+        self._log_missing()
+
+    def train(self, epoch, share=(0, 1)):
+        """See `DataModule.train`; one process trains on all samples."""
+        one = self._sets["train"]
+        generator = rng(self._seed, "epoch", epoch)
+        poses = draw_split_poses(self.config, "train", len(one.labels), generator, generator)
+        signals = self._cast("train", poses)
+        self._log_missing()
+        order = generator.permutation(len(one.labels))
+        if self._drop:
+            order = order[: len(order) // self._batch_size * self._batch_size]
+        return self._arrays(one, signals, order), len(order)
+
+    def batches(self, split, limit=None):
+        """See `DataModule.batches`."""
+        count = limit and limit * self._batch_size
+        return self._arrays(self._sets[split], self._fixed[split], slice(count))
+
+    def errors(self):
+        """See `DataModule.errors`: everything has been read."""
+        return contextlib.nullcontext()
+
+    def _read(self, workers, progress):
+        """Reads the shapes: lists of `(item, mesh)` by split; notes those that are skipped."""
+        shapes: dict[str, list[tuple[Item, Mesh]]] = {}
+        self.skipped = []
+        items = self.source.items
+        for count, (item, mesh) in enumerate(read_meshes(items, self.config, workers), 1):
+            if isinstance(mesh, str):
+                self.skipped.append((item.name, mesh))
+            else:
+                shapes.setdefault(item.split, []).append((item, mesh))
+            progress(count, len(items))
+        missing = {item.split for item in items} - shapes.keys()
+        if missing:
+            split = min(missing)
+            names = {item.name for item in items if item.split == split}
+            first = next(entry for entry in self.skipped if entry[0] in names)
+            raise ConfigError(f"{split}: no shape could be used; the first, {': '.join(first)}")
+        return shapes
+
+    def _pack(self, shapes):
+        labels = {name: label for label, name in enumerate(self.source.classes)}
+        shapes.sort(key=lambda shape: len(shape[1].faces))  # batches of similar meshes
+        return _Set(
+            [item.name for item, _ in shapes],
+            np.array([labels[item.class_name] for item, _ in shapes]),
+            DeviceCaster([mesh for _, mesh in shapes], self.config),
+        )
+
+    def _cast(self, split, poses):
+        """Signals of a split in given poses; notes the nearly blank ones."""
+        one = self._sets[split]
+        signals = one.caster.signals(poses, f"casting {split}")
+        for name, share in zip(one.names, seen_share(signals), strict=True):
+            if missing := what_is_missing(share):
+                self._missing[split, name] = missing
+        return signals
+
+    def _arrays(self, one, signals, rows):
+        names = np.array([name.encode() for name in one.names], object)
+        return ArrayBatches(signals[rows], one.labels[rows], names[rows], self._batch_size)
+
+    def _log_missing(self):
+        """Logs which shapes are nearly blank, each once."""
+        for split, name in self._missing.keys() - self._logged:
+            logger.warning(f"{split}: {name}: {self._missing[split, name]}")
+        self._logged |= self._missing.keys()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Set:
+    """The shapes of a split."""
+
+    names: list
+    labels: np.ndarray
+    caster: DeviceCaster

@@ -1,0 +1,93 @@
+"""Poses and splits of the shapes of a dataset: random, but fixed by seed and name."""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+
+import numpy as np
+
+from spherical_cnn.errors import ConfigError
+from spherical_cnn.signals.signal import Pose
+from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
+
+
+def rng(seed, *key):
+    """Returns a NumPy generator that depends on a seed and a key of any values only."""
+    return np.random.default_rng(stable_hash(seed, *key))
+
+
+def stable_hash(*parts):
+    """Returns an integer of 256 bits that depends on the text of its arguments only."""
+    return int.from_bytes(hashlib.sha256("\0".join(map(str, parts)).encode()).digest(), "big")
+
+
+def draw_poses(config, split, name):
+    """Draws the poses of the copies of a shape. Each depends on seed, shape and number only.
+
+    Args:
+        config: `DatasetConfig`.
+        split: split of the shape.
+        name: name of the shape.
+
+    Returns:
+        list of `Pose`: the shape scaled along its own axes, then rotated; the center shifted.
+    """
+    rotation, change = (
+        rng(config.data_seed, purpose, split, name) for purpose in ("rotation", "change")
+    )
+    return draw_split_poses(config, split, config.copies_of(split), rotation, change)
+
+
+def draw_split_poses(config, split, count, rotation, change):
+    """Draws poses of a split: rotations from one generator, scales and shifts from another."""
+    rotations = draw_rotations(config.rotation_of(split), count, rotation)
+    ranges = [[config.scale_range], [config.shift_range]] if split == "train" else [[0], [0]]
+    changes = change.uniform(-1, 1, (count, 2, 3)) * ranges + [[1], [0]]
+    return [Pose(r, scale, shift) for r, (scale, shift) in zip(rotations, changes, strict=True)]
+
+
+def draw_rotations(kind, count, generator):
+    """Draws random rotations `(count, 3, 3)` of a kind of `ROTATIONS`."""
+    keep = {"none": [0, 0, 0], "z": [1, 0, 0], "so3": [1, 1, 1]}[kind]
+    return euler_to_matrix(random_rotations(count, generator) * keep)
+
+
+def assign_splits(source, config):
+    """Draws val and test shapes from train as the options say; orders train at random.
+
+    Args:
+        source: `Source`.
+        config: `DatasetConfig`.
+
+    Returns:
+        list of `Item`.
+
+    Raises:
+        ConfigError: if a split or a class has no shapes.
+    """
+    by_class: dict[str, list] = collections.defaultdict(list)
+    others: list = []
+    for item in source.items:
+        (by_class[item.class_name] if item.split == "train" else others).append(item)
+    if config.test_fraction and any(item.split == "test" for item in others):
+        raise ConfigError("--test_fraction: the source has test shapes, expected 0")
+    train = []
+    for pool in by_class.values():
+        pool.sort(key=lambda item: stable_hash(config.data_seed, "split", item.name))
+        val = round(config.val_fraction * len(pool))
+        test = round(config.test_fraction * len(pool))
+        others += [item._replace(split="val") for item in pool[:val]]
+        others += [item._replace(split="test") for item in pool[val : val + test]]
+        train += pool[val + test :]
+    train.sort(key=lambda item: stable_hash(config.data_seed, "order", item.name))
+    for split, found in (("train", train), ("test", [i for i in others if i.split == "test"])):
+        if not found:
+            raise ConfigError(
+                f"no {split} shapes; expected folders class/train and class/test, a split file "
+                "or, to draw test shapes from train, --test_fraction"
+            )
+    lacking = {item.class_name for item in others} - {item.class_name for item in train}
+    if lacking:
+        raise ConfigError(f"classes without train shapes: {', '.join(sorted(lacking))}")
+    return train + sorted(others, key=lambda item: item[:3])

@@ -1,0 +1,104 @@
+"""Equivariance errors of a network, layer by layer.
+
+For a layer with output `F`, an input `x` and a rotation `R`, the relative error is
+
+    ‖F(R x) - R F(x)‖ / ‖F(x)‖,
+
+in the norm over the sphere of what is band-limited to the layer's grid, that is of the
+coefficients. The plain ratio over samples would mislead: a nonlinearity creates degrees that the
+grid cannot represent, which no operation on samples can rotate, and the many samples near the poles
+would count for more than their area. Vectors (descriptor, logits) should be invariant: `R F = F`.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from keras import ops
+
+from spherical_cnn.nn.outputs import check_finite, feature_extractor, predict_dict
+from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.rotation import rotate_coefficients, rotate_signal
+from spherical_cnn.sphere.sht import isht, sht
+
+_MAPS = re.compile(r"signal|(conv|pool)\d+_b\d")
+_VECTORS = ("descriptor", "logits")
+_BATCH = 16
+
+
+def measure(model, signals, rotated, angles):
+    """Measures the errors of all layers and outputs for signals and their rotated copies.
+
+    Args:
+        model: `two_branch` network.
+        signals: `(batch, n, n, 2)`.
+        rotated: the signals under each rotation, `(rotations, batch, n, n, 2)`.
+        angles: `(rotations, 3)` ZYZ Euler angles of the rotations, radians.
+
+    Returns:
+        dict: `layers`, a dict by layer of the relative error of each rotation, over the batch;
+        `flips`, the fraction of predictions that each rotation changes.
+
+    Raises:
+        RunError: if an output is not finite.
+    """
+    maps = [layer.name for layer in model.layers if _MAPS.fullmatch(layer.name)]
+    layers = [*maps, *_VECTORS]
+    extractor = feature_extractor(model, layers)
+    start = predict_dict(extractor, signals, _BATCH)
+    for name, values in start.items():
+        check_finite(values, name)
+    targets = {name: _coefficients(values) for name, values in start.items()}
+    errors: dict[str, list[float]] = {name: [] for name in layers}
+    flips = []
+    for angle, copies in zip(angles, rotated, strict=True):
+        found = predict_dict(extractor, copies, _BATCH)
+        for name, target in targets.items():
+            expected = target if name in _VECTORS else rotate_coefficients(target, angle)
+            difference = np.linalg.norm(_coefficients(found[name]) - expected)
+            errors[name].append(float(difference) / max(float(np.linalg.norm(target)), 1e-30))
+        classes = [np.argmax(outputs["logits"], axis=-1) for outputs in (start, found)]
+        flips.append(float(np.mean(classes[0] != classes[1])))
+    return {"layers": errors, "flips": flips}
+
+
+def rotated_exactly(signals, angles):
+    """Returns band-limited signals and their exact rotations.
+
+    Args:
+        signals: `(batch, n, n, channels)`; projected to the band limit of their grid.
+        angles: `(rotations, 3)` ZYZ Euler angles, radians.
+
+    Returns:
+        `(batch, n, n, channels)` and `(rotations, batch, n, n, channels)`, float32.
+    """
+    grid = SphericalGrid.from_resolution(np.shape(signals)[1])
+    signals = ops.convert_to_numpy(isht(sht(np.asarray(signals, np.float64), grid), grid))
+    rotated = np.stack([rotate_signal(signals, angle, grid) for angle in angles])
+    return signals.astype(np.float32), rotated.astype(np.float32)
+
+
+def error_table(results):
+    """Returns the errors in per cent, medians over the rotations, as `(header, rows)` of a table.
+
+    Args:
+        results: dict by way of rotating of what `measure` returns.
+    """
+    ways = list(results)
+    names = next(iter(results.values()))["layers"]
+    rows = [
+        [name, *(f"{100 * np.median(results[way]['layers'][name]):.2f}" for way in ways)]
+        for name in names
+    ]
+    flips = [f"{100 * np.mean(results[way]['flips']):.1f}" for way in ways]
+    return ["relative error, %", *ways], [*rows, ["predictions changed, %", *flips]]
+
+
+def _coefficients(values):
+    """Coefficients, float64, of maps; vectors as they are."""
+    values = np.asarray(values, np.float64)
+    if values.ndim == 2:
+        return values
+    grid = SphericalGrid.from_resolution(values.shape[1])
+    return ops.convert_to_numpy(sht(values, grid))

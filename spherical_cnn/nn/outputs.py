@@ -1,0 +1,58 @@
+"""Outputs of named layers of a trained network."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from spherical_cnn.errors import ConfigError, RunError
+
+
+def feature_extractor(model, layers):
+    """Returns a model with the same input whose output is a dict of the outputs of named layers.
+
+    Raises:
+        ConfigError: if a layer does not exist; the message lists those that do.
+    """
+    known = [layer.name for layer in model.layers]
+    missing = sorted(set(layers) - set(known))
+    if missing:
+        raise ConfigError(f"no layer {', '.join(missing)}; there are: {', '.join(known)}")
+    return keras.Model(model.input, {name: model.get_layer(name).output for name in layers})
+
+
+def predict_dict(model, signals, batch_size=16):
+    """Computes the outputs of a model for an array of signals, batch by batch.
+
+    Keras's `predict` takes several times as long for a few batches.
+
+    Args:
+        model: model with a dict of outputs.
+        signals: `(samples, n, n, 2)`, at least one.
+        batch_size: samples per batch.
+
+    Returns:
+        dict of arrays by output, one row per sample.
+    """
+    starts = range(0, len(signals), batch_size)
+    parts = [model.predict_on_batch(signals[start : start + batch_size]) for start in starts]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def map_layers(model):
+    """Returns the names of the layers of a model that compute maps on the sphere."""
+    shapes = {layer.name: layer.output.shape for layer in model.layers}
+    return [name for name, shape in shapes.items() if len(shape) == 4 and shape[1] == shape[2] >= 4]
+
+
+def check_finite(values, layer):
+    """Checks that the outputs of a layer are finite.
+
+    Raises:
+        RunError: naming the layer.
+    """
+    if not np.isfinite(values).all():
+        raise RunError(
+            f"layer {layer}: found outputs that are not finite, expected numbers; the weights of "
+            "the network overflow or are damaged"
+        )

@@ -1,0 +1,47 @@
+"""Names that files of earlier versions use, and what they are called now.
+
+`config.json` and `data.json` of runs, `manifest.json` of datasets, and `.keras` files keep the
+names of the version that wrote them.
+"""
+
+from __future__ import annotations
+
+# Options of a run: name, and its values.
+_RUN = {"height": ("up_channel", {"none": "off", "told": "on", "untold": "masked"})}
+
+# Options of a dataset. `rings` counts rings of rays around each sample's own: 6, 12, … rays.
+_DATASET = {
+    "centre": ("center", {}),
+    "rings": ("rays_per_sample", {rings: 1 + 3 * rings * (rings + 1) for rings in range(100)}),
+    "seed": ("data_seed", {}),
+}
+
+# Classes of `spherical_cnn.nn`, as Keras has saved them, and arguments of their constructors.
+LAYERS = {
+    "SphericalAveragePooling": "GlobalSphericalAveragePooling",
+    "Height": "UpAxisChannel",
+}
+_ARGUMENTS: dict[str, tuple[str, dict]] = {"told": ("known", {}), "withheld": ("dropout_rate", {})}
+
+
+def run_options(values):
+    """Returns stored options of a run under their present names."""
+    return _renamed(values, _RUN)
+
+
+def dataset_options(values):
+    """Returns stored options of a dataset under their present names."""
+    return _renamed(values, _DATASET)
+
+
+def layer_config(values):
+    """Returns the stored config of a layer under the present names of its arguments."""
+    return _renamed(values, _ARGUMENTS)
+
+
+def _renamed(values, table):
+    found = {}
+    for name, value in values.items():
+        new, changed = table.get(name, (name, {}))
+        found[new] = changed.get(value, value) if changed else value
+    return found

@@ -1,0 +1,114 @@
+"""Renders shapes, and maps on spheres, as pixels."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from scipy import ndimage
+
+FRONT, BACK = (35.0, 20.0), (215.0, 20.0)  # azimuth and elevation of the viewpoint, degrees
+_PIXELS = 220
+
+
+def color_range(values):
+    """Returns a color map and its limits, `(name, lowest, highest)`.
+
+    `cividis` if no value is negative, else `PuOr` around zero; the color-blind can read both.
+    """
+    low, high = float(np.min(values)), float(np.max(values))
+    if low < -1e-3 * max(high, 0):
+        return "PuOr", -max(-low, high), max(-low, high)
+    return "cividis", 0.0, max(high, 1e-12)
+
+
+def sphere_pixels(values, colors, view=FRONT, pixels=_PIXELS):
+    """Renders a map on a shaded sphere.
+
+    Args:
+        values: `(n, n)` map.
+        colors: see `color_range`.
+        view: azimuth and elevation of the viewpoint, degrees.
+        pixels: side of the picture.
+
+    Returns:
+        `(pixels, pixels, 4)` in `[0, 1]`, transparent around the sphere.
+    """
+    import matplotlib
+
+    name, low, high = colors
+    across = (np.arange(pixels) + 0.5) / pixels * 2 - 1
+    x, y = np.meshgrid(across, -across)
+    inside = x**2 + y**2 <= 1
+    depth = np.sqrt(np.maximum(1 - x**2 - y**2, 0))
+    points = np.stack([x, y, depth], axis=-1) @ _view_axes(view)
+    shown = matplotlib.colormaps[name]((_interpolated(values, points) - low) / (high - low))
+    shown[..., :3] *= (0.45 + 0.55 * depth)[..., None]
+    shown[..., 3] = inside
+    return shown
+
+
+def shape_pixels(caster, rotation=None, view=FRONT, pixels=_PIXELS):
+    """Renders a shape in gray, lit from the viewpoint.
+
+    Args:
+        caster: `RayCaster` of the shape.
+        rotation: `(3, 3)`, rotation of the shape; none by default.
+        view: azimuth and elevation of the viewpoint, degrees.
+        pixels: side of the picture.
+
+    Returns:
+        `(pixels, pixels, 4)` in `[0, 1]`, transparent around the shape.
+    """
+    rotation = np.eye(3) if rotation is None else rotation
+    right, up, towards = (_view_axes(view) @ rotation).astype("f4")  # in the axes of the mesh
+    radius = 1.01 * caster.radius
+    across = ((np.arange(pixels) + 0.5) / pixels * 2 - 1) * radius
+    x, y = np.meshgrid(across, -across)
+    start = x.reshape(-1, 1) * right + y.reshape(-1, 1) * up + radius * towards
+    rays = np.broadcast_to(-towards, start.shape).astype("f4")
+    faces = caster.scene.run(start.astype("f4"), rays, query="INTERSECT")
+    cosine = np.abs(towards @ caster.normals.take(faces, axis=1, mode="wrap"))
+    cosine[faces < 0] = np.nan
+    cosine = cosine.reshape(pixels, pixels)
+    shown = np.repeat(0.25 + 0.65 * np.nan_to_num(cosine)[..., None], 4, axis=2)
+    shown[..., 3] = np.isfinite(cosine)
+    return shown
+
+
+def _view_axes(view):
+    """Rows `(3, 3)` that point right, up and towards the viewpoint."""
+    azimuth, elevation = np.radians(view)
+    right = np.array([-np.sin(azimuth), np.cos(azimuth), 0])
+    level = np.array([np.cos(azimuth), np.sin(azimuth), 0])
+    towards = np.cos(elevation) * level + np.array([0, 0, np.sin(elevation)])
+    return np.stack([right, np.cross(towards, right), towards])
+
+
+def gif(frames, seconds=0.08):
+    """Returns an animation as the bytes of a GIF that loops.
+
+    Args:
+        frames: list of `(height, width, 3)` uint8 of one size.
+        seconds: duration of each frame.
+    """
+    from PIL import Image
+
+    images = [Image.fromarray(frame).quantize(256, kmeans=1) for frame in frames]
+    buffer = io.BytesIO()
+    duration = int(1000 * seconds)
+    images[0].save(
+        buffer, "GIF", save_all=True, append_images=images[1:], duration=duration, loop=0
+    )
+    return buffer.getvalue()
+
+
+def _interpolated(values, points):
+    """Bilinear values of a map at unit vectors `(..., 3)`."""
+    n = values.shape[0]
+    south = np.full((1, n), values[-1].mean())  # no row of the grid is on this pole
+    padded = np.concatenate([values, south])
+    padded = np.concatenate([padded, padded[:, :1]], axis=1)
+    rows = np.arccos(np.clip(points[..., 2], -1, 1)) / np.pi * n
+    columns = np.arctan2(points[..., 1], points[..., 0]) % (2 * np.pi) / (2 * np.pi) * n
+    return ndimage.map_coordinates(padded, [rows, columns], order=1, mode="nearest")

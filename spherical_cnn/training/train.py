@@ -1,0 +1,243 @@
+"""Trains, tests and reports a run, from its options."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import math
+import os
+import platform
+
+import keras
+import numpy as np
+
+from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.errors import ConfigError, RunError
+from spherical_cnn.nn.layer_errors import measure, rotated_exactly
+from spherical_cnn.sphere.rotation import random_rotations
+from spherical_cnn.training import report
+from spherical_cnn.training.checkpoints import load_weights
+from spherical_cnn.training.config import RunConfig
+from spherical_cnn.training.devices import Devices
+from spherical_cnn.training.loop import fit
+from spherical_cnn.training.metrics import confusion_counts, worst_mistakes
+from spherical_cnn.training.network import record_format
+from spherical_cnn.training.run import load_run, new_run, open_run
+from spherical_cnn.training.run_folder import start_logging
+
+logger = logging.getLogger("spherical_cnn")
+
+# Of a report: mistakes; samples and rotations to measure the equivariance with.
+_MISTAKES, _SAMPLES, _ROTATIONS = 12, 16, 4
+
+
+def train(options):
+    """Trains, or continues, a run on TFRecords; tests it and writes the report.
+
+    Nothing is written before options, shards, run folder and checkpoint have been checked.
+
+    Args:
+        options: dict of the given options of `RunConfig`.
+
+    Returns:
+        dict as in `metrics.json`.
+
+    Raises:
+        ConfigError: if the options are invalid.
+        RunError, RecordError, OSError: if the run folder or the data cannot be used.
+    """
+    from spherical_cnn.data.records.tfrecord_data import TFRecordData  # needs TensorFlow
+
+    folder, config = open_run(options)
+
+    def make_data():
+        return TFRecordData(
+            config.dset_dir,
+            record_format(config),
+            config.train_bsize,
+            splits=["test"] if config.test_only else _splits(config),
+            seed=config.seed,
+            drop_remainder=config.round_batches,
+            first_n=config.first_n,
+        )
+
+    return _train_and_test(folder, config, make_data)
+
+
+def train_online(options, dataset, split_file=None, workers=1, progress=lambda done, total: None):
+    """Trains, or continues, a run on shapes that are cast during training.
+
+    Args:
+        options: dict of the given options of `RunConfig`; `online` is the source.
+        dataset: dict of the given options of `DatasetConfig`, without resolution and copies.
+        split_file: see `spherical_cnn.data.sources.find_shapes`.
+        workers: number of processes that read shapes.
+        progress: called with the number of shapes read and of all shapes.
+
+    Returns:
+        As `train`.
+
+    Raises:
+        ConfigError: if the options are invalid, or shapes are missing.
+        RunError, OSError: if the run folder or the source cannot be used.
+    """
+    from spherical_cnn.data.online import OnlineData, OnlineSource
+
+    if workers < 1:
+        raise ConfigError(f"--workers: expected at least 1. Received: {workers}")
+    asked = RunConfig.from_dict({**options, "dset_dir": ""})
+    dataset_config = DatasetConfig(**dataset, resolution=asked.input_res)
+    splits = _splits(asked)
+    if asked.up_channel == "on" and "so3" in map(dataset_config.rotation_of, splits):
+        raise ConfigError("--up_channel on: for upright shapes, expected --rotation z")
+    source = OnlineSource.find(asked.online, dataset_config, splits, split_file)
+    options = {**options, "dset_dir": "", "n_classes": len(source.classes)}
+    folder, config = open_run(options)
+    if os.path.exists(folder.checkpoint("latest")) and not config.from_scratch:
+        if folder.read_data() != source.description():
+            raise RunError(
+                f"{folder.path('data.json')}: belongs to a run on other shapes or signals. Give "
+                "its options, another --logdir, or --from_scratch to remove it"
+            )
+
+    def make_data():
+        return OnlineData(
+            source,
+            config.train_bsize,
+            seed=config.seed,
+            drop_remainder=config.round_batches,
+            workers=workers,
+            progress=progress,
+        )
+
+    return _train_and_test(folder, config, make_data)
+
+
+def evaluate(run, batches):
+    """Computes the accuracy of a run with restored weights.
+
+    Args:
+        run: `Run`.
+        batches: `Batches`.
+
+    Returns:
+        dict of JSON values: `test`, `test_loss`, `test_samples`, `confusion` (counts, true class
+        by predicted class).
+
+    Raises:
+        RunError: if the loss is not finite.
+    """
+    given = batches.keras_input(run.model.output_names)
+    results = run.model.evaluate(**given, return_dict=True, verbose=0)
+    if not math.isfinite(results["loss"]):
+        raise RunError(
+            f"the loss on the test samples is {results['loss']}, expected a finite number: "
+            "activations overflow. Train again with a lower --learning_rate, or check the "
+            "samples: values of the order of 1 are expected"
+        )
+    confusion = confusion_counts(run.model)
+    return {
+        "test": float(results["logits_accuracy"]),
+        "test_loss": float(results["loss"]),
+        "test_samples": int(confusion.sum()),
+        "confusion": confusion.tolist(),
+    }
+
+
+def _splits(config):
+    return ["train", "test"] if config.skip_val else ["train", "val", "test"]
+
+
+def _train_and_test(folder, config, make_data):
+    devices = Devices(config)  # first: several processes connect before anything is computed
+    _prepare(config)
+    run = new_run(folder, config)
+    data = make_data()
+    with devices.together():
+        devices.check_same(run.state["epoch"])
+        if devices.chief:
+            _begin(run, data)
+        if not config.test_only:
+            fit(run, data, devices)
+    return _finish(run, data) if devices.chief else {}
+
+
+def _begin(run, data):
+    """Writes the files of a run that exist before its first epoch."""
+    folder, config = run.folder, run.config
+    if config.from_scratch:
+        folder.clear()
+    folder.clear_unfinished()
+    start_logging(folder)
+    logger.info(f"Running on {platform.node()}")
+    logger.info(f"Options: {json.dumps(config.to_dict())}")
+    if not config.test_only:
+        folder.write_config(config)
+        description = data.description()
+        if description:
+            folder.write_json("data.json", description)
+    data.log()
+    logger.info(f"Loading model {config.model}. Logdir {folder}")
+
+
+def _finish(run, data):
+    """Tests and reports a trained run; returns its metrics."""
+    config = run.config
+    run.state = load_weights(run.folder.checkpoint("final"), run.model)
+    with data.errors():
+        metrics = _test(run, data)
+        if not config.test_only:
+            errors = _equivariance(run, data)
+            mistakes = worst_mistakes(
+                run.model, data.batches("test", config.test_n or None), _MISTAKES
+            )
+            report.write_report(run, metrics, errors, mistakes)
+    for line in report.result_table(config.name, metrics):
+        logger.info(line, extra={"result": True})
+    return metrics
+
+
+def _test(run, data):
+    """Returns the metrics of a run, as in `metrics.json`.
+
+    `val` is absent without validation; `train_time` is the mean number of seconds per epoch.
+    """
+    logger.info("Start testing...")
+    config, history = run.config, run.state["history"]
+    return {
+        "train": history[-1]["train_accuracy"],
+        **({} if config.skip_val else {"val": history[-1]["valid_accuracy"]}),
+        **evaluate(run, data.batches("test", config.test_n or None)),
+        "train_time": sum(row["seconds"] for row in history) / len(history),
+        "epochs": run.state["epoch"],
+    }
+
+
+def _equivariance(run, data):
+    """Equivariance errors of the first test samples, rotated exactly."""
+    if run.config.up_channel == "on":  # rotated shapes are not upright
+        run = load_run(run.folder.root)
+    angles = random_rotations(_ROTATIONS, np.random.default_rng(run.config.seed))
+    first: list[np.ndarray] = []
+    for batch in data.batches("test"):
+        first += list(batch["signal"])
+        if len(first) >= _SAMPLES:
+            break
+    signals, rotated = rotated_exactly(first[:_SAMPLES], angles)
+    return {"exact": measure(run.model, signals, rotated, angles)}
+
+
+def _prepare(config):
+    """Sets seeds and determinism; lets the GPU allocate memory as needed."""
+    keras.utils.set_random_seed(config.seed)
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    for device in tf.config.list_physical_devices("GPU"):
+        # Raises once the GPU is in use, such as in a second run of one process.
+        with contextlib.suppress(RuntimeError):
+            tf.config.experimental.set_memory_growth(device, True)

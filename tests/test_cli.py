@@ -1,0 +1,127 @@
+"""The command line: its commands, their help, and what they import."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from helpers import ROOT, without_noise
+
+from spherical_cnn.cli import COMMANDS, dispatch, exit_code
+from spherical_cnn.errors import ConfigError, DatasetError
+from spherical_cnn.version import __version__
+
+MODULES_OF_A_COMMAND = """
+import json, sys
+from spherical_cnn.cli import main
+try:
+    main()
+finally:
+    print(json.dumps(sorted(sys.modules)), file=sys.stderr)
+"""
+HEAVY = {"keras", "tensorflow", "jax", "torch", "numpy", "scipy", "tqdm", "matplotlib"}
+
+
+def scnn(*argv):
+    """A finished `python -m spherical_cnn`, in a directory other than the repository's."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "spherical_cnn", *argv]
+    return subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("argv", [[], ["--help"], ["-h"]])
+def test_without_a_command_it_prints_all_commands(argv, capsys):
+    assert exit_code(argv) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: scnn COMMAND")
+    for name, (_, what) in COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(what)}$", text, re.M)
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    assert exit_code(["--version"]) == 0
+    assert capsys.readouterr().out == f"spherical_cnn {__version__}\n"
+
+
+@pytest.mark.parametrize("name", ["fly", "--colour", ""])
+def test_an_unknown_command_is_refused_with_the_names_of_all(name, capsys):
+    assert exit_code([name]) == 2
+    error = capsys.readouterr().err
+    assert error == f"error: expected a command: {', '.join(COMMANDS)}. Received: {name}\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_help(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        dispatch([name, "--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: scnn {name} ") and f"\n  scnn {name} " in text
+    for flag in ("--debug", "--quiet", "@FILE reads flags from a file"):
+        assert flag in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_refuses_an_unknown_flag(name, capsys):
+    assert exit_code([name, "--colour"]) == 2
+    assert re.fullmatch("error: .*(--colour|required).*\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("bad flag"), 2),
+        (DatasetError("no shapes"), 1),
+        (OSError("disk full"), 1),
+        (ImportError("No module named 'embreex'"), 1),
+    ],
+)
+def test_errors_become_a_line_and_an_exit_code_and_with_debug_a_traceback(
+    error, code, capsys, monkeypatch
+):
+    def fail(argv):
+        assert argv == ["build", "a"]
+        raise error
+
+    monkeypatch.setattr("spherical_cnn.cli.dispatch", fail)
+    assert exit_code(["build", "a", "--quiet"]) == code
+    assert capsys.readouterr().err == f"error: {error}\n"
+    with pytest.raises(type(error), match=str(error)):
+        exit_code(["build", "--debug", "a"])
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["build", "my shapes", "out"], "interrupted; resume with: scnn build 'my shapes' out"),
+        (["predict", "run"], "interrupted"),
+    ],
+)
+def test_an_interrupted_command_that_can_resume_says_how(argv, line, capsys, monkeypatch):
+    def interrupt(argv):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("spherical_cnn.cli.dispatch", interrupt)
+    assert exit_code(argv) == 130
+    assert capsys.readouterr().err == f"{line}\n"
+
+
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)]
+)
+def test_a_help_imports_neither_keras_nor_numpy(argv):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", MODULES_OF_A_COMMAND, *argv]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout
+    assert HEAVY.intersection(json.loads(done.stderr)) == set()
+
+
+def test_the_module_is_a_program_with_the_exit_codes_of_its_commands():
+    done = scnn("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"spherical_cnn {__version__}\n", "")
+    done = scnn("train", "--n_epochs=0", "--logdir=/absent/run")
+    message = "error: --n_epochs: expected at least 1. Received: 0\n"
+    assert (done.returncode, done.stdout, without_noise(done.stderr)) == (2, "", message)
