@@ -55,7 +55,7 @@ def test_the_rotation_of_a_mesh_is_found_and_its_copy_lies_on_it(pair, tmp_path,
     assert outputs["both.png"].read_bytes().startswith(b"\x89PNG")
 
 
-def test_symmetric_shapes_say_so(tmp_path):
+def test_all_rotations_of_a_symmetric_shape_are_printed(tmp_path):
     path = tmp_path / "box.off"
     path.write_bytes(mesh_bytes(primitives.box([0, 0, 0], [1.0, 0.6, 0.3]), path))
     view = SignalView(32)
@@ -115,7 +115,7 @@ def sheet():
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_of_two_shapes_the_one_to_blame_is_named(pair, tmp_path, capsys, monkeypatch, place):
+def test_the_shape_that_cannot_be_aligned_is_named(pair, tmp_path, capsys, monkeypatch, place):
     argv = pair[:1]
     argv.insert(place, write_off(tmp_path / "odd.off", *sheet()))
     message = ".*odd.off: blank: at most 0.0.% of the rays.*"

@@ -66,7 +66,7 @@ def test_a_bad_record_later_stops_the_run_resumably(flags, shards, tmp_path, cap
     assert "Continuing after epoch 1" in capsys.readouterr().out
 
 
-def test_a_checkpoint_of_another_architecture(copied, capsys):
+def test_a_checkpoint_of_another_architecture_is_refused(copied, capsys):
     folder, flags = copied
     stored = json.loads((folder / "config.json").read_text())
     stored["options"]["nfilters"] = [4, 7]

@@ -86,7 +86,7 @@ def test_a_bad_file_is_named_and_the_others_are_predicted(run, shapes, tmp_path,
     assert out.count("\n") == 2 + 12
 
 
-def test_shapes_that_rays_miss_are_named(run, tmp_path, capsys):
+def test_shapes_that_rays_miss_are_refused_or_noted(run, tmp_path, capsys):
     corners = euler_to_matrix([0.3, 1.1, 2.0]) @ [[-1, 1, 1, -1], [-1, -1, 1, 1], [0] * 4]
     box = box_mesh([0, 0, 0], [0.02] * 3)
     parts = np.concatenate([box.vertices + [0, 0, 1], box.vertices - [0, 0, 1]])

@@ -221,7 +221,7 @@ def test_a_run_retrieves_the_shapes_of_its_shards(finished, shards, tmp_path, ca
     assert f"Lists end at distance {scores['distance']:.3f}." in capsys.readouterr().out
 
 
-def test_shapes_that_rays_miss_are_named(finished, tmp_path, capsys):
+def test_retrieval_names_shapes_that_rays_miss(finished, tmp_path, capsys):
     samples = np.random.default_rng(0).random((3, 16, 16)).astype(np.complex64)
     samples[1] *= 1e-7  # a sheet through the center, by rounding
     path = tmp_path / "test0.tfrecord"
