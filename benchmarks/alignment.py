@@ -152,7 +152,7 @@ def _casters(source, most=None):
     from spherical_cnn.data.config import DatasetConfig
     from spherical_cnn.data.sources import find_shapes
     from spherical_cnn.errors import ShapeError
-    from spherical_cnn.signals.raycast import RayCaster
+    from spherical_cnn.shapes.raycast import RayCaster
 
     items = find_shapes(source).items
     if most:
@@ -170,7 +170,7 @@ def _casters(source, most=None):
 def _cast(casters, config, rotations=None):
     """Signals `(shapes, n, n, 2)` of shapes, each in one rotation; none by default."""
     from spherical_cnn.data.signals import cast_poses
-    from spherical_cnn.signals.signal import Pose
+    from spherical_cnn.shapes.signal import Pose
 
     rotations = [np.eye(3)] * len(casters) if rotations is None else rotations
     pairs = zip(casters, rotations, strict=True)

@@ -11,7 +11,7 @@ rays:
 - hit or miss: share of rays on which they disagree;
 - both: absolute errors of the two channels that a network reads, added, over all rays.
 
-The constants of `spherical_cnn.signals.points` are those of the least sum of *both* over 1,024 and
+The constants of `spherical_cnn.shapes.points` are those of the least sum of *both* over 1,024 and
 4,096 points. Every run gives the same errors.
 """
 
@@ -23,12 +23,12 @@ import time
 import numpy as np
 
 from benchmarks.harness import Table, column, positive
-from spherical_cnn.signals.files import read_bytes
-from spherical_cnn.signals.mesh import read_mesh
-from spherical_cnn.signals.normalize import normalize
-from spherical_cnn.signals.points import NEIGHBORS, REACH, surface
-from spherical_cnn.signals.raycast import RayCaster
-from spherical_cnn.signals.signal import Pose
+from spherical_cnn.shapes.formats.mesh import read_mesh
+from spherical_cnn.shapes.formats.safe_read import read_bytes
+from spherical_cnn.shapes.normalize import normalize
+from spherical_cnn.shapes.points import NEIGHBORS, REACH, surface
+from spherical_cnn.shapes.raycast import RayCaster
+from spherical_cnn.shapes.signal import Pose
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
 

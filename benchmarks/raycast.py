@@ -29,7 +29,7 @@ class Bare:
 
     def __init__(self, items, config):
         from spherical_cnn.data.poses import draw_poses
-        from spherical_cnn.signals.raycast import RayCaster
+        from spherical_cnn.shapes.raycast import RayCaster
         from spherical_cnn.sphere.grid import SphericalGrid
 
         self.calls = []

@@ -13,9 +13,9 @@ def _records(count, stream):
     import numpy as np
 
     from spherical_cnn.data.records.codec import encode, join_complex
-    from spherical_cnn.signals.procedural import FAMILIES, draw, name_of
-    from spherical_cnn.signals.shape import caster_of_mesh
-    from spherical_cnn.signals.signal import Pose
+    from spherical_cnn.shapes.generated.procedural import FAMILIES, draw, name_of
+    from spherical_cnn.shapes.load import caster_of_mesh
+    from spherical_cnn.shapes.signal import Pose
     from spherical_cnn.sphere.grid import SphericalGrid
     from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
 

@@ -11,7 +11,7 @@ from helpers import PAGES, ROOT, blocks, commands
 from spherical_cnn.cli import COMMANDS, dispatch
 from spherical_cnn.commands.networks import train_parser
 from spherical_cnn.data.config import DatasetConfig
-from spherical_cnn.signals.procedural import FAMILIES, draw
+from spherical_cnn.shapes.generated.procedural import FAMILIES, draw
 from spherical_cnn.tasks.align import mesh_bytes
 from spherical_cnn.training.config import RunConfig
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spherical_cnn.errors import ConfigError, ShapeError
-from spherical_cnn.signals.files import describe, read_arrays, read_bytes
+from spherical_cnn.shapes.formats.safe_read import describe, read_arrays, read_bytes
 
 MAX_BYTES = 4 * 2**30
 _SPLITS = ("train", "val", "test")

@@ -7,7 +7,7 @@ import re
 
 from spherical_cnn.data.atomic import printable
 from spherical_cnn.errors import ConfigError
-from spherical_cnn.signals.shape import SUFFIXES
+from spherical_cnn.shapes.load import SUFFIXES
 
 _SPLIT_NAMES = {
     **{name: "train" for name in ("train", "training")},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spherical_cnn.data.sources import reason_of
 from spherical_cnn.data.workers import worker_pool
-from spherical_cnn.signals.signal import Mesh
+from spherical_cnn.shapes.signal import Mesh
 
 _SHAPES_PER_TASK = 32
 

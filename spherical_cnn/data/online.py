@@ -16,7 +16,7 @@ from spherical_cnn.data.poses import assign_splits, draw_poses, draw_split_poses
 from spherical_cnn.data.signals import DeviceCaster
 from spherical_cnn.data.sources import Item, find_shapes
 from spherical_cnn.errors import ConfigError
-from spherical_cnn.signals.signal import Mesh, seen_share, what_is_missing
+from spherical_cnn.shapes.signal import Mesh, seen_share, what_is_missing
 
 logger = logging.getLogger("spherical_cnn")
 

@@ -8,7 +8,7 @@ import hashlib
 import numpy as np
 
 from spherical_cnn.errors import ConfigError
-from spherical_cnn.signals.signal import Pose
+from spherical_cnn.shapes.signal import Pose
 from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
 
 

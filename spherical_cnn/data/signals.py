@@ -15,8 +15,8 @@ from spherical_cnn.data.meshes import read_meshes
 from spherical_cnn.data.sources import reason_of
 from spherical_cnn.data.workers import worker_pool
 from spherical_cnn.errors import ShapeError
-from spherical_cnn.signals.devicecast import casting_model, pack
-from spherical_cnn.signals.signal import is_blank, seen_share, what_is_missing
+from spherical_cnn.shapes.devicecast import casting_model, pack
+from spherical_cnn.shapes.signal import is_blank, seen_share, what_is_missing
 from spherical_cnn.sphere.grid import SphericalGrid
 
 logger = logging.getLogger("spherical_cnn")
@@ -140,7 +140,7 @@ def _signals_by_device(items, poses, config, workers):
 
 def _cast_task(task):
     items, poses, config = task
-    from spherical_cnn.signals.raycast import RayCaster  # only here, because it needs Embree
+    from spherical_cnn.shapes.raycast import RayCaster  # only here, because it needs Embree
 
     found: list[np.ndarray | str] = []
     for item, own in zip(items, poses, strict=True):

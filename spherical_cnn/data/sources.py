@@ -13,9 +13,9 @@ from spherical_cnn.data.atomic import printable
 from spherical_cnn.data.folders import LAYOUTS, files_of, hint, is_folder
 from spherical_cnn.errors import ConfigError, ShapeError
 from spherical_cnn.options import either
-from spherical_cnn.signals import procedural
-from spherical_cnn.signals.files import read_bytes
-from spherical_cnn.signals.shape import (
+from spherical_cnn.shapes.formats.safe_read import read_bytes
+from spherical_cnn.shapes.generated import procedural
+from spherical_cnn.shapes.load import (
     OWN_SUFFIXES,
     SUFFIXES,
     mesh_of_array,

@@ -6,12 +6,12 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from spherical_cnn.errors import ConfigError, ShapeError
-from spherical_cnn.signals.files import read_bytes
-from spherical_cnn.signals.mesh import SUFFIXES, read_mesh
-from spherical_cnn.signals.meshwriting import encoded
-from spherical_cnn.signals.normalize import normalize
-from spherical_cnn.signals.shape import kind_for
-from spherical_cnn.signals.signal import Mesh
+from spherical_cnn.shapes.formats.mesh import SUFFIXES, read_mesh
+from spherical_cnn.shapes.formats.mesh_writing import encoded
+from spherical_cnn.shapes.formats.safe_read import read_bytes
+from spherical_cnn.shapes.load import kind_for
+from spherical_cnn.shapes.normalize import normalize
+from spherical_cnn.shapes.signal import Mesh
 from spherical_cnn.sphere.alignment import UnalignableError
 from spherical_cnn.sphere.rotation import matrix_to_euler
 from spherical_cnn.sphere.symmetry import all_peaks

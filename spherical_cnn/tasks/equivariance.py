@@ -19,7 +19,7 @@ from spherical_cnn.data.signals import check_visible, signals
 from spherical_cnn.data.sources import find_shapes
 from spherical_cnn.errors import ConfigError, ShapeError
 from spherical_cnn.nn.layer_errors import measure, rotated_exactly
-from spherical_cnn.signals.signal import Pose
+from spherical_cnn.shapes.signal import Pose
 from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
 
 logger = logging.getLogger("spherical_cnn")

@@ -15,7 +15,7 @@ from spherical_cnn.data.poses import draw_poses
 from spherical_cnn.data.signals import signals
 from spherical_cnn.data.sources import find_shapes
 from spherical_cnn.errors import ConfigError, RunError
-from spherical_cnn.signals.signal import LEAST_SEEN, seen_share
+from spherical_cnn.shapes.signal import LEAST_SEEN, seen_share
 from spherical_cnn.training.run import dataset_config_of, load_run
 from spherical_cnn.training.run_folder import RunFolder
 from spherical_cnn.training.train import evaluate

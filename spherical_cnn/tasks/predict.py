@@ -17,8 +17,8 @@ from spherical_cnn.data.signals import signals
 from spherical_cnn.data.sources import FileOrigin, Item
 from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.nn.outputs import predict_dict
-from spherical_cnn.signals.shape import OWN_SUFFIXES, SUFFIXES, kind_for
-from spherical_cnn.signals.signal import Pose, is_blank, seen_share, what_is_missing
+from spherical_cnn.shapes.load import OWN_SUFFIXES, SUFFIXES, kind_for
+from spherical_cnn.shapes.signal import Pose, is_blank, seen_share, what_is_missing
 from spherical_cnn.training.run import load_run
 
 _FILES, _NETWORK_BATCH = 8, 32  # classified at a time; samples per batch of the network
@@ -80,7 +80,7 @@ class Predictor:
         """Classifies files, in order.
 
         Args:
-            paths: files with suffixes of `spherical_cnn.signals.shape.SUFFIXES`.
+            paths: files with suffixes of `spherical_cnn.shapes.load.SUFFIXES`.
             rotations: number of rotations, of the kind that the run is trained on; the first is
                 none.
             top: number of classes to name.

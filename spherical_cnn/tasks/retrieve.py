@@ -27,7 +27,7 @@ import numpy as np
 from spherical_cnn.data.atomic import write_bytes, write_json
 from spherical_cnn.data.records.tfrecord_data import read_shards
 from spherical_cnn.errors import RankingError
-from spherical_cnn.signals.signal import LEAST_SEEN, seen_share
+from spherical_cnn.shapes.signal import LEAST_SEEN, seen_share
 from spherical_cnn.tasks.activations import layer_outputs
 from spherical_cnn.tasks.rankings import CUTOFF, file_names, length, write_rankings
 from spherical_cnn.training.network import record_format

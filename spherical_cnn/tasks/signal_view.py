@@ -10,10 +10,10 @@ from spherical_cnn.data.config import DatasetConfig
 from spherical_cnn.data.signals import cast_poses, check_visible
 from spherical_cnn.errors import ConfigError, ShapeError
 from spherical_cnn.nn.outputs import check_finite, feature_extractor, map_layers, predict_dict
-from spherical_cnn.signals.files import MAX_BYTES
-from spherical_cnn.signals.raycast import RayCaster
-from spherical_cnn.signals.shape import kind_for, mesh_of_file, upright
-from spherical_cnn.signals.signal import Pose
+from spherical_cnn.shapes.formats.safe_read import MAX_BYTES
+from spherical_cnn.shapes.load import kind_for, mesh_of_file, upright
+from spherical_cnn.shapes.raycast import RayCaster
+from spherical_cnn.shapes.signal import Pose
 from spherical_cnn.training.run import load_run
 
 
@@ -24,7 +24,7 @@ class LoadedShape(NamedTuple):
         path: path of the file.
         ray_caster: `RayCaster` of the shape, upright, its center at the origin, its radius 1.
         upright: `(3, 3)`, the rotation from the file's axes to the ray caster's.
-        center: how its center was found, see `spherical_cnn.signals.normalize`.
+        center: how its center was found, see `spherical_cnn.shapes.normalize`.
     """
 
     path: str
@@ -37,9 +37,9 @@ def load_shape(path, kind="auto", center="sphere", up="z", limit=MAX_BYTES):
     """Loads the shape in a file.
 
     Args:
-        path: file with one of the suffixes of `spherical_cnn.signals.shape.SUFFIXES`.
+        path: file with one of the suffixes of `spherical_cnn.shapes.load.SUFFIXES`.
         kind: what the file holds, where its suffix leaves a choice.
-        center: see `spherical_cnn.signals.normalize`.
+        center: see `spherical_cnn.shapes.normalize`.
         up: axis that points up in the file.
         limit: largest size of the file, bytes.
 

@@ -5,7 +5,7 @@ import pytest
 from benchmarks import alignment, pipeline, points, raycast, retrieval, scale, start, step
 from benchmarks.network import VARIANTS
 from spherical_cnn.errors import RecordError
-from spherical_cnn.signals.procedural import FAMILIES, draw
+from spherical_cnn.shapes.generated.procedural import FAMILIES, draw
 from spherical_cnn.tasks.align import mesh_bytes
 
 TINY = {"input_res": 16, "nfilters": (2, 4), "pool_layers": (0, 1), "concat_branches": (0, 1)}

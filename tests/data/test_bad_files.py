@@ -16,7 +16,7 @@ from spherical_cnn.data.records.pipeline import evaluation_batches
 from spherical_cnn.data.records.schema import RecordFormat
 from spherical_cnn.data.records.shard_names import find_shards
 from spherical_cnn.errors import DatasetError, ShapeError
-from spherical_cnn.signals.files import read_bytes
+from spherical_cnn.shapes.formats.safe_read import read_bytes
 
 SMALL = DatasetConfig(resolution=8)
 

@@ -10,13 +10,13 @@ from spherical_cnn.data.poses import draw_poses
 from spherical_cnn.data.signals import DeviceCaster, cast_poses, check_visible, signals
 from spherical_cnn.data.sources import FileOrigin, Item, find_shapes
 from spherical_cnn.errors import ShapeError
-from spherical_cnn.signals.raycast import RayCaster
-from spherical_cnn.signals.signal import Mesh, Pose
+from spherical_cnn.shapes.raycast import RayCaster
+from spherical_cnn.shapes.signal import Mesh, Pose
 from spherical_cnn.sphere.grid import SphericalGrid
 
 pytest.importorskip("embreex")
 
-SINE = 2e-3  # as in tests/signals/test_devicecast.py
+SINE = 2e-3  # as in tests/shapes/test_devicecast.py
 CONFIG = DatasetConfig(
     resolution=16,
     embedded_shapes=(12, 0, 0),
@@ -53,7 +53,7 @@ def partly_broken(tmp_path):
 
 
 def assert_near(found, expected):
-    """Asserts that signals differ as little as in tests/signals/test_devicecast.py."""
+    """Asserts that signals differ as little as in tests/shapes/test_devicecast.py."""
     distance, sine = channels(expected)
     assert np.mean(np.abs(found[..., 0] - distance) > DISTANCE) <= GRAZING
     assert np.mean(np.abs(found[..., 1] - sine) > SINE) <= GRAZING

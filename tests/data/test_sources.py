@@ -9,7 +9,7 @@ from spherical_cnn.data.records.codec import read_shard
 from spherical_cnn.data.records.schema import RecordFormat
 from spherical_cnn.data.sources import find_shapes
 from spherical_cnn.errors import ConfigError
-from spherical_cnn.signals.procedural import FAMILIES
+from spherical_cnn.shapes.generated.procedural import FAMILIES
 
 FORMAT = RecordFormat(8)
 SMALL = DatasetConfig(resolution=8)

@@ -6,10 +6,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from spherical_cnn.reporting import shading
-from spherical_cnn.signals.primitives import ellipsoid
-from spherical_cnn.signals.procedural import draw
-from spherical_cnn.signals.raycast import RayCaster
-from spherical_cnn.signals.shape import mesh_of_mesh
+from spherical_cnn.shapes.generated.primitives import ellipsoid
+from spherical_cnn.shapes.generated.procedural import draw
+from spherical_cnn.shapes.load import mesh_of_mesh
+from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.sphere.grid import SphericalGrid
 
 GRID = SphericalGrid.from_resolution(32)

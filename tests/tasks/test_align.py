@@ -11,8 +11,8 @@ from scipy.spatial.transform import Rotation
 
 from spherical_cnn.cli import dispatch
 from spherical_cnn.data import signals as shape_signals
-from spherical_cnn.signals import primitives
-from spherical_cnn.signals.procedural import draw
+from spherical_cnn.shapes.generated import primitives
+from spherical_cnn.shapes.generated.procedural import draw
 from spherical_cnn.tasks.align import align_shapes, lines, mesh_bytes
 from spherical_cnn.tasks.signal_view import SignalView
 

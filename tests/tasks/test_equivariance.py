@@ -9,7 +9,7 @@ from spherical_cnn.data.sources import find_shapes
 from spherical_cnn.errors import ConfigError, ShapeError
 from spherical_cnn.nn import two_branch
 from spherical_cnn.nn.layer_errors import measure
-from spherical_cnn.signals.signal import Pose
+from spherical_cnn.shapes.signal import Pose
 from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
 from spherical_cnn.tasks import equivariance
 

@@ -15,7 +15,7 @@ from spherical_cnn.data.config import DatasetConfig
 from spherical_cnn.data.poses import draw_poses
 from spherical_cnn.data.sources import find_shapes
 from spherical_cnn.errors import ConfigError
-from spherical_cnn.signals.raycast import RayCaster
+from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.sphere import SphericalGrid
 from spherical_cnn.tasks.evaluate import _labels, evaluate_shapes
 from spherical_cnn.training.run import load_run

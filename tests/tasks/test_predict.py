@@ -13,11 +13,11 @@ from scipy import special
 
 from spherical_cnn.cli import exit_code
 from spherical_cnn.data.config import DatasetConfig
-from spherical_cnn.signals.primitives import box as box_mesh
-from spherical_cnn.signals.procedural import FAMILIES, draw, name_of
-from spherical_cnn.signals.raycast import RayCaster
-from spherical_cnn.signals.shape import mesh_of_file
-from spherical_cnn.signals.signal import Mesh, Pose
+from spherical_cnn.shapes.generated.primitives import box as box_mesh
+from spherical_cnn.shapes.generated.procedural import FAMILIES, draw, name_of
+from spherical_cnn.shapes.load import mesh_of_file
+from spherical_cnn.shapes.raycast import RayCaster
+from spherical_cnn.shapes.signal import Mesh, Pose
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
 from spherical_cnn.tasks import predict as prediction

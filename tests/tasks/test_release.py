@@ -11,7 +11,7 @@ from helpers import ROOT, assert_fails, parse_run, run
 from spherical_cnn.cli import dispatch
 from spherical_cnn.data.config import DatasetConfig
 from spherical_cnn.errors import RunError
-from spherical_cnn.signals.procedural import FAMILIES, draw
+from spherical_cnn.shapes.generated.procedural import FAMILIES, draw
 from spherical_cnn.tasks import release as release_task
 from spherical_cnn.tasks.align import mesh_bytes
 from spherical_cnn.tasks.predict import Predictor

@@ -8,7 +8,7 @@ from helpers import assert_fails
 from PIL import Image
 
 from spherical_cnn.cli import dispatch
-from spherical_cnn.signals.procedural import draw
+from spherical_cnn.shapes.generated.procedural import draw
 from spherical_cnn.tasks.align import mesh_bytes
 
 

@@ -13,7 +13,7 @@ from spherical_cnn.data.poses import draw_poses
 from spherical_cnn.data.records.codec import encode, join_complex
 from spherical_cnn.data.records.frames import FRAME
 from spherical_cnn.data.signals import signals
-from spherical_cnn.signals.signal import LEAST_SEEN, seen_share
+from spherical_cnn.shapes.signal import LEAST_SEEN, seen_share
 
 PART_PREFIX = "task-"  # of the names of the files that parts are written to
 _RECORDS_PER_PART, _SHAPES_PER_PART = 512, 32

@@ -17,8 +17,8 @@ from spherical_cnn.data.records.codec import join_complex, read_shard
 from spherical_cnn.data.records.pipeline import load_records
 from spherical_cnn.data.records.schema import RecordFormat
 from spherical_cnn.errors import ConfigError, DatasetError
-from spherical_cnn.signals.shape import caster_of_file
-from spherical_cnn.signals.signal import Pose
+from spherical_cnn.shapes.load import caster_of_file
+from spherical_cnn.shapes.signal import Pose
 from spherical_cnn.sphere.grid import SphericalGrid
 
 FORMAT = RecordFormat(8)

@@ -1,0 +1,1 @@
+"""Files of meshes and point clouds: readers, and a writer of meshes."""

@@ -1,0 +1,67 @@
+"""Meshes from files, checked."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spherical_cnn.errors import ShapeError
+from spherical_cnn.shapes.formats.obj import read_obj
+from spherical_cnn.shapes.formats.off import read_off
+from spherical_cnn.shapes.formats.ply import read_ply
+from spherical_cnn.shapes.formats.polygons import check_corners, triangulated
+from spherical_cnn.shapes.formats.stl import read_stl
+from spherical_cnn.shapes.signal import Mesh
+
+_READERS = {".off": read_off, ".obj": read_obj, ".ply": read_ply, ".stl": read_stl}
+SUFFIXES = tuple(_READERS)
+
+
+def read_mesh(data, suffix):
+    """Triangles of a mesh file; polygons are cut into triangles, all parts are in one mesh.
+
+    Args:
+        data: bytes of the file.
+        suffix: one of `SUFFIXES`.
+
+    Returns:
+        `Mesh`, checked (see `checked`).
+
+    Raises:
+        ShapeError: if the file is damaged, its counts are wrong, or the mesh is of no use.
+    """
+    try:
+        vertices, polygons = _READERS[suffix](data)
+        faces = triangulated(vertices, polygons)
+    except (ValueError, IndexError, OverflowError) as error:
+        raise ShapeError(f"not a readable {suffix} file: {error}") from error
+    if not len(faces) and suffix == ".ply":
+        raise ShapeError(
+            f"no faces, {len(vertices)} vertices; to read a point cloud, choose kind points"
+        )
+    return checked(Mesh(vertices, faces))
+
+
+def checked(mesh):
+    """The mesh without vertices that no face uses.
+
+    Raises:
+        ShapeError: if there are no faces, a face names a vertex that is not there, or a coordinate
+            is not finite.
+    """
+    vertices, faces, _ = mesh
+    if faces.ndim != 2 or faces.shape[1] != 3 or not len(faces):
+        raise ShapeError(f"no faces: {len(vertices)} vertices, faces of shape {faces.shape}")
+    check_corners(faces, len(vertices))
+    used = np.zeros(len(vertices), bool)
+    used[faces] = True
+    if not used.all():
+        faces = (np.cumsum(used) - 1)[faces]
+        vertices = vertices[used]
+    finite = np.isfinite(vertices).all(1)
+    if not finite.all():
+        raise ShapeError(f"{(~finite).sum()} of {len(vertices)} vertices are not finite")
+    with np.errstate(over="ignore"):
+        size = np.abs(vertices - vertices[0]).max()
+    if not np.isfinite(size):
+        raise ShapeError("extent is inf, expected a positive finite number")
+    return mesh._replace(vertices=vertices, faces=faces)

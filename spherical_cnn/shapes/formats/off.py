@@ -1,0 +1,109 @@
+"""The OFF format of Geomview: text, one vertex or face a line."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from spherical_cnn.errors import ShapeError
+from spherical_cnn.shapes.formats.polygons import Polygons
+from spherical_cnn.shapes.formats.text import numbers, plain, shown, to_float, to_int
+
+_HEAD = re.compile(rb"\s*((?i:[0-9a-z]*?off))((?i:\s*binary\b))?")
+_COUNTS = re.compile(rb"\s*(-?\d{1,15})\s+(-?\d{1,15})(?:\s+-?\d+)?\s*\n")
+
+
+def read_off(data):
+    """Vertices `(v, 3)` float64 and `Polygons` of an OFF file, bytes given.
+
+    Colors, normals and texture coordinates follow the position of a vertex (COFF, NOFF, STOFF),
+    colors the corners of a face; they are not read.
+
+    Raises:
+        ShapeError: if the file is damaged or of a variant that holds something else.
+    """
+    text = plain(data, b"#")
+    body = text[_header(text) :]
+    counts = _COUNTS.match(body)
+    if not counts:
+        raise ShapeError(f"expected OFF, then counts of vertices and faces; found {text[:20]!r}")
+    vertices, faces = int(counts[1]), int(counts[2])
+    first = text.count(b"\n", 0, len(text) - len(body) + counts.end()) + 1
+    body = body[counts.end() :]
+    return _of_numbers(body, vertices, faces) or _of_lines(body, vertices, faces, first)
+
+
+def _header(text):
+    """Where the counts begin."""
+    head = _HEAD.match(text)
+    if not head:
+        raise ShapeError(f"expected OFF, then counts of vertices and faces; found {text[:20]!r}")
+    word = head[1].decode()
+    if head[2]:
+        raise ShapeError(f"found {word} BINARY, expected OFF, then counts as text: save it as text")
+    if "4" in word or word.endswith("nOFF"):
+        raise ShapeError(
+            f"found {word}, whose vertices do not have three coordinates; "
+            "expected OFF, COFF, NOFF or STOFF"
+        )
+    if not re.fullmatch("(?:ST|C|N)*OFF", word.upper()):
+        raise ShapeError(f"found {word}, expected OFF, then counts of vertices and faces")
+    return head.end()
+
+
+def _of_numbers(text, vertices, faces):
+    """The usual file, faces of one length without colors, read fast; `None` if it is another."""
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
+    if not 0 < vertices <= vertices + faces - 1 <= len(ends):
+        return None
+    end = ends[vertices - 1]
+    points = numbers(text[:end])
+    rows = numbers(text[end:], np.int64)
+    if points is None or rows is None or len(points) != 3 * vertices or not len(rows):
+        return None
+    width = len(rows) // faces
+    if len(rows) != width * faces or (rows[::width] != width - 1).any():
+        return None
+    return points.reshape(-1, 3), Polygons.of_uniform(rows.reshape(faces, width)[:, 1:])
+
+
+def _of_lines(text, vertices, faces, first):
+    """Any file, line by line; `first` is the number of the first line."""
+    lines = [
+        (number, row)
+        for number, line in enumerate(text.split(b"\n"), first)
+        if (row := line.split())
+    ]
+    rows, rest = lines[: max(vertices + faces, 0)], lines[max(vertices + faces, 0) :]
+    more = next((number for number, row in rest if numbers(b" ".join(row)) is not None), None)
+    if min(vertices, faces) < 0 or len(rows) < vertices + faces or more:
+        raise ShapeError(
+            f"{vertices} vertices, {faces} faces announced, found {len(rows)} lines of both"
+            + (f", and one more at line {more}" if more else "")
+        )
+    points, polygons = [], []
+    for place, (number, row) in enumerate(rows):
+        try:
+            if place < vertices:
+                points.append(_point(row))
+            else:
+                polygons.append(_polygon(row))
+        except ShapeError as error:
+            raise ShapeError(f"line {number}: {error}") from None
+    return np.array(points, np.float64).reshape(-1, 3), Polygons.of_rows(polygons)
+
+
+def _point(row):
+    if len(row) < 3:
+        raise ShapeError(f"a vertex of {len(row)} numbers, expected x y z")
+    return [to_float(word) for word in row[:3]]
+
+
+def _polygon(row):
+    length = to_int(row[0])
+    if not 0 <= length < len(row):
+        raise ShapeError(
+            f"a face announces {shown(row[0])} vertices, found {len(row) - 1} numbers behind it"
+        )
+    return [to_int(word) for word in row[1 : 1 + length]]

@@ -1,0 +1,1 @@
+"""The generated shapes of the embedded dataset."""

@@ -1,0 +1,151 @@
+"""Where a shape's center is and how large it is: the rays start there, the radius becomes 1."""
+
+from __future__ import annotations
+
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+
+from spherical_cnn.errors import ShapeError
+from spherical_cnn.shapes.signal import Mesh, without_slivers
+
+# The default is the smallest enclosing sphere: it exists for every shape, watertight or not, does
+# not depend on how finely or how often a surface is meshed, and no distance exceeds 1.
+
+
+class Placement(NamedTuple):
+    """Where a shape is: `x = radius · x' + center` takes a normalized point to its place."""
+
+    center: np.ndarray
+    radius: float
+
+
+def normalize(mesh, center="sphere"):
+    """Moves and scales a mesh: its center to the origin, its farthest vertex to distance 1.
+
+    Args:
+        mesh: `Mesh`, checked.
+        center: `"sphere"`, of the smallest enclosing sphere; `"area"`, centroid of the surface;
+            `"volume"`, centroid of the enclosed volume.
+
+    Returns:
+        `(mesh, placement)`: `Mesh`, whose `normals`, if it has any, are those of `mesh`; and the
+        `Placement` of `mesh`.
+
+    Raises:
+        ShapeError: if the volume is asked for and the mesh is not watertight.
+    """
+    vertices, low, side = _unit_box(mesh.vertices)
+    if center == "sphere":
+        middle, _ = bounding_sphere(vertices)
+    elif center == "area":
+        areas = np.linalg.norm(Mesh(vertices, mesh.faces).face_normals(), axis=1)
+        if not areas.any():
+            raise ShapeError("zero area: the square of every face's area underflows")
+        middle = np.average(vertices[mesh.faces].mean(1), axis=0, weights=areas)
+    else:
+        middle = _center_of_volume(vertices, mesh.faces)
+    vertices, radius = _unit_radius(vertices - middle)
+    placement = Placement(low + side * middle, float(side * radius))
+    return without_slivers(mesh._replace(vertices=vertices)), placement
+
+
+def normalize_points(points, center="sphere"):
+    """Moves and scales a cloud: its center to the origin, its farthest point to distance 1.
+
+    Args:
+        points: `(n, 3)`.
+        center: as for `normalize`; `"area"` is the mean of the points.
+
+    Returns:
+        `(n, 3)` float64.
+
+    Raises:
+        ShapeError: if the volume is asked for, or all points are one.
+    """
+    if not len(points):
+        raise ShapeError("0 points, expected some")
+    points, *_ = _unit_box(points)
+    if center == "volume":
+        raise ShapeError("a point cloud encloses no volume; expected center sphere or area")
+    middle = points.mean(0) if center == "area" else bounding_sphere(points)[0]
+    return _unit_radius(points - middle)[0]
+
+
+def bounding_sphere(points):
+    """Smallest sphere that encloses points, to 1e-7 of its radius.
+
+    Grows the smallest sphere of at most four of the points by the point farthest outside it.
+
+    Args:
+        points: `(n, 3)` finite.
+
+    Returns:
+        `(center, radius)`: `(3,)` float64 and a float.
+
+    Source: Gärtner 1999, *Fast and robust smallest enclosing balls*.
+    """
+    one = _farthest(points, points.mean(0))
+    support, center, radius = _smallest(points[[_farthest(points, points[one]), one]])
+    for _ in range(1000):  # each turn the radius grows: rounding ends it after a few
+        offset = points - center
+        squared = np.einsum("ij,ij->i", offset, offset)
+        farthest = squared.argmax()
+        if squared[farthest] <= radius**2 * (1 + 1e-14):
+            break
+        new_support, new_center, new_radius = _smallest(
+            np.concatenate([points[farthest, None], support])
+        )
+        if new_radius <= radius:
+            break
+        support, center, radius = new_support, new_center, new_radius
+    return center, float(np.sqrt(squared.max()))
+
+
+def _farthest(points, point):
+    offset = points - point
+    return np.einsum("ij,ij->i", offset, offset).argmax()
+
+
+def _smallest(points):
+    """Smallest sphere of up to five points, through the first: `(support, center, radius)`."""
+    best = (points, points.mean(0), np.inf)
+    tolerance = 1e-12 * np.ptp(points, axis=0).max()
+    for size in range(1, 4):
+        for others in itertools.combinations(range(1, len(points)), size):
+            support = points[[0, *others]]
+            sides = support[1:] - support[0]
+            gram = sides @ sides.T
+            weights, *_ = np.linalg.lstsq(2 * gram, gram.diagonal(), rcond=1e-12)
+            offset = weights @ sides
+            radius = np.sqrt(offset @ offset)
+            to_points = points - support[0] - offset
+            squared = np.einsum("ij,ij->i", to_points, to_points)
+            if radius < best[2] and squared.max() <= (radius + tolerance) ** 2:
+                best = (support, support[0] + offset, radius)
+    return best
+
+
+def _unit_box(points):
+    """Points in a box with the longest side 1; the box's lowest corner and longest side."""
+    low, high = points.min(0), points.max(0)
+    with np.errstate(over="ignore"):
+        side = (high - low).max()
+    if side == 0 or not np.isfinite(side):
+        raise ShapeError(f"extent is {side:g}, expected a positive finite number")
+    return (points - low) / side, low, side
+
+
+def _unit_radius(points):
+    radius = np.sqrt(np.einsum("ij,ij->i", points, points).max())
+    return points / radius, radius
+
+
+def _center_of_volume(vertices, faces):
+    import trimesh
+
+    solid = trimesh.Trimesh(vertices, faces)  # merges vertices that are equal
+    if not solid.is_watertight:
+        raise ShapeError("not watertight, so it encloses no volume; expected center sphere or area")
+    return solid.center_mass

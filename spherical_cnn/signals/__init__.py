@@ -1,1 +1,0 @@
-"""Shapes to spherical signals: ray length, and angle between ray and surface normal."""
