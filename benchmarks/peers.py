@@ -47,14 +47,14 @@ def ours(drawn, method="sep", jit=False):
 
 
 def ours_in_layers(drawn):
-    """`synthesise`, then `analyse`, in TensorFlow by XLA; in the layouts of the layers."""
-    from spherical_cnn.sphere.spectral import analyse, synthesise, turned
+    """`synthesize`, then `analyze`, in TensorFlow by XLA; in the layouts of the layers."""
+    from spherical_cnn.sphere.spectral import analyze, synthesize, to_order_first
 
     given, grid = _ours(drawn)
     return _there_and_back(
-        turned(given),
-        lambda x: synthesise(x, grid),
-        lambda x: analyse(x, grid, grid.bandwidth),
+        to_order_first(given),
+        lambda x: synthesize(x, grid),
+        lambda x: analyze(x, grid, grid.bandwidth),
         jit=True,
     )
 

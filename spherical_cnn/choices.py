@@ -3,8 +3,10 @@
 import math
 
 MODELS = ("two_branch", "planar")
-POOLS = ("wap", "avg", "max", "lowpass")
+BRANCHES = ("distance", "incidence")  # ray length; sine of the angle of incidence
+POOLS = ("lowpass", "wap", "avg", "max")
 FINAL_POOLS = ("gap", "max", "magnitudes", "all")
+GLOBAL_AVERAGES = ("quadrature", "area", "grid")
 UP_CHANNELS = ("off", "on", "masked")
 METHODS = ("sep", "naive")
 OPTIMIZERS = ("adam", "momentum")

@@ -6,6 +6,10 @@ names of the version that wrote them.
 
 from __future__ import annotations
 
+import re
+
+from spherical_cnn.choices import BRANCHES
+
 # Options of a run: name, and its values.
 _RUN = {"height": ("up_channel", {"none": "off", "told": "on", "untold": "masked"})}
 
@@ -21,6 +25,8 @@ LAYERS = {
     "SphericalAveragePooling": "GlobalSphericalAveragePooling",
     "Height": "UpAxisChannel",
 }
+# Layers of branches, `conv0_b0`, in the keys of variables in checkpoints.
+_BRANCH = re.compile(r"((?:conv|pool)\d+_)b([01])(?=[_/]|$)")
 _ARGUMENTS: dict[str, tuple[str, dict]] = {"told": ("known", {}), "withheld": ("dropout_rate", {})}
 
 
@@ -37,6 +43,20 @@ def dataset_options(values):
 def layer_config(values):
     """Returns the stored config of a layer under the present names of its arguments."""
     return _renamed(values, _ARGUMENTS)
+
+
+def average_config(values):
+    """Returns the stored config of `GlobalSphericalAveragePooling` with its present argument."""
+    values = dict(values)
+    if "area_weighted" in values or "quadrature" in values:
+        area, quadrature = values.pop("area_weighted", True), values.pop("quadrature", False)
+        values["weights"] = "quadrature" if quadrature else "area" if area else "grid"
+    return values
+
+
+def variable_key(key):
+    """Returns the key of a variable in a checkpoint with the present names of the layers."""
+    return _BRANCH.sub(lambda found: found[1] + BRANCHES[int(found[2])], key)
 
 
 def _renamed(values, table):

@@ -8,13 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from spherical_cnn import (
-    GlobalSphericalAveragePooling,
-    SphericalBlock,
-    SphericalConv,
-    SphericalPooling,
-    two_branch,
-)
+from spherical_cnn import GlobalSphericalAveragePooling, SphericalConv, SphericalPooling, two_branch
 from spherical_cnn.cli import exit_code
 from spherical_cnn.commands.networks import train_parser
 from spherical_cnn.nn import (
@@ -25,6 +19,7 @@ from spherical_cnn.nn import (
     TripletSemiHardLoss,
     UpAxisChannel,
 )
+from spherical_cnn.nn.blocks import SphericalBlock
 from spherical_cnn.training.config import RunConfig
 from spherical_cnn.training.train import train
 
@@ -126,7 +121,7 @@ LAYERS = {
     "max": lambda: SphericalPooling("max", pool_size=4),
     "weighting": lambda: AreaWeighting(),
     "resampling": lambda: SphericalResampling(12),
-    "average": lambda: GlobalSphericalAveragePooling(area_weighted=False),
+    "average": lambda: GlobalSphericalAveragePooling("grid"),
     "power": lambda: DegreePower(),
     "up_axis": lambda: UpAxisChannel(dropout_rate=0.25, seed=3),
 }
@@ -137,7 +132,7 @@ def compiled_models():
     """One model of every layer, side by side, and a small network with its losses."""
     inputs = keras.Input(SHAPE[1:])
     layers = keras.Model(inputs, {name: make()(inputs) for name, make in LAYERS.items()})
-    options = {"normalization": "batch_renorm", "extra_logits": True, "area_weighted": True}
+    options = {"normalization": "batch_renorm", "extra_logits": True, "global_average": "area"}
     network = two_branch(8, 3, (4,), (1,), (1,), num_anchors=3, **options)
     cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     losses = {

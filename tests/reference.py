@@ -45,12 +45,12 @@ def evaluate(coefficients, where):
     return np.einsum("lmtp,blmc->btpc", harmonics, coefficients)
 
 
-def synthesise(coefficients):
+def synthesize(coefficients):
     """The signals of `coefficients` on the grid of their bandwidth."""
     return evaluate(coefficients, points(coefficients.shape[1]))
 
 
-def analyse(signal):
+def analyze(signal):
     """Coefficients of signals on a grid: the textbook double sum over its samples."""
     signal = np.asarray(signal, np.float64)
     bandwidth = signal.shape[1] // 2
@@ -60,7 +60,7 @@ def analyse(signal):
 
 def rotate(coefficients, matrix):
     """Coefficients of `f(R⁻¹ x)`, by evaluating `f` at the rotated grid."""
-    return analyse(evaluate(coefficients, points(coefficients.shape[1]) @ matrix))
+    return analyze(evaluate(coefficients, points(coefficients.shape[1]) @ matrix))
 
 
 def interpolate(anchors, bandwidth):
@@ -107,12 +107,12 @@ def assert_equivariant(function, rng, bandwidth, tolerance, degrees=None, channe
         The largest error, relative to the norm of the output.
     """
     coefficients = band_limited(rng, bandwidth, channels)
-    output = analyse(function(synthesise(coefficients)))
+    output = analyze(function(synthesize(coefficients)))
     errors = {}
     for rotation in Rotation.random(3, rng=rng):
         matrix = rotation.as_matrix()
         expected = rotate(output, matrix)[:, :degrees]
-        actual = analyse(function(synthesise(rotate(coefficients, matrix))))[:, :degrees]
+        actual = analyze(function(synthesize(rotate(coefficients, matrix))))[:, :degrees]
         error = np.linalg.norm(actual - expected) / np.linalg.norm(expected)
         errors[tuple(rotation.as_euler("ZYZ").round(3))] = error
     worst = max(errors, key=errors.get)

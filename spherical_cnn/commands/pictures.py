@@ -16,7 +16,7 @@ def align(argv):
         "are found. With --run and --layer, feature maps of a network are compared.",
         examples=(
             "scnn align chair.off rotated.off --copy aligned.off --picture both.png",
-            "scnn align chair.off other.off --run runs/m40 --layer conv5_b0",
+            "scnn align chair.off other.off --run runs/m40 --layer conv5_distance",
         ),
         prog="scnn align",
     )
@@ -26,7 +26,7 @@ def align(argv):
     add("--resolution", type=int, default=64, metavar="N", help="of the signals; default 64")
     add("--rays_per_sample", type=int, default=7, metavar="N", help="supersampling; default 7")
     add("--run", metavar="RUN", help="run folder; its dataset says how signals are made")
-    add("--layer", metavar="NAME", help="layer of the run, such as conv1_b0")
+    add("--layer", metavar="NAME", help="layer of the run, such as conv1_distance")
     add_reading(parser)
     add(
         "--threshold",
@@ -100,10 +100,10 @@ def _visualize_parser():
         "`scnn visualize WHAT --help` describes each.",
         examples=(
             "scnn visualize signal chair.off signal.png",
-            "scnn visualize filters runs/m40 conv0_b0 filters.png",
+            "scnn visualize filters runs/m40 conv0_distance filters.png",
             "scnn visualize features runs/m40 chair.off features.png --angles 40 70 -100",
             "scnn visualize mistakes runs/m40 mistakes.html --shards data/m40/test0.tfrecord",
-            "scnn visualize animation chair.off chair.gif --run runs/m40 --layer conv3_b0",
+            "scnn visualize animation chair.off chair.gif --run runs/m40 --layer conv3_distance",
         ),
         prog="scnn visualize",
     )
@@ -115,7 +115,7 @@ def _visualize_parser():
     mistakes = what.add_parser("mistakes", description="Misclassified records: an HTML page.")
     for one in (filters, features, mistakes):
         add_run(one)
-    filters.add_argument("layer", metavar="LAYER", help="such as conv0_b0")
+    filters.add_argument("layer", metavar="LAYER", help="such as conv0_distance")
     for one in (signal, features, animation):
         one.add_argument("shape", metavar="SHAPE", help="mesh, voxels or points")
         add_reading(one)
@@ -135,7 +135,7 @@ def _visualize_parser():
         help="ZYZ Euler angles of the rotation",
     )
     features.add_argument(
-        "--layers", nargs="+", metavar="NAME", help="default: all layers of branch 0"
+        "--layers", nargs="+", metavar="NAME", help="default: all layers of the branch distance"
     )
     animation.add_argument(
         "--run", metavar="RUN", help="run folder; its dataset says how signals are made"

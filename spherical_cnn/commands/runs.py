@@ -197,7 +197,7 @@ def activations(argv):
         examples=(
             "scnn activations runs/m40 descriptors.npz --shards data/m40/test0.tfrecord",
             "scnn activations runs/m40 maps.npz --shards data/m40/test0.tfrecord "
-            "--layers conv3_b0 pool4_b1",
+            "--layers conv3_distance pool4_incidence",
         ),
         prog="scnn activations",
     )

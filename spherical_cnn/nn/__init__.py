@@ -5,7 +5,8 @@ Signals have their channels last, whatever `keras.config.image_data_format()` is
 
 import keras
 
-from spherical_cnn.nn.layers import SphericalBlock, SphericalConv
+from spherical_cnn.nn.blocks import SphericalBlock
+from spherical_cnn.nn.convolution import SphericalConv
 from spherical_cnn.nn.losses import TripletSemiHardLoss
 from spherical_cnn.nn.models import two_branch
 from spherical_cnn.nn.normalization import BatchRenormalization

@@ -22,7 +22,7 @@ from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import rotate_coefficients, rotate_signal
 from spherical_cnn.sphere.sht import isht, sht
 
-_MAPS = re.compile(r"signal|(conv|pool)\d+_b\d")
+_MAPS = re.compile(r"signal|(conv|pool)\d+_(distance|incidence)")
 _VECTORS = ("descriptor", "logits")
 _BATCH = 16
 

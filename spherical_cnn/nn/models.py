@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import keras
 
-from spherical_cnn.choices import FINAL_POOLS, UP_CHANNELS
-from spherical_cnn.nn.layers import SphericalBlock, nonlinearity_layer, normalization_layer
+from spherical_cnn.choices import BRANCHES, FINAL_POOLS, GLOBAL_AVERAGES, UP_CHANNELS
+from spherical_cnn.nn.blocks import SphericalBlock, nonlinearity_layer, normalization_layer
 from spherical_cnn.nn.pooling import (
     AreaWeighting,
     DegreePower,
@@ -28,10 +28,9 @@ def two_branch(
     num_anchors=None,
     normalization=None,
     nonlinearity="prelu",
-    pool="wap",
+    pool="lowpass",
     spectral_pooling=False,
-    area_weighted=False,
-    quadrature=False,
+    global_average="quadrature",
     final_pool="gap",
     final_dense=True,
     extra_logits=False,
@@ -43,43 +42,43 @@ def two_branch(
     planar=False,
     name="two_branch",
 ):
-    """Functional Keras model from a two-channel signal to logits and descriptor.
+    """Builds a functional Keras model from a two-channel signal to logits and descriptor.
 
-    Channel 0, the ray length, feeds branch 0 (`distance`); channel 1, the sine of the angle
-    between ray and normal, feeds branch 1 (`incidence`). Layer `i` of branch `j` is the
-    `SphericalBlock` named `conv{i}_b{j}`, followed by `pool{i}_b{j}` where it pools. In concat
-    layers branch 0 also sees what branch 1 has before that layer; branch 1 never sees branch 0.
-    Both are concatenated at the end.
+    Channel 0, the ray length, is the input of the branch `distance`; channel 1, the sine of the
+    angle between ray and normal, of the branch `incidence`. Layer `i` of a branch is the
+    `SphericalBlock` named `conv{i}_{branch}`, followed by `pool{i}_{branch}` if it pools. In concat
+    layers, `distance` also takes the input of `incidence`, but not the reverse. The outputs of both
+    are concatenated.
 
     Args:
         resolution: `n = 2L` of the input grid.
         num_classes: size of the logits.
         filters: output channels of each layer.
         pool_layers: 1 where a layer halves the resolution, else 0.
-        concat_layers: 1 where branch 0 takes in branch 1, else 0.
-        num_anchors: anchors per filter, as in `SphericalConv`, of all layers or a list, of each.
+        concat_layers: 1 where `distance` also takes the input of `incidence`, else 0.
+        num_anchors: anchors per filter, as in `SphericalConv`, for all layers, or a list for each.
         normalization: `None`, `"batch"` or `"batch_renorm"`.
         nonlinearity: `"prelu"` or any Keras activation, for blocks and the dense layer.
-        pool: `"wap"`, `"avg"`, `"max"` or `"lowpass"`, as in `SphericalPooling`.
-        spectral_pooling: pool inside the convolutions, before the nonlinearity, in place of `pool`.
-        area_weighted: weigh the last feature maps by area before the final pool.
-        quadrature: integrate the last feature maps exactly, in place of weighing them by area.
-        final_pool: `"gap"` (mean), `"max"`, `"magnitudes"` (power per degree), or `"all"` three.
-        final_dense: whether a dense layer of 64 makes the descriptor, else the pooled vector is it.
-        extra_logits: whether a second classifier reads the second half of the descriptor.
-        dropout: drop half of the pooled vector and of the dense layer's output in training.
+        pool: `"lowpass"`, `"wap"` (the paper's), `"avg"` or `"max"`, as in `SphericalPooling`.
+        spectral_pooling: whether to pool inside the convolutions, before the nonlinearity, instead.
+        global_average: `"quadrature"`, `"area"` (the paper's) or `"grid"`, as in
+            `GlobalSphericalAveragePooling`. With `"area"`, the other final pools are weighted, too.
+        final_pool: `"gap"` (global average), `"max"`, `"magnitudes"` (power per degree), or `"all"`
+            three.
+        final_dense: whether a dense layer of 64 units computes the descriptor; otherwise it is the
+            pooled vector.
+        extra_logits: whether to add a second classifier of the second half of the descriptor.
+        dropout: whether to apply dropout of 0.5 to the pooled vector and the dense layer's output.
         method: `"sep"` or `"naive"`, as in `SphericalConv`.
         regularization: weight of the mean over all convolutions of `0.5 Σ kernel²`.
-        dealias: all maps are on grids of 3/2 of the resolution, of which convolutions pass two
-            thirds of the degrees, those that grids of the resolution hold: most of what
-            nonlinearities alias falls on the degrees that do not pass.
+        dealias: whether to compute maps on grids of 3/2 of the resolution while convolutions keep
+            the degrees of the original one, which drops most of what nonlinearities alias.
         up_channel: `"on"` adds an `UpAxisChannel` to the input of the first layer and of the concat
             layers, for upright shapes; `"masked"` is the same network for shapes in any rotation,
             its channel is 0; `"off"` is the network without it.
-        planar: 3 × 3 convolutions of the grid as if it were an image, in place of spherical ones,
-            for comparison; `num_anchors`, `spectral_pooling`, `dealias` and `method` do
-            not apply.
-        name: of the model.
+        planar: whether to use 3 × 3 convolutions of the grid as an image, for comparison;
+            `num_anchors`, `spectral_pooling`, `dealias` and `method` do not apply.
+        name: name of the model.
 
     Returns:
         `keras.Model` from `signal` `(batch, n, n, 2)` to a dict: `logits` `(batch, num_classes)`,
@@ -100,6 +99,10 @@ def two_branch(
         )
     if up_channel not in UP_CHANNELS:
         raise ValueError(f"up_channel must be one of {UP_CHANNELS}. Received: {up_channel!r}")
+    if global_average not in GLOBAL_AVERAGES:
+        raise ValueError(
+            f"global_average must be one of {GLOBAL_AVERAGES}. Received: {global_average!r}"
+        )
     if final_pool not in FINAL_POOLS:
         raise ValueError(f"final_pool must be one of {FINAL_POOLS}. Received: {final_pool!r}")
     regularizer = None
@@ -130,7 +133,7 @@ def two_branch(
             if up_axis.shape[1] != branches[0].shape[1]:
                 up_axis = SphericalResampling(branches[0].shape[1], name=f"up_axis{i}")(up_axis)
             inputs = [[*signals, up_axis] for signals in inputs]
-        for j in range(2):
+        for j, branch in enumerate(BRANCHES):
             spectral = bool(pooled and spectral_pooling)
             own: dict = {} if planar else {"num_anchors": anchors[i]}
             if spectral:
@@ -138,11 +141,11 @@ def two_branch(
             if dealias:
                 own["degrees"] = resolution // 2 ** (halvings + spectral + 1)
             maps = inputs[j] if len(inputs[j]) > 1 else inputs[j][0]
-            branches[j] = block(width, name=f"conv{i}_b{j}", **options, **own)(maps)
+            branches[j] = block(width, name=f"conv{i}_{branch}", **options, **own)(maps)
             if pooled and not spectral:
-                branches[j] = SphericalPooling(pool, name=f"pool{i}_b{j}")(branches[j])
+                branches[j] = SphericalPooling(pool, name=f"pool{i}_{branch}")(branches[j])
     maps = keras.layers.Concatenate(name="final_conv")(branches)
-    vector = _final_pool(maps, final_pool, area_weighted, quadrature)
+    vector = _final_pool(maps, final_pool, global_average)
     if dropout:
         vector = keras.layers.Dropout(0.5, name="dropout_pool")(vector)
     if final_dense:
@@ -170,12 +173,12 @@ def _planar_block(width, normalization, nonlinearity, kernel_regularizer, name):
     return apply
 
 
-def _final_pool(maps, final_pool, area_weighted, quadrature):
+def _final_pool(maps, final_pool, global_average):
     vectors = []
     if final_pool in ("gap", "all"):
-        vectors.append(GlobalSphericalAveragePooling(area_weighted, quadrature, name="gap")(maps))
+        vectors.append(GlobalSphericalAveragePooling(global_average, name="gap")(maps))
     weighted = maps
-    if area_weighted and not quadrature and final_pool != "gap":
+    if global_average == "area" and final_pool != "gap":
         weighted = AreaWeighting(name="area_weighting")(maps)
     if final_pool in ("max", "all"):
         vectors.append(keras.layers.GlobalMaxPooling2D("channels_last", name="max")(weighted))

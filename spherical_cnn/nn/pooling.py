@@ -6,11 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from spherical_cnn.choices import POOLS
+from spherical_cnn.choices import GLOBAL_AVERAGES, POOLS
+from spherical_cnn.old_names import average_config
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.operations import constant, mean
 from spherical_cnn.sphere.sht import sht
-from spherical_cnn.sphere.spectral import resampled, turned
+from spherical_cnn.sphere.spectral import resample, to_batch_first, to_order_first
 
 PACKAGE = "spherical_cnn"
 
@@ -86,9 +87,9 @@ class SphericalPooling(OnGrid):
 
     def call(self, inputs):
         if self.pool == "lowpass":
-            return turned(resampled(turned(inputs), self.grid, self._coarse))
+            return to_batch_first(resample(to_order_first(inputs), self.grid, self._coarse))
         k, n, channels = self.pool_size, self._coarse.resolution, inputs.shape[3]
-        windows = ops.reshape(turned(inputs), (n, k, n, k, -1))
+        windows = ops.reshape(to_order_first(inputs), (n, k, n, k, -1))
         if self.pool == "max":
             # Keras on torch refuses the maximum over windows of an empty batch.
             maps = (ops.sum if windows.shape[-1] == 0 else ops.max)(windows, axis=(1, 3))
@@ -97,7 +98,7 @@ class SphericalPooling(OnGrid):
         else:
             weights = constant(inputs, _window_weights, n // 2, k)
             maps = ops.sum(windows * weights[:, :, None], axis=(1, 3))
-        return turned(ops.reshape(maps, (n, n, -1, channels)))
+        return to_batch_first(ops.reshape(maps, (n, n, -1, channels)))
 
     def compute_output_shape(self, input_shape):
         n, k = grid_of(self, input_shape).resolution, self.pool_size
@@ -137,7 +138,7 @@ class SphericalResampling(OnGrid):
         self._other = SphericalGrid.from_resolution(resolution)
 
     def call(self, inputs):
-        return turned(resampled(turned(inputs), self.grid, self._other))
+        return to_batch_first(resample(to_order_first(inputs), self.grid, self._other))
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.resolution, self.resolution, input_shape[3])
@@ -171,19 +172,16 @@ class AreaWeighting(OnGrid):
 class GlobalSphericalAveragePooling(OnGrid):
     """Averages a signal over the sphere, one value per channel.
 
-    With `quadrature=True` it is the integral over the sphere divided by 4π, exact for signals of
-    degree below `2L`, and thus the only one of the three that is invariant to rotations.
-
-    Otherwise, with `area_weighted=True`, it is the paper's
+    `"quadrature"` is the integral over the sphere divided by 4π, exact for signals of degree below
+    `2L`, and thus the only one of the three that is invariant to rotations. `"area"` is the paper's
 
         out[b, c] = mean over t, p of sin(θ_t + π / 2n) x[b, t, p, c]
 
-    which is not divided by the mean weight (about 2/π); with `area_weighted=False` it is the mean
-    over the grid, where the poles count more than their area.
+    which is not divided by the mean weight (about 2/π). `"grid"` is the mean over the samples,
+    where the poles count more than their area.
 
     Args:
-        area_weighted: whether to weight samples by area.
-        quadrature: whether to weight samples by the Driscoll–Healy weights instead.
+        weights: `"quadrature"`, `"area"` or `"grid"`.
 
     Input shape:
         `(batch, 2L, 2L, channels)`.
@@ -197,24 +195,29 @@ class GlobalSphericalAveragePooling(OnGrid):
     Reference: Esteves et al. 2018, section 4; Driscoll & Healy 1994, theorem 3.
     """
 
-    def __init__(self, area_weighted=True, quadrature=False, **kwargs):
+    def __init__(self, weights="quadrature", **kwargs):
         super().__init__(**kwargs)
-        self.area_weighted = area_weighted
-        self.quadrature = quadrature
+        if weights not in GLOBAL_AVERAGES:
+            raise ValueError(f"weights must be one of {GLOBAL_AVERAGES}. Received: {weights!r}")
+        self.average = weights  # Keras's `weights` are the variables
 
     def call(self, inputs):
         rows = mean(inputs, axis=2)
-        if not (self.area_weighted or self.quadrature):
+        if self.average == "grid":
             return mean(rows, axis=1)
-        weights = constant(inputs, _row_weights, self.grid.bandwidth, self.quadrature)
+        weights = constant(inputs, _row_weights, self.grid.bandwidth, self.average)
         return ops.sum(rows * weights[:, None], axis=1)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], input_shape[3])
 
     def get_config(self):
-        own = {"area_weighted": self.area_weighted, "quadrature": self.quadrature}
-        return {**super().get_config(), **own}
+        return {**super().get_config(), "weights": self.average}
+
+    @classmethod
+    def from_config(cls, config):
+        """Creates the layer from its config, or from that of an earlier version."""
+        return cls(**average_config(config))
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -245,10 +248,10 @@ def _area_weights(bandwidth):
     return SphericalGrid(bandwidth).cell_weights
 
 
-def _row_weights(bandwidth, quadrature):
+def _row_weights(bandwidth, average):
     """Weights `(2L,)` of the means of the rows in the average over the sphere."""
     grid = SphericalGrid(bandwidth)
-    if quadrature:
+    if average == "quadrature":
         return grid.quadrature_weights * grid.resolution / (4 * np.pi)
     return grid.cell_weights / grid.resolution
 

@@ -1,7 +1,5 @@
 """Where a shape's center is and how large it is: the rays start there, the radius becomes 1."""
 
-from __future__ import annotations
-
 import itertools
 from typing import NamedTuple
 

@@ -26,8 +26,8 @@ class RayCaster:
     normals go by the inverse transpose.
 
     Args:
-        mesh: `Mesh`, checked and normalized (see `spherical_cnn.shapes.formats.mesh`). Its `normals`, if
-            it has any, decide the angles, not the distances.
+        mesh: `Mesh`, checked and normalized. Its `normals`, if it has any, determine the angles but
+            not the distances.
 
     Attributes:
         scene: `EmbreeScene` of the mesh.

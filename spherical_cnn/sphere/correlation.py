@@ -21,7 +21,7 @@ from scipy.spatial.transform import Rotation
 from spherical_cnn.sphere.rotation import (
     euler_to_matrix,
     generators,
-    half_turns,
+    half_turn_matrices,
     matrix_to_euler,
     rotate_coefficients,
 )
@@ -154,7 +154,7 @@ def _wigner_table(bandwidth):
     for l in range(bandwidth):
         inside = slice(bandwidth - 1 - l, bandwidth + l)
         basis = change[inside, inside]
-        half = basis @ half_turns(bandwidth)[l, inside, inside] @ basis.conj().T
+        half = basis @ half_turn_matrices(bandwidth)[l, inside, inside] @ basis.conj().T
         matrices = (half * about_z[:, None, inside]) @ half[:, l:]
         table[inside, : l + 1, :, l] = matrices.real.transpose(1, 2, 0)
     return table

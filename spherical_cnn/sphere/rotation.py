@@ -91,7 +91,7 @@ def rotate_coefficients(coefficients, angles):
             f"angles must be (3,), α β γ, or ({shape[0]}, 3), one for each signal of the batch. "
             f"Received: shape={angles.shape}"
         )
-    half = half_turns(shape[1])
+    half = half_turn_matrices(shape[1])
     if angles.ndim == 2 or shape[0] * shape[3] <= shape[2]:
         return _rotate(coefficients, angles.reshape(-1, 3), half)
     # For many signals the product of the matrices is cheaper than the product with each.
@@ -122,7 +122,7 @@ def rotate_signal(signal, angles, grid):
 
 
 @functools.lru_cache(maxsize=4)
-def half_turns(bandwidth):
+def half_turn_matrices(bandwidth):
     """`J` of each degree, `(L, 2L-1, 2L-1)` float64, read-only; zero outside the degree's orders.
 
     Each is symmetric, its own inverse, and exact to 1e-14 for degrees below 128: `exp(π X)` by the

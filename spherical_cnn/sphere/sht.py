@@ -12,7 +12,14 @@ from keras import ops
 
 from spherical_cnn.choices import METHODS
 from spherical_cnn.sphere.grid import SphericalGrid
-from spherical_cnn.sphere.spectral import analyse, mix, scaled, synthesise, turned
+from spherical_cnn.sphere.spectral import (
+    analyze,
+    mix,
+    scaled,
+    synthesize,
+    to_batch_first,
+    to_order_first,
+)
 
 
 def sht(signal, grid, method="sep"):
@@ -40,8 +47,8 @@ def sht(signal, grid, method="sep"):
     Source: Driscoll & Healy 1994; Esteves et al. 2018, section 3.
     """
     signal = check_signal(signal, grid)
-    orders = analyse(turned(signal), grid, grid.bandwidth, _check_method(method))
-    return turned(orders)
+    coefficients = analyze(to_order_first(signal), grid, grid.bandwidth, _check_method(method))
+    return to_batch_first(coefficients)
 
 
 def isht(coefficients, grid, method="sep"):
@@ -69,7 +76,7 @@ def isht(coefficients, grid, method="sep"):
             f"coefficients must be (batch, {bandwidth}, {2 * bandwidth - 1}, channel) for {grid}. "
             f"Received: coefficients.shape={tuple(coefficients.shape)}"
         )
-    return turned(synthesise(turned(coefficients), grid, _check_method(method)))
+    return to_batch_first(synthesize(to_order_first(coefficients), grid, _check_method(method)))
 
 
 def zonal_product(coefficients, spectrum):
@@ -116,8 +123,8 @@ def zonal_convolution(signal, spectrum, grid, method="sep"):
             f"spectrum must be (degrees ≤ {grid.bandwidth}, {signal.shape[-1]}, filter) for this "
             f"signal. Received: spectrum.shape={tuple(spectrum.shape)}"
         )
-    orders = analyse(turned(signal), grid, kept, _check_method(method))
-    return turned(synthesise(mix([orders], spectrum), SphericalGrid(kept), method))
+    coefficients = analyze(to_order_first(signal), grid, kept, _check_method(method))
+    return to_batch_first(synthesize(mix([coefficients], spectrum), SphericalGrid(kept), method))
 
 
 def truncate(coefficients, bandwidth):

@@ -18,13 +18,13 @@ _MOST = 256  # maxima of the grid that are refined; the icosahedron has 60 rotat
 _TURNS = 24  # rotations about a candidate axis
 
 
-class Peaks(NamedTuple):
+class SymmetryRotations(NamedTuple):
     """The rotations that align two signals about as well as the best one does.
 
     Args:
         rotations: `(k, 3, 3)`, the best one first; with an axis, one of each circle of rotations.
         correlation: `(k,)` at these rotations, relative to the norms of the signals.
-        runner_up: as in `Alignment`; it may be below the share.
+        runner_up: as in `Alignment`; it may be below the threshold.
         axis: `(3,)`, unit vector of the axis of symmetry of the second signal, `None` if it has
             none.
     """
@@ -35,16 +35,16 @@ class Peaks(NamedTuple):
     axis: np.ndarray | None
 
 
-def all_peaks(signal_a, signal_b, share=0.95):
+def symmetry_rotations(signal_a, signal_b, threshold=0.95):
     """Finds all rotations that take one signal to another.
 
     Args:
         signal_a: `(2L, 2L, channels)`.
         signal_b: of the same shape.
-        share: of the highest correlation that a rotation must reach to be as good, in `(0, 1]`.
+        threshold: of the highest correlation that a rotation must reach to be as good, in `(0, 1]`.
 
     Returns:
-        `Peaks`.
+        `SymmetryRotations`.
 
     Raises:
         ValueError, UnalignableError: as `align` does.
@@ -53,20 +53,20 @@ def all_peaks(signal_a, signal_b, share=0.95):
     best = align_coefficients(a, b)
     a, b = prepared(a, "a"), prepared(b, "b")
     rotations, heights = local_maxima(correlate(a, b)[0])
-    # Peaks lie between the points of the grid and are higher than these: many are refined.
+    # Maxima lie between the points of the grid and are higher than these: many are refined.
     order = np.argsort(-heights)[:_MOST]
-    order = order[heights[order] >= 0.5 * share * heights[order[0]]]
+    order = order[heights[order] >= 0.5 * threshold * heights[order[0]]]
     many_a, many_b = (np.repeat(part, len(order), axis=0) for part in (a, b))
     found, heights = refine(many_a, many_b, rotations[order])
     found = np.concatenate([best.rotations, found])
     heights = np.concatenate([best.correlation, heights])
-    axis = _axis(a, b, best.rotations, share * best.correlation[0])
+    axis = _axis(a, b, best.rotations, threshold * best.correlation[0])
     kept: list[int] = []
-    for index in np.flatnonzero(heights >= share * best.correlation[0]):
+    for index in np.flatnonzero(heights >= threshold * best.correlation[0]):
         others = found[kept] @ found[index].T
         if not _equal(others, axis, np.pi / (2 * a.shape[1])).any():
             kept.append(int(index))
-    return Peaks(found[kept], heights[kept], float(best.runner_up[0]), axis)
+    return SymmetryRotations(found[kept], heights[kept], float(best.runner_up[0]), axis)
 
 
 def _axis(a, b, rotation, least):

@@ -19,7 +19,7 @@ def layer_outputs(model, batches, layers):
     Args:
         model: `two_branch` network.
         batches: `spherical_cnn.data.module.Batches`.
-        layers: names, such as `conv0_b0` (before pooling), `final_conv`, `descriptor`.
+        layers: names, such as `conv0_distance` (before pooling), `final_conv`, `descriptor`.
 
     Yields:
         dict of arrays per batch: each layer's output, and `label`, `name`, `rotation`.

@@ -14,7 +14,7 @@ from spherical_cnn.shapes.normalize import normalize
 from spherical_cnn.shapes.signal import Mesh
 from spherical_cnn.sphere.alignment import UnalignableError
 from spherical_cnn.sphere.rotation import matrix_to_euler
-from spherical_cnn.sphere.symmetry import all_peaks
+from spherical_cnn.sphere.symmetry import symmetry_rotations
 
 
 def align_shapes(first, second, view, threshold=0.95):
@@ -27,7 +27,7 @@ def align_shapes(first, second, view, threshold=0.95):
         threshold: as in `symmetry_rotations`.
 
     Returns:
-        `Peaks`.
+        `SymmetryRotations`.
 
     Raises:
         ShapeError: naming the file of which no ray sees the shape, or whose shape looks the same
@@ -37,7 +37,7 @@ def align_shapes(first, second, view, threshold=0.95):
     shapes = {"a": first, "b": second}
     of_first, of_second = view.maps(view.signals([first, second]))
     try:
-        peaks = all_peaks(of_first, of_second, threshold)
+        peaks = symmetry_rotations(of_first, of_second, threshold)
     except UnalignableError as error:
         raise ShapeError(
             f"{shapes[error.which].path}: looks the same from all sides, as a ball does, so every "
@@ -108,7 +108,7 @@ def check_outputs(copy, threshold, paths, kind="auto"):
 
 
 def to_dict(peaks):
-    """`Peaks` as JSON values; angles in degrees, quaternions `w x y z`."""
+    """`SymmetryRotations` as JSON values; angles in degrees, quaternions `w x y z`."""
     quaternions = Rotation.from_matrix(peaks.rotations).as_quat()[:, [3, 0, 1, 2]]
     angles = np.degrees(matrix_to_euler(peaks.rotations))
     return {
@@ -125,7 +125,7 @@ def to_dict(peaks):
 
 
 def lines(peaks):
-    """`Peaks` in words, lines of text."""
+    """`SymmetryRotations` in words, lines of text."""
     values = to_dict(peaks)
     best = values["rotations"][0]
     rows = [" ".join(f"{x:10.6f}" for x in row) for row in best["matrix"]]

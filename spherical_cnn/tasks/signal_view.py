@@ -1,7 +1,5 @@
 """Shapes in files as signals, or as feature maps of a trained network."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -64,7 +62,7 @@ class SignalView:
         resolution: resolution of the signals, without a run.
         rays_per_sample: see `DatasetConfig`, without a run.
         run: path of a run folder; its dataset says how signals are made.
-        layer: name of a layer that computes maps, such as `conv1_b0`.
+        layer: name of a layer that computes maps, such as `conv1_distance`.
         kind: what the files hold; default: as in the run's dataset, without a run `"auto"`.
         up: axis that points up in the files; default likewise, without a run `"z"`.
 

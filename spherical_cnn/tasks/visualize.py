@@ -56,14 +56,14 @@ def features_picture(view, shape, angles, layers=None):
         view: `SignalView` of a run, its layer `signal`.
         shape: `LoadedShape`.
         angles: ZYZ Euler angles of the rotation, degrees.
-        layers: names; default: the signal and the layers of branch 0.
+        layers: names; default: the signal and the layers of the branch `distance`.
 
     Raises:
         ConfigError: if a layer does not exist or computes no maps.
         RunError: if maps of a layer are not finite.
     """
     known = map_layers(view.model)
-    layers = layers or ["signal", *(name for name in known if name.endswith("_b0"))]
+    layers = layers or ["signal", *(name for name in known if name.endswith("_distance"))]
     missing = sorted(set(layers) - set(known))
     if missing:
         raise ConfigError(f"no maps of {', '.join(missing)}; there are: {', '.join(known)}")

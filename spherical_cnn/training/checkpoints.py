@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 
 from spherical_cnn.errors import RunError
+from spherical_cnn.old_names import variable_key
 
 _STATE = "state"
 _WEIGHTS = "weights/"  # prefix of the keys of the model's weights
@@ -94,7 +95,7 @@ def _load(path, variables, prefix=""):
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             keys = [key for key in stored.files if key != _STATE and key.startswith(prefix)]
-            arrays = {key: stored[key] for key in keys}
+            arrays = {variable_key(key): stored[key] for key in keys}
             state = json.loads(str(stored[_STATE]))
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
         raise RunError(

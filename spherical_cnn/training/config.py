@@ -72,7 +72,9 @@ class RunConfig(Options):
     )
     pool_layers: tuple[int, ...] = option((0, 1, 0, 1, 0, 0), None, "1 for layers that pool")
     concat_branches: tuple[int, ...] = option(
-        (0, 0, 0, 0, 0, 0), None, "1 for layers where branch 0 also takes branch 1"
+        (0, 0, 0, 0, 0, 0),
+        None,
+        "1 for layers where the branch distance also takes the input of incidence",
     )
     dropout: bool = option(False, "do", "dropout of 0.5 after the final pool and the dense layer")
     batch_norm: bool = option(False, "bn", "batch normalization after each convolution")

@@ -90,7 +90,7 @@ class Devices:
 
     @contextlib.contextmanager
     def together(self):
-        """Context in which errors of the job say what to do; disconnects the processes at its end."""
+        """Context in which errors of the job say what to do; ends by disconnecting."""
         if self.share[1] == 1:
             yield
             return
@@ -117,8 +117,8 @@ class Devices:
         epochs = np.ravel(multihost_utils.process_allgather(np.array([epoch])))
         if len(set(epochs.tolist())) > 1:
             raise RunError(
-                f"processes would resume after epochs {epochs.tolist()}; expected one --logdir that "
-                "all of them access"
+                f"processes would resume after epochs {epochs.tolist()}; expected one --logdir for "
+                "all of them"
             )
 
     def _join(self, config):

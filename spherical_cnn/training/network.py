@@ -13,6 +13,9 @@ from spherical_cnn.training.metrics import ConfusionAccuracy, MeanLoss
 def build_model(config):
     """Builds the untrained network of a `RunConfig`; see `two_branch`."""
     normalization = "batch_renorm" if config.batch_renorm else "batch"
+    average = "area" if config.weighted_sph_avg else "grid"
+    if config.quadrature:
+        average = "quadrature"
     anchors = [count or None for count in config.n_filter_params]
     return two_branch(
         config.input_res,
@@ -25,8 +28,7 @@ def build_model(config):
         nonlinearity=config.nonlin,
         pool=config.pool,
         spectral_pooling=config.spectral_pool,
-        area_weighted=config.weighted_sph_avg,
-        quadrature=config.quadrature,
+        global_average=average,
         final_pool=config.final_pool,
         final_dense=not config.no_final_fc,
         extra_logits=config.extra_loss,

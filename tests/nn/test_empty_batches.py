@@ -7,8 +7,7 @@ from backends import gradients, numpy
 from helpers import LAYERS, SHAPE, every_layer
 from keras import ops
 
-from spherical_cnn import SphericalBlock
-from spherical_cnn.nn.layers import normalization_layer
+from spherical_cnn.nn.blocks import SphericalBlock, normalization_layer
 
 NORMALIZATIONS = ["batch", "batch_renorm"]
 
@@ -22,7 +21,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 import keras
 import spherical_cnn as scnn
 from spherical_cnn.nn import TripletSemiHardLoss
-from spherical_cnn.nn.layers import PReLU, normalization_layer
+from spherical_cnn.nn.convolution import PReLU, normalization_layer
 
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 rng = np.random.default_rng(0)

@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from reference import analyse, band_limited, rotate, synthesise
+from reference import analyze, band_limited, rotate, synthesize
 
+from spherical_cnn.choices import BRANCHES
 from spherical_cnn.errors import RunError
 from spherical_cnn.nn import two_branch
 from spherical_cnn.nn.layer_errors import error_table, measure, rotated_exactly
@@ -25,13 +26,13 @@ def network(pool="wap", nonlinearity="prelu"):
         num_anchors=3,
         pool=pool,
         nonlinearity=nonlinearity,
-        quadrature=True,
+        global_average="quadrature",
         final_dense=False,
     )
 
 
 def signals(rng):
-    return synthesise(band_limited(rng, N // 2)).astype("float32")
+    return synthesize(band_limited(rng, N // 2)).astype("float32")
 
 
 def test_only_what_breaks_equivariance_shows_an_error(rng):
@@ -39,25 +40,25 @@ def test_only_what_breaks_equivariance_shows_an_error(rng):
     exact = measure(network("lowpass", "linear"), *pairs, ANGLES)
     assert set(exact["layers"]) == {
         *("signal", "descriptor", "logits"),
-        *(f"{name}_b{j}" for name in ("conv0", "pool0", "conv1") for j in (0, 1)),
+        *(f"{name}_{BRANCHES[j]}" for name in ("conv0", "pool0", "conv1") for j in (0, 1)),
     }
     assert all(max(errors) < 1e-5 for errors in exact["layers"].values())
     assert exact["flips"] == [0, 0]
     pooled = measure(network("wap", "linear"), *pairs, ANGLES)["layers"]
-    assert max(pooled["conv0_b0"]) < 1e-5 and min(pooled["pool0_b0"]) > 0.05
+    assert max(pooled["conv0_distance"]) < 1e-5 and min(pooled["pool0_distance"]) > 0.05
 
 
 def test_errors_are_those_of_the_definition(rng):
     model = network()
     start, rotated = rotated_exactly(signals(rng), ANGLES)
     found = measure(model, start, rotated, ANGLES)
-    probe = keras.Model(model.input, model.get_layer("pool0_b1").output)
+    probe = keras.Model(model.input, model.get_layer("pool0_incidence").output)
     classes = np.argmax(model.predict(start, verbose=0)["logits"], axis=-1)
-    target = analyse(probe(start))
+    target = analyze(probe(start))
     for number, (angle, copies) in enumerate(zip(ANGLES, rotated, strict=True)):
-        difference = analyse(probe(copies)) - rotate(target, euler_to_matrix(angle))
+        difference = analyze(probe(copies)) - rotate(target, euler_to_matrix(angle))
         expected = np.linalg.norm(difference) / np.linalg.norm(target)
-        assert found["layers"]["pool0_b1"][number] == pytest.approx(expected, rel=1e-4)
+        assert found["layers"]["pool0_incidence"][number] == pytest.approx(expected, rel=1e-4)
         changed = np.argmax(model.predict(copies, verbose=0)["logits"], axis=-1) != classes
         assert found["flips"][number] == np.mean(changed)
 
@@ -73,12 +74,12 @@ def test_outputs_that_are_not_finite_are_refused(rng):
 
 def test_the_table_has_medians_and_changed_predictions():
     ways = {
-        "exact": {"layers": {"conv0_b0": [0.01, 0.02, 0.09]}, "flips": [0, 0.25]},
-        "re-cast": {"layers": {"conv0_b0": [0.5, 0.5, 0.5]}, "flips": [1, 1]},
+        "exact": {"layers": {"conv0_distance": [0.01, 0.02, 0.09]}, "flips": [0, 0.25]},
+        "re-cast": {"layers": {"conv0_distance": [0.5, 0.5, 0.5]}, "flips": [1, 1]},
     }
     assert table_lines(*error_table(ways)) == [
         "| relative error, % | exact | re-cast |",
         "|---|---:|---:|",
-        "| conv0_b0 | 2.00 | 50.00 |",
+        "| conv0_distance | 2.00 | 50.00 |",
         "| predictions changed, % | 12.5 | 100.0 |",
     ]

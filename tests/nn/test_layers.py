@@ -4,25 +4,25 @@ import pytest
 from backends import gradients, numpy
 from keras import ops
 from reference import (
-    analyse,
+    analyze,
     assert_close,
     assert_equivariant,
     band_limited,
     convolve,
     interpolate,
     quadrature,
-    synthesise,
+    synthesize,
 )
 
-from spherical_cnn import SphericalBlock, SphericalConv
-from spherical_cnn.nn.layers import PReLU
+from spherical_cnn import SphericalConv
+from spherical_cnn.nn.blocks import PReLU, SphericalBlock
 
 L = 8
 both_methods = pytest.mark.parametrize("method", ["sep", "naive"])
 
 
 def low_passed(signal):
-    return synthesise(analyse(signal)[:, : L // 2, L // 2 : L // 2 + L - 1])
+    return synthesize(analyze(signal)[:, : L // 2, L // 2 : L // 2 + L - 1])
 
 
 @both_methods
@@ -49,7 +49,7 @@ def test_convolution_is_that_of_the_interpolated_anchors(
     layer = SphericalConv(
         3, num_anchors, method=method, bias_initializer="random_normal", dtype=dtype
     )
-    signal = synthesise(band_limited(rng, L)).astype(dtype)
+    signal = synthesize(band_limited(rng, L)).astype(dtype)
     output = layer(signal)
     expected = convolve(signal, interpolate(np.asarray(layer.kernel), L)) + np.asarray(layer.bias)
     assert str(np.asarray(output).dtype) == dtype
@@ -60,7 +60,7 @@ def test_convolution_is_that_of_the_interpolated_anchors(
 def test_spectral_pooling_is_the_low_passed_convolution(rng, method, dtype, tolerance):
     options = {"num_anchors": 5, "method": method, "dtype": dtype}
     whole, pooled = SphericalConv(3, **options), SphericalConv(3, spectral_pooling=True, **options)
-    signal = synthesise(band_limited(rng, L)).astype(dtype)
+    signal = synthesize(band_limited(rng, L)).astype(dtype)
     whole.build(signal.shape)
     pooled.build(signal.shape)
     pooled.set_weights(whole.get_weights())
@@ -126,7 +126,7 @@ def test_initial_output_variance_depends_neither_on_bandwidth_nor_channels(
 ):
     # Coefficients of variance 1 become signals of variance 4, less the cut of the normal.
     layer = SphericalConv(512, dtype="float64")
-    output = layer(synthesise(band_limited(rng, bandwidth, channels, batch=64)))
+    output = layer(synthesize(band_limited(rng, bandwidth, channels, batch=64)))
     variance = np.einsum("t,btpd->", quadrature(bandwidth), np.square(numpy(output))) / (4 * np.pi)
     np.testing.assert_allclose(variance / (64 * 512), 4 * 0.8796**2, rtol=0.1)
 
@@ -147,7 +147,7 @@ def test_two_thirds_of_the_degrees_lower_the_equivariance_error_of_a_stack(rng):
 @pytest.mark.parametrize("degrees", [1, L // 2 - 1, L // 2 + 1, 2 * L])
 def test_filters_have_the_degrees_asked_for(rng, degrees, method, spectral_pooling):
     layer = SphericalConv(*(3, 4, False, spectral_pooling, degrees), method=method, dtype="float64")
-    signal = synthesise(band_limited(rng, L))
+    signal = synthesize(band_limited(rng, L))
     output = layer(signal)
     spectrum = np.zeros((L, 2, 3))
     inside = min(degrees, L)

@@ -3,10 +3,11 @@ import numpy as np
 import pytest
 from backends import gradients, numpy, recorded
 from keras import ops
-from reference import analyse, assert_close, band_limited, rotate, synthesise
+from reference import analyze, assert_close, band_limited, rotate, synthesize
 from scipy.spatial.transform import Rotation
 
 from spherical_cnn import two_branch
+from spherical_cnn.choices import BRANCHES
 from spherical_cnn.nn import TripletSemiHardLoss
 
 FILTERS = (16, 16, 32, 32, 64, 64, 128, 128)
@@ -41,7 +42,7 @@ def original():
         POOLED,
         num_anchors=8,
         normalization="batch",
-        area_weighted=True,
+        global_average="area",
         final_dense=False,
         extra_logits=True,
     )
@@ -59,7 +60,7 @@ def test_original_network_has_492752_trainable_parameters(original):
 
 def test_layers_may_have_anchors_of_their_own():
     network = small(num_anchors=[2, None])
-    anchors = [network.get_layer(f"conv{i}_b1").conv.kernel.shape[1] for i in range(2)]
+    anchors = [network.get_layer(f"conv{i}_incidence").conv.kernel.shape[1] for i in range(2)]
     assert anchors == [2, 4]  # of 8 and of 4 degrees
 
 
@@ -82,7 +83,7 @@ def test_original_network_ends_at_an_eighth_of_the_resolution(original):
 
 def test_second_branch_never_sees_the_first_channel(original, rng):
     branches = keras.Model(
-        original.input, [original.get_layer(f"conv7_b{j}").output for j in range(2)]
+        original.input, [original.get_layer(f"conv7_{BRANCHES[j]}").output for j in range(2)]
     )
     signal = random_signal(rng, 64, batch=1)
 
@@ -109,7 +110,7 @@ def test_original_network_is_invariant_under_longitude_rolls_of_its_pooling(orig
 @pytest.mark.parametrize(
     "options",
     [
-        {"pool": "wap", "area_weighted": True, "final_pool": "all"},
+        {"pool": "wap", "global_average": "area", "final_pool": "all"},
         {"pool": "avg", "normalization": "batch_renorm"},
         {"pool": "max", "final_dense": False, "nonlinearity": "relu"},
         {"spectral_pooling": True, "normalization": "batch", "final_pool": "magnitudes"},
@@ -128,22 +129,29 @@ def test_without_aliasing_rotations_change_the_descriptor_less(rng):
     errors, sizes = [], []
     for dealias in (False, True):
         keras.utils.set_random_seed(0)
-        model = small(pool="lowpass", quadrature=True, final_dense=False, dealias=dealias)
-        start = np.asarray(model(synthesise(coefficients))["descriptor"])
-        rotated = [model(synthesise(rotate(coefficients, m)))["descriptor"] for m in matrices]
+        model = small(
+            pool="lowpass", global_average="quadrature", final_dense=False, dealias=dealias
+        )
+        start = np.asarray(model(synthesize(coefficients))["descriptor"])
+        rotated = [model(synthesize(rotate(coefficients, m)))["descriptor"] for m in matrices]
         errors.append(np.linalg.norm(rotated - start) / np.linalg.norm(start))
         sizes.append(model.count_params())
     assert errors[1] < errors[0] / 2 and sizes[0] == sizes[1]
-    assert model.get_layer("conv0_b0").output.shape == (None, 24, 24, 4)
+    assert model.get_layer("conv0_distance").output.shape == (None, 24, 24, 4)
 
 
 def test_a_network_with_the_up_channel_sees_rotations_that_change_the_up_axis(rng):
-    options = {"pool": "lowpass", "quadrature": True, "dealias": True, "final_dense": False}
+    options = {
+        "pool": "lowpass",
+        "global_average": "quadrature",
+        "dealias": True,
+        "final_dense": False,
+    }
     on, masked = (small(up_channel=value, **options) for value in ("on", "masked"))
     masked.set_weights(on.get_weights())
     coefficients = band_limited(rng, 8)
-    start = synthesise(coefficients)
-    rotated = synthesise(rotate(coefficients, Rotation.random(rng=rng).as_matrix()))
+    start = synthesize(coefficients)
+    rotated = synthesize(rotate(coefficients, Rotation.random(rng=rng).as_matrix()))
     errors = []
     for model in (on, masked):
         before = np.asarray(model(start)["descriptor"])
@@ -176,22 +184,22 @@ def test_networks_of_both_transform_methods_agree(rng):
     ("final_pool", "features"),
     [("gap", 12), ("max", 12), ("magnitudes", 4 * 12), ("all", 12 + 12 + 4 * 12)],
 )
-@pytest.mark.parametrize("area_weighted", [False, True])
-def test_final_pool_decides_the_descriptor(final_pool, features, area_weighted):
-    options = {"final_pool": final_pool, "area_weighted": area_weighted}
+@pytest.mark.parametrize("average", ["grid", "area"])
+def test_final_pool_decides_the_descriptor(final_pool, features, average):
+    options = {"final_pool": final_pool, "global_average": average}
     pooled = small(final_dense=False, **options)
     assert pooled.output["descriptor"].shape == (None, features)
     assert small(**options).output["descriptor"].shape == (None, 64)
 
 
-@pytest.mark.parametrize("area_weighted", [False, True])
-def test_descriptor_is_mean_maximum_and_power_of_the_last_features(rng, area_weighted):
-    model = small(final_pool="all", final_dense=False, area_weighted=area_weighted)
+@pytest.mark.parametrize("average", ["grid", "area"])
+def test_descriptor_is_mean_maximum_and_power_of_the_last_features(rng, average):
+    model = small(final_pool="all", final_dense=False, global_average=average)
     signal = random_signal(rng)
     maps = np.asarray(keras.Model(model.input, model.get_layer("final_conv").output)(signal))
-    if area_weighted:
+    if average == "area":
         maps = np.sin(np.pi * np.arange(0.5, 8) / 8)[:, None, None] * maps
-    power = np.square(analyse(maps)).sum(axis=2).reshape(2, -1)
+    power = np.square(analyze(maps)).sum(axis=2).reshape(2, -1)
     expected = np.concatenate([maps.mean(axis=(1, 2)), maps.max(axis=(1, 2)), power], axis=-1)
     assert_close(model(signal)["descriptor"], expected, 1e-5)
 
@@ -213,7 +221,9 @@ def test_extra_logits_read_the_second_branch(rng):
 
 def test_regularization_is_the_mean_over_the_convolutions():
     model = small(regularization=0.3)
-    kernels = [model.get_layer(f"conv{i}_b{j}").conv.kernel for i in range(2) for j in range(2)]
+    kernels = [
+        model.get_layer(f"conv{i}_{BRANCHES[j]}").conv.kernel for i in range(2) for j in range(2)
+    ]
     halves = [0.5 * np.sum(np.square(kernel)) for kernel in kernels]
     np.testing.assert_allclose(sum(model.losses), 0.3 * np.mean(halves), rtol=1e-6)
     assert not small().losses
@@ -268,7 +278,7 @@ def test_compiled_training_step_equals_the_plain_one(rng):
 def test_mixed_precision_trains_with_float32_logits(rng, policy, name, normalization):
     policy(name)
     model = small(normalization=normalization, final_pool="all", extra_logits=True)
-    assert model.get_layer("conv0_b0").compute_dtype == name.removeprefix("mixed_")
+    assert model.get_layer("conv0_distance").compute_dtype == name.removeprefix("mixed_")
     signal, fixed = random_signal(rng), [w.value for w in model.non_trainable_variables]
 
     def loss(*weights):

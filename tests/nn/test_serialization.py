@@ -124,7 +124,7 @@ def test_models_of_an_earlier_version_load_under_the_present_names(tmp_path, sig
         for known in (True, False)
     ]
     maps = keras.layers.Concatenate()([inputs, *channels])
-    average = GlobalSphericalAveragePooling(area_weighted=False, name="gap")(maps)
+    average = GlobalSphericalAveragePooling("grid", name="gap")(maps)
     model = keras.Model(inputs, keras.layers.Dense(3)(average))
     model.save(tmp_path / "new.keras")
     with (

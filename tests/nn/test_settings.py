@@ -10,7 +10,7 @@ from reference import assert_close
 
 from spherical_cnn import two_branch
 from spherical_cnn.nn import GlobalSphericalAveragePooling, SphericalPooling, TripletSemiHardLoss
-from spherical_cnn.nn.layers import PReLU, nonlinearity_layer, normalization_layer
+from spherical_cnn.nn.blocks import PReLU, nonlinearity_layer, normalization_layer
 
 
 def network(**options):
@@ -21,14 +21,16 @@ MODELS = {
     **LAYERS,
     "avg": lambda: SphericalPooling("avg"),
     "lowpass": lambda: SphericalPooling("lowpass"),
-    "quadrature": lambda: GlobalSphericalAveragePooling(quadrature=True),
+    "quadrature": lambda: GlobalSphericalAveragePooling("quadrature"),
     "weighted": lambda: GlobalSphericalAveragePooling(),
     "prelu": lambda: PReLU("random_normal", shared_axes=(1, 2)),
     "relu": lambda: nonlinearity_layer("relu"),
     "batch": lambda: normalization_layer("batch"),
     "planar": lambda: network(planar=True, normalization="batch", final_pool="max"),
     "all pools": lambda: network(normalization="batch_renorm", final_pool="all"),
-    "dealiased": lambda: network(dealias=True, pool="lowpass", up_channel="on", quadrature=True),
+    "dealiased": lambda: network(
+        dealias=True, pool="lowpass", up_channel="on", global_average="quadrature"
+    ),
     "spectral": lambda: network(spectral_pooling=True, extra_logits=True),
 }
 SETTINGS = [

@@ -7,7 +7,8 @@ from parity.comparison import swap
 from parity.sphere import inverse_angles
 from parity.weights import assign, block_variables
 
-from spherical_cnn.nn import SphericalBlock, SphericalPooling
+from spherical_cnn.nn import SphericalPooling
+from spherical_cnn.nn.blocks import SphericalBlock
 from spherical_cnn.sphere import SphericalGrid, isht, sht
 from spherical_cnn.sphere.rotation import rotate_coefficients, rotate_signal
 

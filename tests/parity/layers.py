@@ -23,12 +23,12 @@ from spherical_cnn.nn import (
     AreaWeighting,
     DegreePower,
     GlobalSphericalAveragePooling,
-    SphericalBlock,
     SphericalConv,
     SphericalPooling,
     models,
 )
-from spherical_cnn.nn.layers import filter_stddev
+from spherical_cnn.nn.blocks import SphericalBlock
+from spherical_cnn.nn.convolution import filter_stddev
 from spherical_cnn.nn.losses import TripletSemiHardLoss
 from spherical_cnn.sphere import SphericalGrid, isht, sht, to_complex, truncate
 
@@ -141,7 +141,7 @@ def check_head(file):
     channels = x.shape[3]
 
     def stand_in(width, name, **_):  # any layer that makes final_conv as wide as x
-        width = channels // 2 if name.endswith("b0") else (channels + 1) // 2
+        width = channels // 2 if name.endswith("distance") else (channels + 1) // 2
         return keras.layers.Conv2D(width, 1, name=name)
 
     with (
@@ -156,7 +156,7 @@ def check_head(file):
             concat_layers=(0,),
             nonlinearity="prelu" if "init:fc1/Variable" in file or dense == "0" else "relu",
             final_pool=final_pool,
-            area_weighted=weighted == "1",
+            global_average="area" if weighted == "1" else "grid",
             final_dense=dense == "1",
             extra_logits="init:out/dense_1/kernel" in file,
         )
@@ -166,7 +166,9 @@ def check_head(file):
     layers = {layer.name: layer.output for layer in model.layers}
     probes = {name: layers[ours] for name, ours in _HEAD.items() if ours in layers}
     outputs = keras.Model(layers["final_conv"], probes)(x, training=False)
-    outputs.setdefault("gap", GlobalSphericalAveragePooling(weighted == "1")(x))
+    outputs.setdefault(
+        "gap", GlobalSphericalAveragePooling("area" if weighted == "1" else "grid")(x)
+    )
     for match in file.names("|".join(_HEAD)):
         if match[0] == "magnitudes":
             file.differ("magnitudes", 22)

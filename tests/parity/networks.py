@@ -15,6 +15,7 @@ from parity.weights import (
     CoefficientSquares,
     assign,
     model_variables,
+    original_name,
     recipe,
     snapshot,
     unbiased,
@@ -25,10 +26,10 @@ from spherical_cnn.data.records.codec import split_complex
 from spherical_cnn.nn import (
     AreaWeighting,
     GlobalSphericalAveragePooling,
-    SphericalBlock,
     TripletSemiHardLoss,
     models,
 )
+from spherical_cnn.nn.blocks import SphericalBlock
 from spherical_cnn.training.config import RunConfig
 from spherical_cnn.training.network import build_model, compile_model
 
@@ -123,7 +124,7 @@ class Network:
         """What the files hold of a pass over the first batch, by their names."""
         out = self.probe(self.signals[0] if signals is None else signals[0], training=training)
         maps, weighted = out["final_conv"], self.config.weighted_sph_avg
-        out.setdefault("gap", GlobalSphericalAveragePooling(weighted)(maps))
+        out.setdefault("gap", GlobalSphericalAveragePooling("area" if weighted else "grid")(maps))
         out["final_conv"] = AreaWeighting()(maps) if weighted else maps
         predicted = {name: out[name] for name in self.model.output}
         out["loss"] = self.model.compute_loss(y=self.targets(0), y_pred=predicted)
@@ -150,7 +151,7 @@ class Network:
         """Variables in the original's shapes, the moving variances unbiased (PARITY 14)."""
         values = snapshot(self.variables, self.shapes)
         for block in self.blocks:
-            name = f"{block.name}/batch_normalization/moving_variance"
+            name = f"{original_name(block.name)}/batch_normalization/moving_variance"
             if isinstance(block.norm, keras.layers.BatchNormalization):
                 samples = len(self.labels[0]) * block.output.shape[1] ** 2
                 values[name] = unbiased(values[name], self.start[name], samples, steps)
@@ -194,14 +195,14 @@ def check_variables(file, network):
             "n_trainable_params", sum(v.numpy().size for v in network.model.trainable_weights)
         )
     if "act_names" in file:
-        file.exact("act_names", [block.name for block in network.blocks])
+        file.exact("act_names", [original_name(block.name) for block in network.blocks])
 
 
 def check_forward(file, network, mode):
     limit = network.limits.train if mode == "train" else network.limits.eval
     network.restore()
     out = network.forward(training=mode == "train")
-    out = {name: value.numpy() for name, value in out.items()}
+    out = {original_name(name): value.numpy() for name, value in out.items()}
     for match in file.names(rf"{mode}:(act_slice:|act:)?(\w+)"):
         full, kind, name = match[0], match[1], match[2]
         if name == "magnitudes":
@@ -215,7 +216,7 @@ def check_forward(file, network, mode):
             maps = out[name].ndim == 4
             file.compare(full, swap(out[name]) if maps else out[name], limit)
     if f"{mode}:act_l2" in file:
-        maps = [out[block.name].astype(float) for block in network.blocks]
+        maps = [out[original_name(block.name)].astype(float) for block in network.blocks]
         rms = norms(maps) / np.sqrt([m.size for m in maps])
         file.compare(f"{mode}:act_mean", [m.mean() for m in maps], limit, rms)
         file.compare(f"{mode}:act_std", [m.std() for m in maps], limit, rms)

@@ -94,7 +94,7 @@ def check_unsupported(file):
             file.check(finite, f"{name}: logits {logits}")
             file.differ(name, row)
             if config.n_filter_params == (1,):
-                spectra = model.get_layer("conv0_b0").conv.spectra().numpy()
+                spectra = model.get_layer("conv0_distance").conv.spectra().numpy()
                 file.check(np.ptp(spectra, axis=0).max() == 0, f"{name}: spectrum not constant")
 
 

@@ -8,7 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from spherical_cnn.nn import DegreePower, SphericalBlock
+from spherical_cnn.choices import BRANCHES
+from spherical_cnn.nn import DegreePower
+from spherical_cnn.nn.blocks import SphericalBlock
 from spherical_cnn.sphere import sht
 
 
@@ -27,13 +29,21 @@ def block_variables(block, separator="/"):
     return {name.replace("/", separator): variable for name, variable in variables.items()}
 
 
+def original_name(layer):
+    """The original's name of a layer of a branch."""
+    for number, branch in enumerate(BRANCHES):
+        layer = layer.replace(f"_{branch}", f"_b{number}")
+    return layer
+
+
 def model_variables(model):
     """Our variables of a `two_branch` model by the original's names."""
     variables = {}
     for layer in model.layers:
         if isinstance(layer, SphericalBlock):
             own = block_variables(layer)
-            variables.update({f"{layer.name}/{name}": own[name] for name in own})
+            scope = original_name(layer.name)
+            variables.update({f"{scope}/{name}": own[name] for name in own})
         elif layer.name in _DENSE:
             own = {"kernel": layer.kernel, "bias": layer.bias}
             variables.update({f"{_DENSE[layer.name]}/{name}": own[name] for name in own})

@@ -49,8 +49,8 @@ def test_curves_of_networks_have_a_panel_per_dataset_and_a_color_per_network():
 
 def test_errors_are_in_percent_a_dot_per_rotation():
     results = {
-        "exact": {"layers": {"signal": [0.0, 0.0], "conv0_b0": [0.1, 0.2]}},
-        "re-cast": {"layers": {"signal": [0.01, 0.02], "conv0_b0": [0.3, 0.4]}},
+        "exact": {"layers": {"signal": [0.0, 0.0], "conv0_distance": [0.1, 0.2]}},
+        "re-cast": {"layers": {"signal": [0.01, 0.02], "conv0_distance": [0.3, 0.4]}},
     }
     (axes,) = plots.equivariance_figure(results).axes
     points = [(line.get_xdata(), set(line.get_ydata())) for line in axes.lines]
@@ -58,7 +58,7 @@ def test_errors_are_in_percent_a_dot_per_rotation():
     for (found, row), (values, at) in zip(points, expected, strict=True):
         np.testing.assert_allclose(found, values)
         assert row == at
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["signal", "conv0_b0"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["signal", "conv0_distance"]
 
 
 def test_an_image_has_the_pixels_of_its_figure():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from reference import band_limited, rotate, synthesise
+from reference import band_limited, rotate, synthesize
 from scipy.spatial.transform import Rotation
 
 from spherical_cnn.sphere.alignment import align, align_coefficients
@@ -30,7 +30,7 @@ def test_signals_find_their_rotated_selves(rng):
     a = band_limited(rng, L, channels=2, batch=40)
     matrices = Rotation.random(40, rng=rng).as_matrix()
     matrices[0], matrices[1] = np.eye(3), np.diag([1, -1, -1])  # where Euler angles are ambiguous
-    found = align(synthesise(a), synthesise(rotated(a, matrices)))
+    found = align(synthesize(a), synthesize(rotated(a, matrices)))
     assert degrees(found.rotations, matrices).max() < 1e-6
     np.testing.assert_allclose(found.correlation, 1, rtol=1e-10)
     assert (found.runner_up < 0.9).all()
@@ -70,13 +70,13 @@ def test_a_symmetric_signal_has_a_second_peak_as_high_as_the_first(rng):
 
 
 def test_bad_signals_are_refused(rng):
-    signal = synthesise(band_limited(rng, 4, batch=2))
+    signal = synthesize(band_limited(rng, 4, batch=2))
     flat = signal.copy()
     flat[1] = 3.0
     broken = signal.copy()
     broken[0, 1, 1, 0] = np.nan
     for bad, message in (
-        (synthesise(band_limited(rng, 8, batch=2)), "must have one shape, that is one bandwidth"),
+        (synthesize(band_limited(rng, 8, batch=2)), "must have one shape, that is one bandwidth"),
         (flat, "vary over the sphere. Received: pair 1 of signals_b does not"),
         (broken, "must be finite and vary over the sphere. Received: pair 0 of signals_b"),
     ):

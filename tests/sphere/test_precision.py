@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from backends import BACKEND, HAS_FLOAT64, needs_float64, numpy
 from keras import ops
-from reference import analyse, assert_close, band_limited, convolve, synthesise
+from reference import analyze, assert_close, band_limited, convolve, synthesize
 
 from spherical_cnn.sphere import (
     SphericalGrid,
@@ -20,11 +20,11 @@ L = 6
 GRID = SphericalGrid(L)
 SPECTRUM = np.random.default_rng(7).normal(size=(L, 2, 3))
 COEFFICIENTS = band_limited(np.random.default_rng(8), L)
-SIGNAL = synthesise(COEFFICIENTS)
+SIGNAL = synthesize(COEFFICIENTS)
 FACTOR = 2 * np.pi * np.sqrt(4 * np.pi / (2 * np.arange(L) + 1))[:, None, None]
 CASES = {
-    "sht": (lambda x: sht(x, GRID), SIGNAL, analyse(SIGNAL)),
-    "sht naive": (lambda x: sht(x, GRID, "naive"), SIGNAL, analyse(SIGNAL)),
+    "sht": (lambda x: sht(x, GRID), SIGNAL, analyze(SIGNAL)),
+    "sht naive": (lambda x: sht(x, GRID, "naive"), SIGNAL, analyze(SIGNAL)),
     "isht": (lambda x: isht(x, GRID), COEFFICIENTS, SIGNAL),
     "isht naive": (lambda x: isht(x, GRID, "naive"), COEFFICIENTS, SIGNAL),
     "truncate": (lambda x: truncate(x, L), COEFFICIENTS, COEFFICIENTS),

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from reference import assert_close, band_limited, points, rotate, synthesise
+from reference import assert_close, band_limited, points, rotate, synthesize
 from scipy import stats
 from scipy.spatial.transform import Rotation
 
@@ -8,7 +8,7 @@ from spherical_cnn.sphere import SphericalGrid, sht
 from spherical_cnn.sphere.rotation import (
     euler_to_matrix,
     generators,
-    half_turns,
+    half_turn_matrices,
     matrix_to_euler,
     random_rotations,
     rotate_coefficients,
@@ -109,7 +109,7 @@ def test_half_turns_match_those_of_lie_learn(bandwidth):
     """Its `J` is a reflection, ours a rotation: they differ by the parity of the degree."""
     oracle = pytest.importorskip("lie_learn.representations.SO3.wigner_d", exc_type=ImportError)
     phase = (-1.0) ** np.arange(1 - bandwidth, bandwidth)
-    found = phase[:, None] * half_turns(bandwidth) * phase
+    found = phase[:, None] * half_turn_matrices(bandwidth) * phase
     for l, matrix in enumerate(found):
         inside = slice(bandwidth - 1 - l, bandwidth + l)
         expected = (-1) ** l * oracle.Jd[l]
@@ -145,7 +145,7 @@ def test_rotated_signal_is_the_signal_at_the_inverse_rotation(angles):
     expected = polynomial(points(4) @ euler_to_matrix(angles))[None]
     assert_close(rotate_signal(signal, angles, grid), expected, 1e-12)
     coefficients = rotate_coefficients(sht(signal, grid), angles)
-    assert_close(synthesise(coefficients), expected, 1e-12)
+    assert_close(synthesize(coefficients), expected, 1e-12)
 
 
 def test_rotated_coefficients_match_the_oracle(rng):
@@ -177,14 +177,14 @@ def test_rotation_keeps_the_power_of_each_degree(rng):
 
 @pytest.mark.parametrize("steps", [1, 5])
 def test_rotation_about_z_by_grid_steps_rolls_the_longitude(rng, steps):
-    signal = synthesise(band_limited(rng, 8))
+    signal = synthesize(band_limited(rng, 8))
     angles = (2 * np.pi * steps / 16, 0.0, 0.0)
     rotated = rotate_signal(signal, angles, SphericalGrid(8))
     assert_close(rotated, np.roll(signal, steps, axis=2), 1e-12)
 
 
 def test_rotated_signal_keeps_its_dtype(rng):
-    signal = synthesise(band_limited(rng, 4))
+    signal = synthesize(band_limited(rng, 4))
     rotated = rotate_signal(signal.astype("float32"), ANGLES[0], SphericalGrid(4))
     assert rotated.dtype == np.float32
     assert_close(rotated, rotate_signal(signal, ANGLES[0], SphericalGrid(4)), 1e-5)

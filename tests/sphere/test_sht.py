@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from backends import numpy
 from reference import (
-    analyse,
+    analyze,
     assert_close,
     assert_equivariant,
     band_limited,
@@ -10,7 +10,7 @@ from reference import (
     convolve,
     points,
     quadrature,
-    synthesise,
+    synthesize,
 )
 
 from spherical_cnn.sphere import (
@@ -38,7 +38,7 @@ def test_sht_is_the_double_sum(rng, method, dtype, tolerance):
     signal = rng.normal(size=(2, 2 * L, 2 * L, 3)).astype(dtype)
     coefficients = sht(signal, GRID, method)
     assert dtype_of(coefficients) == dtype
-    assert_close(coefficients, analyse(signal), tolerance)
+    assert_close(coefficients, analyze(signal), tolerance)
 
 
 @both_methods
@@ -46,7 +46,7 @@ def test_isht_is_the_sum_of_harmonics(rng, method, dtype, tolerance):
     coefficients = band_limited(rng, L).astype(dtype)
     signal = isht(coefficients, GRID, method)
     assert dtype_of(signal) == dtype
-    assert_close(signal, synthesise(coefficients), tolerance)
+    assert_close(signal, synthesize(coefficients), tolerance)
 
 
 @both_methods
@@ -59,7 +59,7 @@ def test_sht_inverts_isht(rng, method, dtype, tolerance, bandwidth):
 
 @both_methods
 def test_round_trips_do_not_accumulate_error(rng, method, dtype, tolerance):
-    signal = first = synthesise(band_limited(rng, L)).astype(dtype)
+    signal = first = synthesize(band_limited(rng, L)).astype(dtype)
     for _ in range(16):
         signal = isht(sht(signal, GRID, method), GRID, method)
     assert_close(signal, first, tolerance)
@@ -67,7 +67,7 @@ def test_round_trips_do_not_accumulate_error(rng, method, dtype, tolerance):
 
 @both_methods
 def test_power_of_coefficients_is_the_integral_of_the_squared_signal(rng, method, dtype, tolerance):
-    signal = synthesise(band_limited(rng, L)).astype(dtype)
+    signal = synthesize(band_limited(rng, L)).astype(dtype)
     power = np.sum(np.square(numpy(sht(signal, GRID, method))), axis=(1, 2))
     integral = np.einsum("t,btpc->bc", quadrature(L), np.square(signal, dtype=np.float64))
     np.testing.assert_allclose(power, integral, rtol=tolerance)
@@ -101,7 +101,7 @@ def test_truncated_coefficients_give_the_low_passed_signal_on_the_coarse_grid(rn
     coefficients = band_limited(rng, L)
     coefficients[:, L // 2 :] = 0
     coarse = isht(truncate(coefficients, L // 2), SphericalGrid(L // 2))
-    assert_close(coarse, synthesise(coefficients)[:, ::2, ::2], 1e-12)
+    assert_close(coarse, synthesize(coefficients)[:, ::2, ::2], 1e-12)
 
 
 @pytest.mark.parametrize("bandwidth", [0, L + 1])
@@ -120,7 +120,7 @@ def test_zonal_product_scales_each_degree_and_sums_channels(rng):
 
 @both_methods
 def test_zonal_convolution_is_the_integral_that_defines_it(rng, method, dtype, tolerance):
-    signal = synthesise(band_limited(rng, 5, channels=2)).astype(dtype)
+    signal = synthesize(band_limited(rng, 5, channels=2)).astype(dtype)
     spectrum = rng.normal(size=(5, 2, 3)).astype(dtype)
     output = zonal_convolution(signal, spectrum, SphericalGrid(5), method)
     assert dtype_of(output) == dtype
@@ -147,7 +147,7 @@ def test_zonal_convolution_commutes_with_rotations(rng, method, kept):
 def test_complex_coefficients_are_those_of_the_complex_harmonics(rng):
     coefficients = band_limited(rng, L)
     harmonics = np.conj(complex_harmonics(L, points(L)))
-    expected = np.einsum("t,lmtp,btpc->blmc", quadrature(L), harmonics, synthesise(coefficients))
+    expected = np.einsum("t,lmtp,btpc->blmc", quadrature(L), harmonics, synthesize(coefficients))
     converted = to_complex(coefficients)
     assert_close(converted[:, 0].real, expected[:, :, :L].real, 1e-12)
     assert_close(converted[:, 0].imag, expected[:, :, :L].imag, 1e-12)
@@ -171,7 +171,7 @@ def test_from_complex_inverts_to_complex_and_reads_only_positive_orders(rng):
 
 def test_unknown_methods_are_refused(rng):
     coefficients = band_limited(rng, L)
-    signal = synthesise(coefficients)
+    signal = synthesize(coefficients)
     match = r"method must be one of \('sep', 'naive'\). Received: method='fft'"
     with pytest.raises(ValueError, match=match):
         sht(signal, GRID, "fft")

@@ -7,7 +7,7 @@ from keras import ops
 from reference import assert_close
 
 from spherical_cnn.sphere import SphericalGrid
-from spherical_cnn.sphere.spectral import affine, moments, synthesise
+from spherical_cnn.sphere.spectral import affine, moments, synthesize
 
 L = 8
 GRID = SphericalGrid(L)
@@ -25,7 +25,7 @@ def test_moments_are_those_of_the_maps(rng, offset, dtype, tolerance):
     orders = affine(
         drawn(rng, dtype), None, ops.convert_to_tensor(np.array([offset, 0, 1, 2], dtype))
     )
-    maps = numpy(synthesise(ops.cast(orders, "float64"), GRID))
+    maps = numpy(synthesize(ops.cast(orders, "float64"), GRID))
     mean, variance, _ = moments(orders, GRID)
     assert_close(mean, maps.mean(axis=(0, 1, 2)), tolerance)
     assert_close(variance, maps.var(axis=(0, 1, 2)), tolerance)
@@ -45,7 +45,7 @@ def test_moments_have_the_gradients_of_those_of_the_maps(rng):
         gradients(lambda x, of=of: ops.sum(ops.stack(of(x)) * weights), orders)[0]
         for of in (
             lambda x: moments(x, GRID)[:2],
-            lambda x: ops.moments(synthesise(x, GRID), axes=(0, 1, 2)),
+            lambda x: ops.moments(synthesize(x, GRID), axes=(0, 1, 2)),
         )
     )
     assert_close(actual, expected, 1e-12)
@@ -62,9 +62,9 @@ def test_moments_are_taken_in_float32_at_least(rng):
 
 def test_affine_acts_on_the_maps(rng, dtype, tolerance):
     orders, scale, offset = drawn(rng, dtype), rng.normal(size=4), rng.normal(size=4)
-    expected = numpy(synthesise(orders, GRID)) * scale + offset
+    expected = numpy(synthesize(orders, GRID)) * scale + offset
     assert_close(
-        synthesise(affine(orders, *map(ops.convert_to_tensor, (scale, offset))), GRID),
+        synthesize(affine(orders, *map(ops.convert_to_tensor, (scale, offset))), GRID),
         expected,
         tolerance,
     )

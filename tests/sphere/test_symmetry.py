@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from reference import band_limited, rotate, synthesise
+from reference import band_limited, rotate, synthesize
 from scipy.spatial.transform import Rotation
 
-from spherical_cnn.sphere.symmetry import all_peaks
+from spherical_cnn.sphere.symmetry import symmetry_rotations
 
 L = 8
 
@@ -20,7 +20,7 @@ def test_there_are_as_many_peaks_as_the_group_has_elements(rng, name, order):
     group = Rotation.create_group(name)
     a = symmetrised(band_limited(rng, L, channels=2), group)
     matrix = Rotation.random(rng=rng)
-    peaks = all_peaks(synthesise(a)[0], synthesise(rotate(a, matrix.as_matrix()))[0])
+    peaks = symmetry_rotations(synthesize(a)[0], synthesize(rotate(a, matrix.as_matrix()))[0])
     assert peaks.axis is None and len(peaks.rotations) == order
     np.testing.assert_allclose(peaks.correlation, 1, atol=1e-9)
     expected = (matrix * group).as_matrix()
@@ -33,7 +33,7 @@ def test_a_surface_of_revolution_has_an_axis(rng):
     a = band_limited(rng, L, channels=2)
     a[:, :, np.arange(2 * L - 1) != L - 1] = 0
     matrix = Rotation.random(rng=rng).as_matrix()
-    peaks = all_peaks(synthesise(a)[0], synthesise(rotate(a, matrix))[0])
+    peaks = symmetry_rotations(synthesize(a)[0], synthesize(rotate(a, matrix))[0])
     np.testing.assert_allclose(abs(peaks.axis @ matrix[:, 2]), 1, atol=1e-6)
     assert len(peaks.rotations) == 1
     np.testing.assert_allclose(peaks.rotations[0][:, 2], matrix[:, 2], atol=1e-6)
@@ -43,14 +43,14 @@ def test_a_double_cone_has_an_axis_and_two_ends(rng):
     a = band_limited(rng, L)
     a[:, :, np.arange(2 * L - 1) != L - 1] = 0
     a[:, 1::2] = 0
-    peaks = all_peaks(synthesise(a)[0], synthesise(a)[0])
+    peaks = symmetry_rotations(synthesize(a)[0], synthesize(a)[0])
     assert len(peaks.rotations) == 2
     np.testing.assert_allclose(np.sort(peaks.rotations[:, 2, 2]), [-1, 1], atol=1e-6)
 
 
-def test_the_share_decides_what_counts(rng):
+def test_threshold_decides_which_rotations_count(rng):
     group = Rotation.create_group("C2")
     a = symmetrised(band_limited(rng, L), group) + 0.2 * band_limited(rng, L)
-    signal = synthesise(a)[0]
-    assert len(all_peaks(signal, signal, share=0.999).rotations) == 1
-    assert len(all_peaks(signal, signal, share=0.5).rotations) >= 2
+    signal = synthesize(a)[0]
+    assert len(symmetry_rotations(signal, signal, threshold=0.999).rotations) == 1
+    assert len(symmetry_rotations(signal, signal, threshold=0.5).rotations) >= 2

@@ -67,11 +67,14 @@ def test_all_rotations_of_a_symmetric_shape_are_printed(tmp_path):
 
 def test_feature_maps_align_too(pair, finished, capsys):
     folder = str(finished[0])
-    dispatch(["align", *pair, "--run", folder, "--layer", "conv0_b1", "--threshold", "1"])
+    dispatch(["align", *pair, "--run", folder, "--layer", "conv0_incidence", "--threshold", "1"])
     assert "quaternion" in capsys.readouterr().out
     for layer, message in (
-        ("conv9_b0", "no layer conv9_b0; there are: signal, .*conv0_b0.*"),
-        ("logits", "--layer: logits computes no maps; these do: signal, .*conv0_b0.*conv1_b1.*"),
+        ("conv9_distance", "no layer conv9_distance; there are: signal, .*conv0_distance.*"),
+        (
+            "logits",
+            "--layer: logits computes no maps; these do: signal, .*conv0_distance.*",
+        ),
     ):
         assert_fails(capsys, 2, message, "align", [*pair, "--run", folder, "--layer", layer])
 
@@ -79,7 +82,7 @@ def test_feature_maps_align_too(pair, finished, capsys):
 @pytest.mark.parametrize(
     ("flags", "code", "message"),
     [
-        (["--layer=conv0_b0"], 2, "--run, --layer: expected both or none"),
+        (["--layer=conv0_distance"], 2, "--run, --layer: expected both or none"),
         (["--copy=a.txt"], 2, "--copy: expected .off .obj .ply .stl. Received: a.txt"),
         (["--threshold=2"], 2, "--threshold: expected more than 0, at most 1. Received: 2.0"),
         (["--run=/absent", "--layer=x"], 1, "/absent/config.json: not found.*"),
@@ -175,6 +178,6 @@ def test_maps_that_are_not_finite_are_refused(pair, copied, capsys):
             key: np.full_like(v, 3e38) if key.endswith("kernel") else v for key, v in stored.items()
         }
     np.savez(path, **arrays)
-    argv = [*pair, "--run", str(copied[0]), "--layer", "conv0_b0"]
-    message = "layer conv0_b0: found outputs that are not finite.*"
+    argv = [*pair, "--run", str(copied[0]), "--layer", "conv0_distance"]
+    message = "layer conv0_distance: found outputs that are not finite.*"
     assert_fails(capsys, 1, message, "align", argv)

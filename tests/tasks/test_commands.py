@@ -97,9 +97,14 @@ def test_debug_shows_the_traceback_of_a_training():
 def test_activations_are_written_with_names(finished, shards, tmp_path, capsys):
     output = tmp_path / "out.npz"
     argv = [str(finished[0]), str(output), "--shards", str(shards / "test0.tfrecord")]
-    assert exit_code(["activations", *argv, "--layers", "descriptor", "conv0_b0"]) == 0
+    assert exit_code(["activations", *argv, "--layers", "descriptor", "conv0_distance"]) == 0
     with np.load(output) as arrays:
-        assert arrays["descriptor"].shape == (9, 64) and arrays["conv0_b0"].shape == (9, 16, 16, 4)
+        assert arrays["descriptor"].shape == (9, 64) and arrays["conv0_distance"].shape == (
+            9,
+            16,
+            16,
+            4,
+        )
         assert arrays["name"][1] == "bed_00001" and arrays["label"][1] == 1
     capsys.readouterr()
     assert_fails(capsys, 2, "no layer x; there are: .*", "activations", [*argv, "--layers", "x"])
@@ -110,7 +115,11 @@ def test_equivariance_of_a_fresh_network(capsys):
     argv = ["embedded", *flags, "--pool=lowpass", "--shapes=2", "--rotations=1"]
     assert exit_code(["equivariance", *argv]) == 0
     rows = dict(re.findall(r"\| (\w+) \| ([\d.]+) \|", capsys.readouterr().out))
-    assert float(rows["signal"]) == 0 and set(rows) > {"conv0_b0", "pool0_b1", "logits"}
+    assert float(rows["signal"]) == 0 and set(rows) > {
+        "conv0_distance",
+        "pool0_incidence",
+        "logits",
+    }
     message = ".*nothing: expected a folder.*"
     assert_fails(capsys, 2, message, "equivariance", ["nothing", *flags])
 

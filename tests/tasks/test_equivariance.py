@@ -19,7 +19,7 @@ UPRIGHT = [Pose(np.eye(3))]
 
 
 def network():
-    options = {"num_anchors": 3, "quadrature": True, "final_dense": False}
+    options = {"num_anchors": 3, "global_average": "quadrature", "final_dense": False}
     return two_branch(N, 5, (4, 4), (1, 0), (0, 1), **options)
 
 

@@ -102,8 +102,10 @@ def test_weights_that_the_network_has_not_are_refused(finished, copied):
     path = copied[0] / "checkpoints" / "final.npz"
     with np.load(path) as stored:
         arrays = dict(stored)
-    np.savez(path, **arrays, **{"weights/conv9_b0/conv/kernel": np.zeros((1, 2, 3))})
-    with pytest.raises(RunError, match=r"architecture: for weights/conv9_b0\S+ found \(1, 2, 3\)"):
+    np.savez(path, **arrays, **{"weights/conv9_distance/conv/kernel": np.zeros((1, 2, 3))})
+    with pytest.raises(
+        RunError, match=r"architecture: for weights/conv9_distance\S+ found \(1, 2, 3\)"
+    ):
         load_run(copied[0])
 
 
@@ -116,7 +118,7 @@ def test_releases_that_cannot_be_made_are_refused(finished, released, tmp_path, 
     weight = changed.model.weights[0]
     weight.assign(np.full(weight.shape, 1e6))
     with pytest.raises(
-        RunError, match=r"conv0_b0\S+: found 1e\+06, expected at most 65504, .*half precision"
+        RunError, match=r"conv0_distance\S+: found 1e\+06, expected at most 65504, .*half precision"
     ):
         save_weights(changed, "final", RunFolder(tmp_path))
     assert not list(pathlib.Path(tmp_path).iterdir())

@@ -23,8 +23,8 @@ def test_visualize_draws_everything(mesh, finished, tmp_path):
     run = str(finished[0])
     for argv in (
         ["signal", mesh, "--resolution", "16"],
-        ["filters", run, "conv0_b0"],
-        ["features", run, mesh, "--layers", "signal", "conv1_b0"],
+        ["filters", run, "conv0_distance"],
+        ["features", run, mesh, "--layers", "signal", "conv1_distance"],
     ):
         out = tmp_path / f"{argv[0]}.png"
         at = 3 if argv[0] in ("filters", "features") else 2
@@ -32,7 +32,7 @@ def test_visualize_draws_everything(mesh, finished, tmp_path):
         picture = np.asarray(Image.open(io.BytesIO(out.read_bytes())).convert("L"))
         assert min(picture.shape) > 200 and picture.std() > 20
     out = tmp_path / "turning.gif"
-    flags = ["--run", run, "--layer", "conv1_b1", "--frames", "5"]
+    flags = ["--run", run, "--layer", "conv1_incidence", "--frames", "5"]
     dispatch(["visualize", "animation", mesh, str(out), *flags])
     with Image.open(out) as film:
         assert film.n_frames == 5
@@ -82,7 +82,7 @@ def test_what_cannot_be_drawn_is_named(mesh, finished, tmp_path, capsys):
         (
             ["filters", run, "descriptor", out],
             2,
-            "no filters in descriptor; there are in: conv0_b0.*",
+            "no filters in descriptor; there are in: conv0_distance.*",
         ),
         (
             ["features", run, mesh, out, "--layers", "conv9"],
@@ -91,7 +91,7 @@ def test_what_cannot_be_drawn_is_named(mesh, finished, tmp_path, capsys):
         ),
         (["signal", mesh + "x", out], 1, ".*mesh.offx.*"),
         (
-            ["animation", mesh, out, "--layer", "conv0_b0"],
+            ["animation", mesh, out, "--layer", "conv0_distance"],
             2,
             "--run, --layer: expected both or none",
         ),

@@ -105,7 +105,7 @@ def test_two_devices_train_as_one(exact, tmp_path, backend):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", ["", "pool='lowpass', quadrature=True, dealias=True"])
+@pytest.mark.parametrize("options", ["", "dealias=True"])
 def test_each_device_computes_its_part_of_the_batch_only(options):
     pytest.importorskip("jax")
     one, two = map(float, on_two_devices("jax", FLOPS.replace("POOL", options)).split())

@@ -44,7 +44,7 @@ def test_the_run_folder_holds_all_that_it_should(finished):
     assert json.loads((folder / "metrics.json").read_text()) == metrics
     assert metrics["test_samples"] == np.sum(metrics["confusion"]) == 13
     page = (folder / "report.html").read_text()
-    assert "<td>conv0_b0</td>" in page
+    assert "<td>conv0_distance</td>" in page
     assert f"<td>{metrics['test']:.4f}</td>" in page and "--n_epochs=3" in page
     pictures = re.findall(r'alt="(\w+)" src="data:image/png;base64,([^"]+)"', page)
     assert {f"{name.lower()}.png": base64.b64decode(data) for name, data in pictures} == {
@@ -253,15 +253,18 @@ def test_activations_of_named_layers(finished, shards):
     trained = load_run(finished[0])
     model, form = trained.model, network.record_format(trained.config)
     batches, _ = read_shards(find_shards(shards, "test"), form, 8)
-    layers = ["conv1_b1", "descriptor", "logits"]
+    layers = ["conv1_incidence", "descriptor", "logits"]
     parts = list(layer_outputs(model, batches, layers))
     assert [len(part["label"]) for part in parts] == [8, 5]
-    assert parts[0]["conv1_b1"].shape == (8, 16, 16, 6) and parts[0]["name"][0] == "aeroplane_00000"
+    assert (
+        parts[0]["conv1_incidence"].shape == (8, 16, 16, 6)
+        and parts[0]["name"][0] == "aeroplane_00000"
+    )
     signal = next(iter(batches))["signal"]
     logits = model(signal, training=False)["logits"]
     np.testing.assert_allclose(parts[0]["logits"], logits, rtol=1e-4, atol=1e-5)
-    with pytest.raises(ConfigError, match="no layer conv9_b0; there are: .*conv1_b1"):
-        next(layer_outputs(model, batches, ["conv9_b0"]))
+    with pytest.raises(ConfigError, match="no layer conv9_distance; there are: .*conv1_incidence"):
+        next(layer_outputs(model, batches, ["conv9_distance"]))
 
 
 def test_the_saved_model_loads_with_keras_alone(finished):

@@ -15,8 +15,8 @@ from spherical_cnn.data.records.schema import RecordFormat
 from spherical_cnn.data.records.shard_names import shard_of_epoch
 from spherical_cnn.errors import RecordError
 
-# In records, about 33 MB per thousand at 64 × 64. A ModelNet40 shard fits, and is shuffled uniformly;
-# a larger shard is shuffled within a window of this size.
+# In records, about 33 MB per thousand at 64 × 64. A ModelNet40 shard fits, and is shuffled
+# uniformly; a larger one is shuffled within a window of this size.
 SHUFFLE_BUFFER = 10_000
 
 # Number of batches that are parsed in parallel, and of those prefetched.
@@ -111,7 +111,7 @@ def training_batches(
 
 
 def evaluation_batches(shards, record_format, batch_size, first_n=None):
-    """Returns the batches of all shards in order: dicts as from `parse`; the last may be partial."""
+    """Returns the batches of all shards in order: dicts as from `parse`."""
     return _batches(shards, record_format, batch_size, False, first_n)
 
 

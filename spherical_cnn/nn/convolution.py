@@ -1,4 +1,4 @@
-"""Spherical convolution with localized zonal filters, and the block that networks stack."""
+"""Spherical convolution with localized zonal filters."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ import numpy as np
 from keras import ops
 
 from spherical_cnn.choices import METHODS
-from spherical_cnn.nn.normalization import BatchNormalization, BatchRenormalization
 from spherical_cnn.nn.pooling import PACKAGE, grid_of
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.operations import constant, matmul
 from spherical_cnn.sphere.sht import check_signal
-from spherical_cnn.sphere.spectral import affine, analyse, mix, moments, synthesise, turned
+from spherical_cnn.sphere.spectral import (
+    affine,
+    analyze,
+    mix,
+    synthesize,
+    to_batch_first,
+    to_order_first,
+)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -121,10 +127,10 @@ class SphericalConv(keras.layers.Layer):
         return ops.reshape(matmul(table, kernel), (-1, channels, filters))
 
     def call(self, inputs):
-        orders = self.coefficients(inputs)
+        coefficients = self.coefficients(inputs)
         if self.bias is not None:
-            orders = affine(orders, None, self.bias)
-        return turned(synthesise(orders, self.out_grid, self.method))
+            coefficients = affine(coefficients, None, self.bias)
+        return to_batch_first(synthesize(coefficients, self.out_grid, self.method))
 
     def coefficients(self, inputs):
         """Returns the coefficients `(m, l, b, filters)` of the output before the bias."""
@@ -136,8 +142,8 @@ class SphericalConv(keras.layers.Layer):
                 f"{self.name} was built for {self.kernel.shape[0]} channels. "
                 f"Received: shapes {[tuple(x.shape) for x in signals]}"
             )
-        orders = [analyse(turned(x), self.grid, kept, self.method) for x in signals]
-        return mix(orders, self.spectra())
+        coefficients = [analyze(to_order_first(x), self.grid, kept, self.method) for x in signals]
+        return mix(coefficients, self.spectra())
 
     def compute_output_shape(self, input_shape):
         shapes = _shapes(input_shape)
@@ -168,172 +174,18 @@ class SphericalConv(keras.layers.Layer):
         }
 
 
-@keras.saving.register_keras_serializable(package=PACKAGE)
-class SphericalBlock(keras.layers.Layer):
-    """Spherical convolution, normalization and nonlinearity.
-
-        out = nonlinearity(normalization(convolution(x)))
-
-    Args:
-        filters, num_anchors, spectral_pooling, degrees, method, kernel_initializer,
-            kernel_regularizer: see `SphericalConv`. The convolution has a bias only without
-            normalization.
-        normalization: `"batch"` (no scale, momentum 0.99, ε 1e-3), `"batch_renorm"` or `None`.
-        nonlinearity: `"prelu"`, with one slope per channel, initially 0.1; or any Keras activation.
-
-    Input shape:
-        `(batch, 2L, 2L, channels)`, or a list, as in `SphericalConv`.
-
-    Output shape:
-        `(batch, 2L, 2L, filters)`; `(batch, L, L, filters)` with spectral pooling.
-
-    >>> block = SphericalBlock(4, num_anchors=3, normalization="batch")
-    >>> tuple(block(np.ones((1, 16, 16, 2), "float32")).shape)
-    (1, 16, 16, 4)
-
-    Reference: Esteves et al. 2018, section 5.
-    """
-
-    def __init__(
-        self,
-        filters,
-        num_anchors=None,
-        normalization=None,
-        nonlinearity="prelu",
-        spectral_pooling=False,
-        degrees=None,
-        method="sep",
-        kernel_initializer=None,
-        kernel_regularizer=None,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        if normalization not in (None, "batch", "batch_renorm"):
-            raise ValueError(
-                "normalization must be None, 'batch' or 'batch_renorm'. "
-                f"Received: normalization={normalization!r}"
-            )
-        self.normalization = normalization
-        self.nonlinearity = nonlinearity
-        options = {"dtype": self.dtype_policy, "trainable": self.trainable}
-        self.conv = SphericalConv(
-            filters,
-            num_anchors,
-            use_bias=normalization is None,
-            spectral_pooling=spectral_pooling,
-            degrees=degrees,
-            method=method,
-            kernel_initializer=kernel_initializer,
-            kernel_regularizer=kernel_regularizer,
-            name="conv",
-            **options,
-        )
-        self.norm = None
-        if normalization is not None:
-            self.norm = normalization_layer(normalization, name="norm", **options)
-        self.activation = nonlinearity_layer(
-            nonlinearity, shared_axes=(1, 2), name="activation", **options
-        )
-
-    def build(self, input_shape):
-        self.conv.build(input_shape)
-        shape = self.conv.compute_output_shape(input_shape)
-        if self.norm is not None:
-            self.norm.build(shape)
-        self.activation.build(shape)
-
-    def call(self, inputs, training=None):
-        # Normalizes in the harmonic domain, where moments and the affine map are cheaper than on
-        # maps. The activation gets maps in the internal layout (p, t, b, c), which does not matter:
-        # it is elementwise, and slopes of shape (1, 1, c) broadcast to either layout.
-        orders = self.conv.coefficients(inputs)
-        grid = self.conv.out_grid
-        if self.norm is None:
-            scale, offset = None, self.conv.bias
-        else:
-            scale, offset = self.norm.affine(lambda: moments(orders, grid), training)
-        maps = synthesise(affine(orders, scale, offset), grid, self.conv.method)
-        return turned(self.activation(maps))
-
-    def compute_output_shape(self, input_shape):
-        return self.conv.compute_output_shape(input_shape)
-
-    def get_config(self):
-        conv = self.conv.get_config()
-        shared = (
-            "filters",
-            "num_anchors",
-            "spectral_pooling",
-            "degrees",
-            "method",
-            "kernel_initializer",
-            "kernel_regularizer",
-        )
-        return {
-            **super().get_config(),
-            **{name: conv[name] for name in shared},
-            "normalization": self.normalization,
-            "nonlinearity": self.nonlinearity,
-            "frozen": [x.name for x in self._flatten_layers(include_self=False) if not x.trainable],
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        config = dict(config)
-        frozen = config.pop("frozen", ())
-        block = super().from_config(config)
-        for layer in block._flatten_layers(include_self=False):
-            layer.trainable = layer.trainable and layer.name not in frozen
-        return block
-
-
-@keras.saving.register_keras_serializable(package=PACKAGE)
-class PReLU(keras.layers.PReLU):
-    """Keras's PReLU as one product, which makes fewer passes over memory.
-
-        out = x · (1 where x > 0, else slope)
-
-    >>> tuple(PReLU()(np.ones((1, 16, 2), "float32")).shape)
-    (1, 16, 2)
-
-    Reference: He et al. 2015.
-    """
-
-    def call(self, inputs):
-        # Broadcasts over all axes but the first two first: the slopes' gradient is then summed along
-        # long rows. In this order of the sum, because Keras on TensorFlow mistakes a variable plus
-        # an empty tensor for a bias, and refuses it.
-        slope = ops.zeros_like(inputs[(slice(1),) * (len(inputs.shape) - 2)])
-        slope = slope + ops.convert_to_tensor(self.alpha)
-        return inputs * ops.where(inputs > 0, ops.ones_like(inputs), slope)
-
-
 def _shapes(input_shape):
     """Returns the shapes of one signal, or of a list of signals, as a list of tuples."""
     several = isinstance(input_shape[0], list | tuple)
     return [tuple(shape) for shape in (input_shape if several else [input_shape])]
 
 
-def normalization_layer(normalization, **kwargs):
-    """Returns a layer for `"batch"` or `"batch_renorm"`, momentum and ε as in the original."""
-    if normalization == "batch":
-        return BatchNormalization(momentum=0.99, epsilon=1e-3, scale=False, **kwargs)
-    return BatchRenormalization(momentum=0.99, epsilon=1e-3, **kwargs)
-
-
-def nonlinearity_layer(nonlinearity, shared_axes=None, **kwargs):
-    """Returns a layer for `"prelu"`, with slopes shared along `shared_axes`, or an activation."""
-    if nonlinearity == "prelu":
-        initializer = keras.initializers.Constant(0.1)
-        return PReLU(initializer, shared_axes=shared_axes, **kwargs)
-    return keras.layers.Activation(nonlinearity, **kwargs)
-
-
 def interpolation_matrix(anchors, bandwidth, kept):
     """Returns the matrix `(kept, anchors)` that interpolates evenly spaced anchors at each degree.
 
-    Row `l` holds the weights of the anchors around `l / (bandwidth-1)` on `linspace(0, 1, anchors)`,
-    for the `kept` lowest degrees. A single anchor gives a constant spectrum.
+    Row `l` holds the weights of the anchors around `l / (bandwidth-1)` on
+    `linspace(0, 1, anchors)`, for the `kept` lowest degrees. A single anchor gives a constant
+    spectrum.
     """
     degrees = np.linspace(0, 1, bandwidth)
     positions = np.linspace(0, 1, anchors)
