@@ -7,7 +7,7 @@ BIN := .venv/bin
 .PHONY: demo test test-slow lint api
 
 demo: .venv/installed
-	$(BIN)/python scripts/table1.py embedded runs/demo @params/demo.txt
+	$(BIN)/scnn table1 embedded runs/demo @params/demo.txt
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -m "not slow"

@@ -19,14 +19,17 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=find_packages(include=["spherical_cnn", "spherical_cnn.*"]),
+    entry_points={"console_scripts": ["scnn = spherical_cnn.cli:main"]},
     install_requires=[
-        "tensorflow>=2.18,<2.22",
         "keras>=3.8,<4",
         "numpy>=1.26",
         "scipy>=1.11",
     ],
     extras_require={
-        "train": ["tqdm>=4.60", "tensorboard>=2.18,<2.22", "matplotlib>=3.10"],
+        "tensorflow": ["tensorflow>=2.18,<2.22"],
+        "jax": ["jax>=0.4.34,<0.8"],
+        "torch": ["torch>=2.4"],
+        "train": ["tqdm>=4.60", "matplotlib>=3.10"],
         "shapes": [
             "trimesh>=5,<6",
             "embreex>=4.4,<5",

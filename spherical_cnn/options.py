@@ -1,15 +1,9 @@
-"""Options: the fields of a frozen dataclass ⇄ command-line flags ⇄ a dict of JSON values.
-
-Libraries that derive flags from dataclasses (tyro, simple-parsing, jsonargparse) lack the original
-program's short flags of several letters after one dash or its files of one token a line.
-"""
+"""Options: the fields of a frozen dataclass ⇄ text of flags ⇄ a dict of JSON values."""
 
 from __future__ import annotations
 
-import argparse
 import ast
 import dataclasses
-import difflib
 import functools
 import math
 import typing
@@ -96,98 +90,9 @@ class Options:
         return cls(**values)
 
 
-class Parser(argparse.ArgumentParser):
-    """Parser of a command. Raises `ConfigError` instead of exiting; has `--debug` and `--quiet`.
-
-    `@FILE` reads flags from a file, one token a line; blank lines and `#` comments are skipped.
-
-    Args:
-        description: what the command does.
-        examples: command lines, printed at the end of the help.
-    """
-
-    def __init__(self, description="", examples=(), **kwargs):
-        epilog = ["@FILE reads flags from a file, one token a line."]
-        if examples:
-            epilog += ["", "examples:", *(f"  {line}" for line in examples)]
-        super().__init__(
-            description=description,
-            fromfile_prefix_chars="@",
-            allow_abbrev=False,
-            epilog="\n".join(epilog),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            **kwargs,
-        )
-        # `spherical_cnn.cli` removes both from the arguments and acts on them.
-        for flag, text in (
-            ("--debug", "print the traceback of an error"),
-            ("--quiet", "print results only, no progress"),
-        ):
-            self.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=text)
-
-    def parse_known_args(self, args=None, namespace=None):
-        """Parses like argparse; an unknown flag is an error that suggests a similar one."""
-        found, unknown = super().parse_known_args(args, namespace)
-        flags = [text for text in unknown if text.startswith("-")]
-        if flags:
-            flag = flags[0].split("=")[0]
-            near = difflib.get_close_matches(flag, self._option_string_actions, 1, 0.75)
-            meant = f"; did you mean {near[0]}?" if near else ""
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
-        return found, unknown
-
-    def error(self, message):
-        """Raises `ConfigError`."""
-        raise ConfigError(message)
-
-    def convert_arg_line_to_args(self, arg_line):
-        """Returns the token of a line of a file of flags."""
-        line = arg_line.strip()
-        return [] if not line or line.startswith("#") else [line]
-
-
-def add_options(parser, *options, without=()):
-    """Adds the fields of dataclasses to a parser as flags, in their groups.
-
-    Args:
-        parser: `Parser`. Flags that are not given are absent from its namespace.
-        options: subclasses of `Options`.
-        without: names of fields that are no flags here.
-    """
-    groups = {}
-    for kind in options:
-        title = "flags"
-        for field in dataclasses.fields(kind):
-            title = field.metadata["group"] or title
-            if field.name in without:
-                continue
-            if title not in groups:
-                groups[title] = parser.add_argument_group(title)
-            _add_flag(groups[title], kind, field)
-
-
 def either(choices):
     """Returns `a or b or c`, for messages."""
     return " or ".join(choices)
-
-
-def _add_flag(group, kind, field):
-    flags = [f"--{field.name}"]
-    if field.metadata["short"]:
-        flags.append(f"-{field.metadata['short']}")
-    help_text = field.metadata["help"]
-    if isinstance(field.default, bool):
-        group.add_argument(*flags, action="store_true", default=argparse.SUPPRESS, help=help_text)
-        return
-    choices = field.metadata["choices"]
-    if choices:
-        help_text += f" ({', '.join(map(str, choices))})"
-    if field.default not in (dataclasses.MISSING, None, ""):
-        default = field.default
-        text = ",".join(map(str, default)) if isinstance(default, tuple) else default
-        help_text += f"; default {text}"
-    metavar = _type_of(kind, field).metavar
-    group.add_argument(*flags, metavar=metavar, default=argparse.SUPPRESS, help=help_text)
 
 
 def _check(field, value):
@@ -254,7 +159,8 @@ _TYPES: dict[Any, _Type] = {
 }
 
 
-def _type_of(kind, field):
+def type_of(kind, field):
+    """Returns how the values of a field are converted, and what its messages and help say."""
     return _TYPES[_hints(kind)[field.name]]
 
 
@@ -263,7 +169,7 @@ _hints = functools.cache(typing.get_type_hints)
 
 def _convert(kind, field, value):
     """Returns `value`, text or JSON, as the field's type."""
-    wanted = _type_of(kind, field)
+    wanted = type_of(kind, field)
     try:
         return wanted.convert(value)
     except (ValueError, TypeError, SyntaxError, OverflowError) as error:

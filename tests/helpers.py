@@ -8,18 +8,21 @@ import keras
 import numpy as np
 import pytest
 
-from spherical_cnn import GlobalSphericalAveragePooling, SphericalConv, SphericalPooling, two_branch
+from spherical_cnn import SphericalConv, SphericalPooling, two_branch
 from spherical_cnn.cli import exit_code
 from spherical_cnn.commands.networks import train_parser
 from spherical_cnn.nn import (
-    AreaWeighting,
     BatchRenormalization,
-    DegreePower,
     SphericalResampling,
     TripletSemiHardLoss,
     UpAxisChannel,
 )
 from spherical_cnn.nn.blocks import SphericalBlock
+from spherical_cnn.nn.global_pooling import (
+    AreaWeighting,
+    DegreePower,
+    GlobalSphericalAveragePooling,
+)
 from spherical_cnn.training.config import RunConfig
 from spherical_cnn.training.train import train
 

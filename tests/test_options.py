@@ -8,7 +8,8 @@ import pytest
 
 from spherical_cnn.data.config import DatasetConfig
 from spherical_cnn.errors import ConfigError
-from spherical_cnn.options import Options, Parser, add_options, option
+from spherical_cnn.flags import Parser, add_options
+from spherical_cnn.options import Options, option
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ import collections
 from spherical_cnn.commands.arguments import SOURCE, add_split_file, add_workers
 from spherical_cnn.console import shapes_progress
 from spherical_cnn.data.config import DatasetConfig
-from spherical_cnn.options import Parser, add_options
+from spherical_cnn.flags import Parser, add_options
 
 
 def build(argv):

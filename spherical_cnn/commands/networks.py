@@ -8,7 +8,7 @@ from spherical_cnn.commands.arguments import SOURCE, add_split_file, add_workers
 from spherical_cnn.console import shapes_progress
 from spherical_cnn.data.config import DatasetConfig
 from spherical_cnn.errors import ConfigError
-from spherical_cnn.options import Parser, add_options
+from spherical_cnn.flags import Parser, add_options
 from spherical_cnn.training.config import RunConfig
 
 _ONLINE = ("split_file", "workers")

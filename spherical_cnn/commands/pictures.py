@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from spherical_cnn.commands.arguments import add_json, add_reading, add_run
-from spherical_cnn.options import Parser
+from spherical_cnn.flags import Parser
 
 
 def align(argv):

@@ -15,7 +15,7 @@ from spherical_cnn.commands.arguments import (
 from spherical_cnn.console import progress_bar, shapes_progress
 from spherical_cnn.data.config import DatasetConfig
 from spherical_cnn.errors import ConfigError, ShapeError
-from spherical_cnn.options import Parser, add_options
+from spherical_cnn.flags import Parser, add_options
 from spherical_cnn.training.config import RunConfig
 
 _FROM_RUN = ("resolution", "rotation", "copies", "val_fraction", "test_fraction")
@@ -132,17 +132,18 @@ def retrieve(argv):
     from spherical_cnn.reporting.page import table_lines
     from spherical_cnn.tasks import rankings as files
     from spherical_cnn.tasks import retrieve as retrieval
+    from spherical_cnn.tasks.retrieval_metrics import score, score_table
 
     if options.rankings and options.truth:
         ids, classes, subclasses = files.read_truth(options.truth, options.split)
         queries, rankings = files.read_rankings(options.rankings, ids)
-        found = retrieval.score(rankings, classes, subclasses, queries)
+        found = score(rankings, classes, subclasses, queries)
     else:
         where = options.run, options.shards, options.output
         found = retrieval.retrieve(*where, options.by_class, options.length_from)
     for name in found.get("blank", [])[:10]:
         print(f"nearly blank: {name}")
-    print(*table_lines(*retrieval.score_table(found)), sep="\n")
+    print(*table_lines(*score_table(found)), sep="\n")
     if "distance" in found:
         print(f"\nLists end at distance {found['distance']:.3f}.")
 

@@ -1,6 +1,5 @@
 """Finds the shapes of a source: a folder, an `.npz`, or the embedded dataset. Reads none."""
 
-import csv
 import dataclasses
 import hashlib
 import json
@@ -11,8 +10,8 @@ from spherical_cnn.choices import EMBEDDED, SPLITS
 from spherical_cnn.data import archives
 from spherical_cnn.data.atomic import printable
 from spherical_cnn.data.folders import LAYOUTS, files_of, hint, is_folder
+from spherical_cnn.data.split_file import check_used, read_splits
 from spherical_cnn.errors import ConfigError, ShapeError
-from spherical_cnn.options import either
 from spherical_cnn.shapes.formats.safe_read import read_bytes
 from spherical_cnn.shapes.generated import procedural
 from spherical_cnn.shapes.load import (
@@ -112,7 +111,7 @@ def find_shapes(source, split_file=None, embedded_shapes=(1000, 100, 300), seed=
         OSError: if it cannot be read.
     """
     source = os.fspath(source)
-    splits = _read_splits(split_file) if split_file else None
+    splits = read_splits(split_file) if split_file else None
     if source == EMBEDDED:
         if split_file:
             raise ConfigError("--split_file: the embedded dataset has its own splits")
@@ -175,7 +174,7 @@ def _folder(folder, splits):
         else:
             items.append(Item(split, printable(class_name), printable(name), FileOrigin(path)))
             sizes.append((split, printable(name), _size(path)))
-    _check_unused(unused, folder)
+    check_used(unused, folder)
     if not items:
         raise ConfigError(f"{printable(folder)}: found no shapes, {LAYOUTS}{hint(files)}")
     classes = sorted({item.class_name for item in items})
@@ -204,44 +203,8 @@ def _npz(path, splits):
                 continue
             origin = ArrayOrigin(path, part.key, row, part.normals)
             items.append(Item(item_split, classes[label], unique, origin))
-    _check_unused(unused, path)
+    check_used(unused, path)
     return Source(items, classes, ignored, _digest(read_bytes(path, archives.MAX_BYTES)))
-
-
-def _read_splits(path):
-    splits = {}
-    try:
-        file = open(path, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    except OSError as error:
-        raise ConfigError(f"--split_file: {path}: {error.strerror}") from error
-    with file:
-        reader = csv.DictReader(file)
-        try:
-            if not {"name", "split"} <= set(reader.fieldnames or ()):
-                raise ConfigError(f"{path}: found header {reader.fieldnames}, expected name,split")
-            for row in reader:
-                where = f"{path}: line {reader.line_num}"
-                if not row["name"] or row["split"] not in SPLITS:
-                    raise ConfigError(
-                        f"{where}: expected a name and {either(SPLITS)}. "
-                        f"Received: {row['name']!r}, {row['split']!r}"
-                    )
-                if row["name"] in splits:
-                    raise ConfigError(f"{where}: {printable(row['name'])} is listed twice")
-                splits[row["name"]] = row["split"]
-        except csv.Error as error:
-            raise ConfigError(f"{path}: line {reader.line_num}: {error}") from error
-    if not splits:
-        raise ConfigError(f"{path}: found no lines below the header, expected one per shape")
-    return splits
-
-
-def _check_unused(unused, source):
-    if unused:
-        raise ConfigError(
-            f"{printable(source)}: {len(unused)} names of the split file are not found, "
-            f"such as {printable(min(unused))}"
-        )
 
 
 def _size(path):

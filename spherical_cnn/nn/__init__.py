@@ -7,14 +7,16 @@ import keras
 
 from spherical_cnn.nn.blocks import SphericalBlock
 from spherical_cnn.nn.convolution import SphericalConv
+from spherical_cnn.nn.global_pooling import (
+    AreaWeighting,
+    DegreePower,
+    GlobalSphericalAveragePooling,
+)
 from spherical_cnn.nn.losses import TripletSemiHardLoss
 from spherical_cnn.nn.models import two_branch
 from spherical_cnn.nn.normalization import BatchRenormalization
 from spherical_cnn.nn.pooling import (
     PACKAGE,
-    AreaWeighting,
-    DegreePower,
-    GlobalSphericalAveragePooling,
     SphericalPooling,
     SphericalResampling,
 )

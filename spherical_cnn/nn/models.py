@@ -8,13 +8,12 @@ import keras
 
 from spherical_cnn.choices import BRANCHES, FINAL_POOLS, GLOBAL_AVERAGES, UP_CHANNELS
 from spherical_cnn.nn.blocks import SphericalBlock, nonlinearity_layer, normalization_layer
-from spherical_cnn.nn.pooling import (
+from spherical_cnn.nn.global_pooling import (
     AreaWeighting,
     DegreePower,
     GlobalSphericalAveragePooling,
-    SphericalPooling,
-    SphericalResampling,
 )
+from spherical_cnn.nn.pooling import SphericalPooling, SphericalResampling
 from spherical_cnn.nn.up_axis import UpAxisChannel
 
 

@@ -1,21 +1,4 @@
-"""Retrieval: descriptors to rankings, rankings to the metrics of SHREC'17, and their files.
-
-A ranking is, for each query, the positions of what was retrieved, best first: row `q` of an
-integer array, ended by -1 where it is shorter. At most `CUTOFF` count. With `N` a ranking's length,
-`R` the number of shapes of the query's class, itself among them, but at most `CUTOFF`, and
-`g_r ∈ {0 … 3}` the relevance of what is at rank `r`, relevant if it is not 0,
-
-    P@N  = relevant among N / N
-    R@N  = relevant among N / R
-    F1@N = 2 P@N R@N / (P@N + R@N)
-    AP   = Σ_r [g_r > 0] P@r / R
-    NDCG = DCG(g) / DCG(best order of all g),   DCG(g) = g_1 + Σ_{r>1} g_r / log2(r)
-
-Relevance: 3 for the same subclass; 2 for the same class, labelled with no subclass of it; 1 for
-another subclass of the class; 0 for another class. Micro averages are over queries, macro averages
-over the classes' averages. Source: Savva et al., SHREC'17 Track: Large-Scale 3D Shape Retrieval
-from ShapeNet Core55, 2017, and the track's evaluator.
-"""
+"""Retrieval: ranks shapes by their descriptors."""
 
 from __future__ import annotations
 
@@ -29,11 +12,11 @@ from spherical_cnn.data.records.tfrecord_data import read_shards
 from spherical_cnn.errors import RankingError
 from spherical_cnn.shapes.signal import LEAST_SEEN, seen_share
 from spherical_cnn.tasks.activations import layer_outputs
-from spherical_cnn.tasks.rankings import CUTOFF, file_names, length, write_rankings
+from spherical_cnn.tasks.rankings import CUTOFF, file_names, write_rankings
+from spherical_cnn.tasks.retrieval_metrics import score
 from spherical_cnn.training.network import record_format
 from spherical_cnn.training.run import load_run
 
-METRICS = ("P@N", "R@N", "F1@N", "mAP", "NDCG")
 _CHUNK = 256  # queries at a time
 
 
@@ -123,52 +106,6 @@ def best_distance(positions, distances, classes):
     return float(candidates[np.argmax(total)])
 
 
-def score(rankings, classes, subclasses=None, queries=None):
-    """Metrics of rankings.
-
-    Args:
-        rankings: `(queries, longest)` integers, positions of shapes; -1 ends a row.
-        classes: `(shapes,)`, any labels that can be compared.
-        subclasses: likewise; a shape whose subclass equals its class has none. `None`: all.
-        queries: `(queries,)` positions of the queries; `None` for all shapes in turn.
-
-    Returns:
-        dict of `micro`, `macro` and `classes`, the last by class: each a dict by `METRICS`.
-
-    Raises:
-        RankingError: if a ranking names a shape twice or one that is not there.
-    """
-    names, classes = np.unique(np.asarray(classes), return_inverse=True)
-    subs = classes if subclasses is None else _numbered(names, subclasses)
-    queries = np.arange(len(classes)) if queries is None else np.asarray(queries)
-    rankings = np.asarray(rankings)[:, :CUTOFF]
-    if len(rankings) != len(queries):
-        raise RankingError(f"{len(rankings)} rankings for {len(queries)} queries")
-    values = np.empty((len(queries), len(METRICS)))
-    for row, query in enumerate(queries):
-        found = rankings[row][: length(rankings[row])]
-        if len(np.unique(found)) < len(found) or (found >= len(classes)).any():
-            raise RankingError(f"ranking {row}: expected different positions below {len(classes)}")
-        values[row] = _metrics(query, found, classes, subs)
-    by_class = np.array(
-        [values[classes[queries] == c].mean(axis=0) for c in _present(classes, queries)]
-    )
-    return {
-        "micro": _named(values.mean(axis=0)),
-        "macro": _named(by_class.mean(axis=0)),
-        "classes": {
-            str(names[c]): _named(row)
-            for c, row in zip(_present(classes, queries), by_class, strict=True)
-        },
-    }
-
-
-def score_table(found):
-    """The micro and macro averages that `score` returns, as `(header, rows)` of a table."""
-    rows = [[part, *(f"{found[part][m]:.3f}" for m in METRICS)] for part in ("micro", "macro")]
-    return ["average", *METRICS], rows
-
-
 def retrieve(path, shards, folder, by_class=False, length_from=None):
     """Ranks all shapes of shards for each of them by the descriptors of a finished run.
 
@@ -214,42 +151,3 @@ def retrieve(path, shards, folder, by_class=False, length_from=None):
         scores["distance"] = limit
     write_json(os.path.join(folder, "metrics.json"), scores)
     return scores
-
-
-def _metrics(query, found, classes, subs):
-    relevance = _relevance(query, found, classes, subs)
-    all_relevance = _relevance(query, np.flatnonzero(classes == classes[query]), classes, subs)
-    best = np.sort(all_relevance)[::-1][:CUTOFF]
-    hits = relevance > 0
-    ranks = np.arange(1, len(found) + 1)
-    precision = np.cumsum(hits) / ranks
-    p = precision[-1] if len(found) else 0.0
-    r = hits.sum() / len(best)
-    f1 = 2 * p * r / (p + r) if p + r else 0.0
-    return p, r, f1, precision[hits].sum() / len(best), _gain(relevance) / _gain(best)
-
-
-def _relevance(query, found, classes, subs):
-    same = classes[found] == classes[query]
-    graded = np.where(subs[found] == classes[query], 2, 1)
-    graded = np.where(subs[found] == subs[query], 3, graded)
-    return np.where(same, graded, 0)
-
-
-def _gain(relevance):
-    discount = np.log2(np.maximum(np.arange(1, len(relevance) + 1), 2))
-    return float(np.sum(relevance / discount))
-
-
-def _numbered(names, subclasses):
-    """Subclasses as numbers, those that are names of classes as these."""
-    numbers = {name: number for number, name in enumerate(names)}
-    return np.array([numbers.setdefault(name, len(numbers)) for name in subclasses])
-
-
-def _present(classes, queries):
-    return np.unique(classes[queries])
-
-
-def _named(values):
-    return {name: float(value) for name, value in zip(METRICS, values, strict=True)}

@@ -6,9 +6,9 @@ import pytest
 from backends import numpy, recorded
 from reference import assert_close
 
-from spherical_cnn import GlobalSphericalAveragePooling
 from spherical_cnn.nn import BatchRenormalization, UpAxisChannel
 from spherical_cnn.nn.blocks import SphericalBlock
+from spherical_cnn.nn.global_pooling import GlobalSphericalAveragePooling
 from spherical_cnn.nn.normalization import BatchNormalization
 
 NORMALIZATIONS = ["batch", "batch_renorm"]

@@ -10,9 +10,14 @@ from reference import (
 )
 from scipy.spatial.transform import Rotation
 
-from spherical_cnn import GlobalSphericalAveragePooling, SphericalPooling
+from spherical_cnn import SphericalPooling
 from spherical_cnn.choices import POOLS
-from spherical_cnn.nn import AreaWeighting, DegreePower, SphericalResampling
+from spherical_cnn.nn import SphericalResampling
+from spherical_cnn.nn.global_pooling import (
+    AreaWeighting,
+    DegreePower,
+    GlobalSphericalAveragePooling,
+)
 
 L = 8
 

@@ -9,7 +9,8 @@ from helpers import LAYERS, SHAPE, every_layer, saved_models
 from reference import assert_close
 
 import spherical_cnn.nn
-from spherical_cnn.nn import GlobalSphericalAveragePooling, TripletSemiHardLoss, UpAxisChannel
+from spherical_cnn.nn import TripletSemiHardLoss, UpAxisChannel
+from spherical_cnn.nn.global_pooling import GlobalSphericalAveragePooling
 
 LOAD = """
 import sys

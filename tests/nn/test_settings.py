@@ -9,8 +9,9 @@ from keras import ops
 from reference import assert_close
 
 from spherical_cnn import two_branch
-from spherical_cnn.nn import GlobalSphericalAveragePooling, SphericalPooling, TripletSemiHardLoss
+from spherical_cnn.nn import SphericalPooling, TripletSemiHardLoss
 from spherical_cnn.nn.blocks import PReLU, nonlinearity_layer, normalization_layer
+from spherical_cnn.nn.global_pooling import GlobalSphericalAveragePooling
 
 
 def network(**options):

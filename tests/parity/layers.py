@@ -19,16 +19,14 @@ from parity.weights import (
     unbiased,
 )
 
-from spherical_cnn.nn import (
+from spherical_cnn.nn import SphericalConv, SphericalPooling, models
+from spherical_cnn.nn.blocks import SphericalBlock
+from spherical_cnn.nn.convolution import filter_stddev
+from spherical_cnn.nn.global_pooling import (
     AreaWeighting,
     DegreePower,
     GlobalSphericalAveragePooling,
-    SphericalConv,
-    SphericalPooling,
-    models,
 )
-from spherical_cnn.nn.blocks import SphericalBlock
-from spherical_cnn.nn.convolution import filter_stddev
 from spherical_cnn.nn.losses import TripletSemiHardLoss
 from spherical_cnn.sphere import SphericalGrid, isht, sht, to_complex, truncate
 

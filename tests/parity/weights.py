@@ -9,8 +9,8 @@ import numpy as np
 from keras import ops
 
 from spherical_cnn.choices import BRANCHES
-from spherical_cnn.nn import DegreePower
 from spherical_cnn.nn.blocks import SphericalBlock
+from spherical_cnn.nn.global_pooling import DegreePower
 from spherical_cnn.sphere import sht
 
 

@@ -12,6 +12,7 @@ from spherical_cnn.cli import dispatch, exit_code
 from spherical_cnn.data.records.codec import encode
 from spherical_cnn.errors import RankingError
 from spherical_cnn.tasks import rankings as files
+from spherical_cnn.tasks import retrieval_metrics
 from spherical_cnn.tasks import retrieve as retrieval
 
 CLASSES = ["bed", "chair", "desk"]
@@ -59,7 +60,7 @@ def test_metrics_equal_their_definitions(rng, graded):
     for row in rankings:
         length = rng.integers(0, shapes + 1)
         row[:length] = rng.permutation(shapes)[:length]
-    found = retrieval.score(rankings, classes, subclasses if graded else None)
+    found = retrieval_metrics.score(rankings, classes, subclasses if graded else None)
     rows = np.array(
         [
             literal(
@@ -77,10 +78,10 @@ def test_metrics_equal_their_definitions(rng, graded):
 
 
 def test_lists_and_relevant_shapes_count_up_to_the_cutoff(rng, monkeypatch):
-    monkeypatch.setattr(retrieval, "CUTOFF", 7)
+    monkeypatch.setattr(retrieval_metrics, "CUTOFF", 7)
     classes, subclasses = labels(rng, 40)
     rankings = np.stack([rng.permutation(40) for _ in range(40)])
-    found = retrieval.score(rankings, classes, subclasses)["micro"]
+    found = retrieval_metrics.score(rankings, classes, subclasses)["micro"]
     rows = [literal(q, list(rankings[q]), classes, subclasses, 7) for q in range(40)]
     np.testing.assert_allclose(list(found.values()), np.mean(rows, axis=0), atol=1e-9)
 
@@ -89,8 +90,8 @@ def test_a_perfect_ranking_is_worth_1_and_one_without_hits_0():
     classes = np.repeat([0, 1], 5)
     perfect = np.stack([np.flatnonzero(classes == c) for c in classes])
     wrong = np.stack([np.flatnonzero(classes != c) for c in classes])
-    assert set(retrieval.score(perfect, classes)["macro"].values()) == {1.0}
-    assert set(retrieval.score(wrong, classes)["micro"].values()) == {0.0}
+    assert set(retrieval_metrics.score(perfect, classes)["macro"].values()) == {1.0}
+    assert set(retrieval_metrics.score(wrong, classes)["micro"].values()) == {0.0}
 
 
 def test_shapes_are_ranked_by_cosine_with_ties_by_position(rng):
@@ -125,7 +126,7 @@ def test_lists_end_where_their_f1_is_best(rng):
 
     def micro_f1(limit):
         ended = np.where(distances > limit, -1, positions)
-        return retrieval.score(ended, classes)["micro"]["F1@N"]
+        return retrieval_metrics.score(ended, classes)["micro"]["F1@N"]
 
     best = retrieval.best_distance(positions, distances, classes)
     others = np.quantile(distances, np.linspace(0, 1, 1001))
@@ -174,9 +175,9 @@ def test_the_shape_of_a_bad_descriptor_is_named():
 def test_bad_rankings_are_refused(tmp_path):
     for rankings in ([[0, 0]], [[0, 5]]):
         with pytest.raises(RankingError, match="ranking 0: expected different positions below 2"):
-            retrieval.score(rankings, [0, 1], queries=[0])
+            retrieval_metrics.score(rankings, [0, 1], queries=[0])
     with pytest.raises(RankingError, match="1 rankings for 2 queries"):
-        retrieval.score([[0, 1]], [0, 1])
+        retrieval_metrics.score([[0, 1]], [0, 1])
     with pytest.raises(RankingError, match="expected a file a query, found none"):
         files.read_rankings(tmp_path, ["a"])
 
@@ -188,7 +189,7 @@ def test_a_run_retrieves_the_shapes_of_its_shards(finished, shards, tmp_path, ca
         arrays = dict(stored)
     assert arrays["descriptor"].shape == (9, 64) and arrays["name"][1] == arrays["id"][1]
     positions, distances = retrieval.rank(arrays["descriptor"])
-    expected = retrieval.score(positions, arrays["label"])
+    expected = retrieval_metrics.score(positions, arrays["label"])
     stored = json.loads((tmp_path / "metrics.json").read_text())
     assert stored == {**expected, "blank": []}
     printed = capsys.readouterr().out
@@ -217,7 +218,7 @@ def test_a_run_retrieves_the_shapes_of_its_shards(finished, shards, tmp_path, ca
     assert exit_code(["retrieve", *argv]) == 0
     scores = json.loads((tmp_path / "c" / "metrics.json").read_text())
     ended = np.where(distances > scores["distance"], -1, positions)
-    assert scores["micro"] == retrieval.score(ended, arrays["label"])["micro"]
+    assert scores["micro"] == retrieval_metrics.score(ended, arrays["label"])["micro"]
     assert f"Lists end at distance {scores['distance']:.3f}." in capsys.readouterr().out
 
 
