@@ -1,1 +1,1 @@
-"""Files of meshes and point clouds: readers, and a writer of meshes."""
+"""Readers of mesh, volume and point-cloud files, and a writer of mesh files."""

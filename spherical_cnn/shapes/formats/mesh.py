@@ -1,4 +1,4 @@
-"""Meshes from files, checked."""
+"""Reads and checks triangle meshes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from spherical_cnn.errors import ShapeError
 from spherical_cnn.shapes.formats.obj import read_obj
 from spherical_cnn.shapes.formats.off import read_off
 from spherical_cnn.shapes.formats.ply import read_ply
-from spherical_cnn.shapes.formats.polygons import check_corners, triangulated
+from spherical_cnn.shapes.formats.polygons import check_corners, triangulate
 from spherical_cnn.shapes.formats.stl import read_stl
 from spherical_cnn.shapes.signal import Mesh
 
@@ -17,36 +17,42 @@ SUFFIXES = tuple(_READERS)
 
 
 def read_mesh(data, suffix):
-    """Triangles of a mesh file; polygons are cut into triangles, all parts are in one mesh.
+    """Reads a mesh file, triangulates its polygons and joins all parts to one mesh.
 
     Args:
         data: bytes of the file.
         suffix: one of `SUFFIXES`.
 
     Returns:
-        `Mesh`, checked (see `checked`).
+        `Mesh` that passed `check_mesh`.
 
     Raises:
-        ShapeError: if the file is damaged, its counts are wrong, or the mesh is of no use.
+        ShapeError: if the file is damaged, its counts are wrong, or the mesh is not usable.
     """
     try:
         vertices, polygons = _READERS[suffix](data)
-        faces = triangulated(vertices, polygons)
+        faces = triangulate(vertices, polygons)
     except (ValueError, IndexError, OverflowError) as error:
         raise ShapeError(f"not a readable {suffix} file: {error}") from error
     if not len(faces) and suffix == ".ply":
         raise ShapeError(
             f"no faces, {len(vertices)} vertices; to read a point cloud, choose kind points"
         )
-    return checked(Mesh(vertices, faces))
+    return check_mesh(Mesh(vertices, faces))
 
 
-def checked(mesh):
-    """The mesh without vertices that no face uses.
+def check_mesh(mesh):
+    """Checks a mesh and drops vertices that no face uses.
+
+    Args:
+        mesh: `Mesh`.
+
+    Returns:
+        `Mesh`.
 
     Raises:
-        ShapeError: if there are no faces, a face names a vertex that is not there, or a coordinate
-            is not finite.
+        ShapeError: if there are no faces, a face refers to a missing vertex, or a coordinate is not
+            finite.
     """
     vertices, faces, _ = mesh
     if faces.ndim != 2 or faces.shape[1] != 3 or not len(faces):

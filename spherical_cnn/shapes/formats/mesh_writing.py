@@ -1,18 +1,19 @@
-"""Meshes → files that hold their vertices to the last digit, whatever the unit of length is."""
+"""Writes meshes at full precision."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from spherical_cnn.errors import ShapeError
+from spherical_cnn.shapes.formats.stl import STL_HEADER, STL_ROW
 
-_STL_ERROR = 1e-3  # of the mesh's extent: the most that rounding to float32 may move a vertex
+_STL_ERROR = 1e-3  # maximum error of a vertex by float32, relative to the extent of the mesh
 
 
-def encoded(mesh, suffix):
-    """A mesh as bytes of a file.
+def encode_mesh(mesh, suffix):
+    """Converts a mesh to the bytes of a file.
 
-    OFF, OBJ and PLY hold float64 coordinates, STL holds float32.
+    OFF, OBJ and PLY hold float64 coordinates. STL holds float32.
 
     Args:
         mesh: `Mesh`.
@@ -22,18 +23,18 @@ def encoded(mesh, suffix):
         bytes.
 
     Raises:
-        ShapeError: if the precision of STL is not enough for the mesh.
+        ShapeError: if the precision of STL is too low for the mesh.
     """
-    writers = {".off": _off, ".obj": _obj, ".ply": _ply, ".stl": _stl}
+    writers = {".off": _encode_off, ".obj": _encode_obj, ".ply": _encode_ply, ".stl": _encode_stl}
     return writers[suffix](np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces))
 
 
-def _off(vertices, faces):
+def _encode_off(vertices, faces):
     head = f"OFF\n{len(vertices)} {len(faces)} 0\n"
     return (head + _lines("%r %r %r\n", vertices) + _lines("3 %d %d %d\n", faces)).encode()
 
 
-def _obj(vertices, faces):
+def _encode_obj(vertices, faces):
     return (_lines("v %r %r %r\n", vertices) + _lines("f %d %d %d\n", faces + 1)).encode()
 
 
@@ -41,7 +42,7 @@ def _lines(form, rows):
     return "".join(form % tuple(row) for row in rows.tolist())
 
 
-def _ply(vertices, faces):
+def _encode_ply(vertices, faces):
     head = (
         f"ply\nformat binary_little_endian 1.0\nelement vertex {len(vertices)}\n"
         "property double x\nproperty double y\nproperty double z\n"
@@ -52,7 +53,7 @@ def _ply(vertices, faces):
     return head.encode() + vertices.astype("<f8").tobytes() + rows.tobytes()
 
 
-def _stl(vertices, faces):
+def _encode_stl(vertices, faces):
     with np.errstate(all="ignore"):
         rounded = vertices.astype("<f4")
         moved = np.abs(rounded - vertices).max()
@@ -62,12 +63,10 @@ def _stl(vertices, faces):
             f"the format STL holds 7 digits and would move vertices by {moved:.1g} in a mesh of "
             f"size {extent:.1g}; choose .off, .obj or .ply"
         )
-    rows = np.zeros(
-        len(faces), [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")]
-    )
+    rows = np.zeros(len(faces), STL_ROW)
     corners = vertices[faces] / extent
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     lengths = np.linalg.norm(normals, axis=1, keepdims=True)
     rows["normal"] = np.divide(normals, lengths, out=np.zeros_like(normals), where=lengths > 0)
     rows["corners"] = rounded[faces]
-    return b"".ljust(80) + len(faces).to_bytes(4, "little") + rows.tobytes()
+    return b"".ljust(STL_HEADER - 4) + len(faces).to_bytes(4, "little") + rows.tobytes()

@@ -1,4 +1,4 @@
-"""The OFF format of Geomview: text, one vertex or face a line."""
+"""Reads the OFF format of Geomview: text with one vertex or face per line."""
 
 from __future__ import annotations
 
@@ -8,34 +8,40 @@ import numpy as np
 
 from spherical_cnn.errors import ShapeError
 from spherical_cnn.shapes.formats.polygons import Polygons
-from spherical_cnn.shapes.formats.text import numbers, plain, shown, to_float, to_int
+from spherical_cnn.shapes.formats.text import (
+    normalize_text,
+    parse_float,
+    parse_int,
+    parse_numbers,
+    quote_word,
+)
 
 _HEAD = re.compile(rb"\s*((?i:[0-9a-z]*?off))((?i:\s*binary\b))?")
 _COUNTS = re.compile(rb"\s*(-?\d{1,15})\s+(-?\d{1,15})(?:\s+-?\d+)?\s*\n")
 
 
 def read_off(data):
-    """Vertices `(v, 3)` float64 and `Polygons` of an OFF file, bytes given.
+    """Reads `(v, 3)` float64 vertices and `Polygons` from the bytes of an OFF file.
 
-    Colors, normals and texture coordinates follow the position of a vertex (COFF, NOFF, STOFF),
-    colors the corners of a face; they are not read.
+    Colors, normals and texture coordinates may follow the position of a vertex (COFF, NOFF, STOFF).
+    Colors may follow the corners of a face. All of them are ignored.
 
     Raises:
-        ShapeError: if the file is damaged or of a variant that holds something else.
+        ShapeError: if the file is damaged or is of an unsupported variant.
     """
-    text = plain(data, b"#")
-    body = text[_header(text) :]
+    text = normalize_text(data, b"#")
+    body = text[_parse_header(text) :]
     counts = _COUNTS.match(body)
     if not counts:
         raise ShapeError(f"expected OFF, then counts of vertices and faces; found {text[:20]!r}")
     vertices, faces = int(counts[1]), int(counts[2])
     first = text.count(b"\n", 0, len(text) - len(body) + counts.end()) + 1
     body = body[counts.end() :]
-    return _of_numbers(body, vertices, faces) or _of_lines(body, vertices, faces, first)
+    return _parse_at_once(body, vertices, faces) or _parse_lines(body, vertices, faces, first)
 
 
-def _header(text):
-    """Where the counts begin."""
+def _parse_header(text):
+    """Returns the position of the counts."""
     head = _HEAD.match(text)
     if not head:
         raise ShapeError(f"expected OFF, then counts of vertices and faces; found {text[:20]!r}")
@@ -52,31 +58,31 @@ def _header(text):
     return head.end()
 
 
-def _of_numbers(text, vertices, faces):
-    """The usual file, faces of one length without colors, read fast; `None` if it is another."""
+def _parse_at_once(text, vertices, faces):
+    """Parses faces of equal length without colors, which is fast; returns `None` for others."""
     ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
     if not 0 < vertices <= vertices + faces - 1 <= len(ends):
         return None
     end = ends[vertices - 1]
-    points = numbers(text[:end])
-    rows = numbers(text[end:], np.int64)
+    points = parse_numbers(text[:end])
+    rows = parse_numbers(text[end:], np.int64)
     if points is None or rows is None or len(points) != 3 * vertices or not len(rows):
         return None
     width = len(rows) // faces
     if len(rows) != width * faces or (rows[::width] != width - 1).any():
         return None
-    return points.reshape(-1, 3), Polygons.of_uniform(rows.reshape(faces, width)[:, 1:])
+    return points.reshape(-1, 3), Polygons.from_array(rows.reshape(faces, width)[:, 1:])
 
 
-def _of_lines(text, vertices, faces, first):
-    """Any file, line by line; `first` is the number of the first line."""
+def _parse_lines(text, vertices, faces, first):
+    """Parses any file line by line; `first` is the number of the first line."""
     lines = [
         (number, row)
         for number, line in enumerate(text.split(b"\n"), first)
         if (row := line.split())
     ]
     rows, rest = lines[: max(vertices + faces, 0)], lines[max(vertices + faces, 0) :]
-    more = next((number for number, row in rest if numbers(b" ".join(row)) is not None), None)
+    more = next((number for number, row in rest if parse_numbers(b" ".join(row)) is not None), None)
     if min(vertices, faces) < 0 or len(rows) < vertices + faces or more:
         raise ShapeError(
             f"{vertices} vertices, {faces} faces announced, found {len(rows)} lines of both"
@@ -86,24 +92,25 @@ def _of_lines(text, vertices, faces, first):
     for place, (number, row) in enumerate(rows):
         try:
             if place < vertices:
-                points.append(_point(row))
+                points.append(_parse_vertex(row))
             else:
-                polygons.append(_polygon(row))
+                polygons.append(_parse_face(row))
         except ShapeError as error:
             raise ShapeError(f"line {number}: {error}") from None
-    return np.array(points, np.float64).reshape(-1, 3), Polygons.of_rows(polygons)
+    return np.array(points, np.float64).reshape(-1, 3), Polygons.from_rows(polygons)
 
 
-def _point(row):
+def _parse_vertex(row):
     if len(row) < 3:
         raise ShapeError(f"a vertex of {len(row)} numbers, expected x y z")
-    return [to_float(word) for word in row[:3]]
+    return [parse_float(word) for word in row[:3]]
 
 
-def _polygon(row):
-    length = to_int(row[0])
+def _parse_face(row):
+    length = parse_int(row[0])
     if not 0 <= length < len(row):
         raise ShapeError(
-            f"a face announces {shown(row[0])} vertices, found {len(row) - 1} numbers behind it"
+            f"a face announces {quote_word(row[0])} vertices, found {len(row) - 1} numbers behind "
+            "it"
         )
-    return [to_int(word) for word in row[1 : 1 + length]]
+    return [parse_int(word) for word in row[1 : 1 + length]]

@@ -1,4 +1,4 @@
-"""The PLY format of Stanford, text and binary: any elements and properties in any order."""
+"""Reads the PLY format of Stanford, text and binary, with any elements and properties."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ import numpy as np
 from spherical_cnn.errors import ShapeError
 from spherical_cnn.shapes.formats.ply_rows import Element, Property, Rows
 from spherical_cnn.shapes.formats.polygons import Polygons
-from spherical_cnn.shapes.formats.text import decoded, leading_numbers, plain, shown
+from spherical_cnn.shapes.formats.text import (
+    decode_text,
+    normalize_text,
+    parse_leading_numbers,
+    quote_word,
+)
 
 _HEADER = re.compile(
     rb"(?is)\s*ply[ \t]*(\r\n|\n|\r)(.*?)(?<=[\r\n])[ \t]*end_header[ \t]*(\r\n|\n|\r|\Z)"
@@ -26,7 +31,7 @@ _CORNERS = ("vertex_indices", "vertex_index")
 
 
 def read_ply(data):
-    """Vertices `(v, 3)` float64 and `Polygons` of a PLY file, bytes given.
+    """Reads `(v, 3)` float64 vertices and `Polygons` from the bytes of a PLY file.
 
     The polygons are the lists `vertex_indices` or `vertex_index` of the elements `face` and
     `tristrips`.
@@ -34,42 +39,37 @@ def read_ply(data):
     Raises:
         ShapeError: if the file is damaged, or its counts are wrong.
     """
-    elements = _elements(data)
-    vertices = _columns(elements, "xyz")
-    if vertices is None:
-        raise ShapeError("no vertices, expected an element vertex with properties x, y and z")
-    faces = _polygons(elements, "face")
-    strips = _strip_triangles(_polygons(elements, "tristrips"))
+    elements = _read_elements(data)
+    vertices = _read_vertices(elements)
+    faces = _read_polygons(elements, "face")
+    strips = _cut_strips(_read_polygons(elements, "tristrips"))
     if not len(strips):
         return vertices, faces
-    strips = Polygons.of_uniform(strips)
+    strips = Polygons.from_array(strips)
     return vertices, Polygons(*map(np.concatenate, zip(faces, strips, strict=True)))
 
 
 def read_ply_points(data):
-    """Points `(n, 3)` and normals `(n, 3)` of the vertices of a PLY file, bytes given, float64.
+    """Reads points and normals, `(n, 3)` float64 each, from the bytes of a PLY file.
 
-    The normals are the properties nx, ny and nz, `None` if there are no such ones.
+    The normals are the properties nx, ny and nz of the vertices; `None` if they have none.
 
     Raises:
-        ShapeError: as `read_ply`.
+        ShapeError: if the file is damaged, or its counts are wrong.
     """
-    elements = _elements(data)
-    points = _columns(elements, "xyz")
-    if points is None:
-        raise ShapeError("no vertices, expected an element vertex with properties x, y and z")
-    return points, _columns(elements, ("nx", "ny", "nz"))
+    elements = _read_elements(data)
+    return _read_vertices(elements), _read_columns(elements, ("nx", "ny", "nz"))
 
 
-def _elements(data):
-    """The rows of all elements, by name."""
-    data = decoded(data)
-    order, elements, start = _header(data)
+def _read_elements(data):
+    """Returns the `Rows` of all elements by name."""
+    data = decode_text(data)
+    order, elements, start = _parse_header(data)
     _check_counts(elements, len(data))
     word = None
-    if order is None:  # text is read as binary of type double
-        text = re.sub(rb"(?m)^[ \t]*(?:comment|obj_info)\b.*", b"", plain(data[start:]))
-        values, word = leading_numbers(text)
+    if order is None:  # convert text to binary double
+        text = re.sub(rb"(?m)^[ \t]*(?:comment|obj_info)\b.*", b"", normalize_text(data[start:]))
+        values, word = parse_leading_numbers(text)
         data, start = values.tobytes(), 0
     found = {}
     for element in elements:
@@ -77,7 +77,7 @@ def _elements(data):
             rows = Rows(data, start, element)
         except ShapeError as error:
             if word is not None:
-                raise ShapeError(f"{error}; found {shown(word)}, expected a number") from None
+                raise ShapeError(f"{error}; found {quote_word(word)}, expected a number") from None
             raise
         found[element.name] = rows
         start = rows.end
@@ -87,8 +87,8 @@ def _elements(data):
     return found
 
 
-def _header(data):
-    """Byte order, `None` for text; elements; where the data begins."""
+def _parse_header(data):
+    """Returns the byte order, `None` for text; the elements; the start of the data."""
     match = _HEADER.match(data)
     if not match:
         raise ShapeError("expected a header of PLY, from the line ply to the line end_header")
@@ -102,15 +102,15 @@ def _header(data):
         if keyword == "format" and rest and rest[0] in _ORDERS:
             form = rest[0]
         elif keyword == "element" and len(rest) == 2:
-            elements.append(Element(rest[0], _count(rest), []))
-        elif keyword == "property" and elements and (found := _property(rest)):
+            elements.append(Element(rest[0], _parse_count(rest), []))
+        elif keyword == "property" and elements and (found := _parse_property(rest)):
             elements[-1].properties.append(found)
         elif keyword not in ("comment", "obj_info"):
             raise ShapeError(f"found {line[:60]!r} in the header of PLY; expected {_EXPECTED}")
     if form is None:
         raise ShapeError(f"no format in the header of PLY, expected {' or '.join(_ORDERS)}")
     order = _ORDERS[form]
-    return order, [_typed(element, order) for element in elements], end
+    return order, [_set_byte_order(element, order) for element in elements], end
 
 
 _EXPECTED = (
@@ -119,14 +119,14 @@ _EXPECTED = (
 )
 
 
-def _count(words):
+def _parse_count(words):
     name, count = words
     if not re.fullmatch(r"-?\d{1,15}", count):
         raise ShapeError(f"{count[:20]!r} {name} announced, expected a whole number")
     return int(count)
 
 
-def _property(words):
+def _parse_property(words):
     if len(words) == 2 and words[0] in _KINDS:
         return Property(words[1], _KINDS[words[0]])
     if len(words) == 4 and words[0] == "list" and {*words[1:3]} <= {*_KINDS}:
@@ -134,8 +134,8 @@ def _property(words):
     return None
 
 
-def _typed(element, order):
-    """The element with the byte order in its types; of text, all numbers are double."""
+def _set_byte_order(element, order):
+    """Returns the element with a byte order in its types. All numbers of text are double."""
 
     def typed(kind):
         return _NATIVE + "d" if order is None else order + kind
@@ -149,7 +149,7 @@ def _typed(element, order):
 
 
 def _check_counts(elements, size):
-    """Refuses counts that the file does not hold, before anything is allocated."""
+    """Refuses counts that exceed the file, before anything is allocated."""
     counts = [element.rows for element in elements]
     if min(counts, default=0) < 0 or sum(counts) > size:
         text = ", ".join(f"{element.rows} {element.name}" for element in elements)
@@ -160,7 +160,7 @@ def _check_counts(elements, size):
 
 
 def _continues(data, end, last, found, is_text):
-    """Whether bytes behind the data are one more row, so that the count is wrong."""
+    """Returns whether the bytes behind the data are one more row, so that the count is wrong."""
     if is_text or end == len(data) or not last.properties:
         return end < len(data)
     try:
@@ -175,18 +175,25 @@ def _continues(data, end, last, found, is_text):
     return len(inside) >= 3 and bool(inside.all())
 
 
-def _columns(elements, names):
-    """`(n, 3)` float64 of three properties of the vertices, `None` if they have no such ones."""
+def _read_vertices(elements):
+    vertices = _read_columns(elements, "xyz")
+    if vertices is None:
+        raise ShapeError("no vertices, expected an element vertex with properties x, y and z")
+    return vertices
+
+
+def _read_columns(elements, names):
+    """Returns three properties of the vertices, `(n, 3)` float64, or `None`."""
     if "vertex" not in elements:
         return None
     columns = [elements["vertex"].column(name) for name in names]
     if any(column is None for column in columns):
         return None
-    with np.errstate(invalid="ignore"):  # of signaling NaN
+    with np.errstate(invalid="ignore"):  # signaling NaN
         return np.stack(columns, axis=-1).astype(np.float64)
 
 
-def _polygons(elements, name):
+def _read_polygons(elements, name):
     if name not in elements or not elements[name].element.rows:
         return Polygons(np.empty(0, np.int64), np.empty(0, np.int64))
     found = elements[name].lists(_CORNERS)
@@ -200,11 +207,11 @@ def _polygons(elements, name):
     return found._replace(corners=found.corners.astype(np.int64))
 
 
-def _strip_triangles(strips):
-    """`(f, 3)` triangles of strips; -1 ends a strip within a list.
+def _cut_strips(strips):
+    """Returns the triangles `(f, 3)` of strips; -1 ends a strip within a list.
 
-    Each corner from the third on makes a triangle with the two before it, every second triangle
-    the other way round. Triangles that name a vertex twice only join the parts of a strip.
+    Each corner from the third on makes a triangle with the two before it. Every second triangle is
+    reversed. Triangles with a repeated vertex only join the parts of a strip and are dropped.
     """
     lengths, corners = strips
     if len(corners) < 3:

@@ -1,4 +1,4 @@
-"""Rows of an element of a PLY file: numbers and lists of numbers, behind each other in bytes."""
+"""Reads the rows of an element of a binary PLY file: numbers and lists of numbers."""
 
 import array
 import struct
@@ -11,10 +11,12 @@ from spherical_cnn.shapes.formats.polygons import Polygons
 
 
 class Property(NamedTuple):
-    """One value of a row, or a list of values that its length precedes.
+    """A number of a row, or a list of numbers behind its length.
 
-    `kind` is a type in the letters that `struct` and NumPy share, such as `"<f"`; `length` that of
-    a list's length, else `None`.
+    Args:
+        name: name in the header.
+        kind: type of the numbers, in the letters that `struct` and NumPy share, such as `"<f"`.
+        length: type of the length of a list; `None` for a single number.
     """
 
     name: str
@@ -23,7 +25,7 @@ class Property(NamedTuple):
 
 
 class Element(NamedTuple):
-    """`rows` rows of the same properties."""
+    """`rows` rows with the same properties."""
 
     name: str
     rows: int
@@ -31,18 +33,22 @@ class Element(NamedTuple):
 
 
 class Rows:
-    """The rows of one element; `end` is where the next element begins.
+    """The rows of one element.
 
-    Where all rows have lists of equal lengths, as in a mesh of triangles, columns are views of the
-    data. Else the rows are walked once, since each says where the next one begins.
+    If all rows have lists of equal lengths, as in a mesh of triangles, columns are views of the
+    data. Otherwise the constructor walks the rows once, because each row defines the start of the
+    next one.
 
     Args:
-        data: bytes.
-        start: where the first row begins.
+        data: bytes of the file.
+        start: position of the first row.
         element: `Element`.
 
+    Attributes:
+        end: position of the next element.
+
     Raises:
-        ShapeError: if the data ends before the rows do, or a list has no possible length.
+        ShapeError: if the data end before the rows, or a list has an impossible length.
     """
 
     def __init__(self, data, start, element):
@@ -59,7 +65,7 @@ class Rows:
             self._stride = None
 
     def column(self, name):
-        """The values of a property by name, `(count,)`; `None` if there is no such one."""
+        """Returns the values `(rows,)` of a property by name, or `None`."""
         found = self._find(name, False)
         if found is None:
             return None
@@ -67,7 +73,7 @@ class Rows:
         return self._values(place, offset, each.kind)
 
     def lists(self, names):
-        """The lists of the first property of these names, `Polygons`; `None` if there is none."""
+        """Returns the lists of the first property with one of `names`, `Polygons`, or `None`."""
         found = next(filter(None, (self._find(name, True) for name in names)), None)
         if found is None:
             return None
@@ -84,7 +90,7 @@ class Rows:
         )
 
     def _find(self, name, is_list):
-        """Of `_places`, that of a property by name; `None` if there is no such one."""
+        """Returns the entry of `_places` for a property by name, or `None`."""
         matches = (
             found
             for found in self._places
@@ -98,7 +104,7 @@ class Rows:
         return self._view(place, offset, kind)[:, 0]
 
     def _view(self, place, offset, kind, items=1):
-        """`(rows, items)` equally spaced values; nothing is copied."""
+        """Returns a view `(rows, items)` of equally spaced values."""
         shape, strides = (self.element.rows, int(items)), (self._stride, struct.calcsize(kind))
         if not self.element.rows:
             return np.empty(shape, kind)
@@ -110,7 +116,7 @@ class Rows:
         return data[starts[:, None] + np.arange(size)].view(kind)[:, 0]
 
     def _uniform(self):
-        """Whether each row has lists as long as the first one has."""
+        """Returns whether the lists of all rows are as long as those of the first row."""
         if self.end > len(self._data):
             return False
         columns = (
@@ -121,7 +127,7 @@ class Rows:
         return all((column == column[:1]).all() for column in columns)
 
     def _walk(self, start, count):
-        """`(count, lists + 1)` where each row and the values behind each list begin; the end."""
+        """Returns `(rows, lists + 1)` starts of rows and of values behind each list; the end."""
         plan, before = [], 0
         for each in self.element.properties:
             if each.length:
@@ -154,7 +160,7 @@ class Rows:
 
 
 def _places(properties):
-    """For each property: how many lists precede it, its offset from the end of the last, itself."""
+    """Yields the number of lists before each property, its offset from the last one, and itself."""
     place = offset = 0
     for each in properties:
         yield place, offset, each

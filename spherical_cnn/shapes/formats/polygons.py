@@ -1,4 +1,4 @@
-"""Polygons of mesh files → triangles of the same surface, whether a polygon is convex or not."""
+"""Triangulates convex and concave polygons."""
 
 from typing import NamedTuple
 
@@ -6,59 +6,64 @@ import numpy as np
 
 from spherical_cnn.errors import ShapeError
 
-_CHUNK = 2**18  # corners that are cut at a time: about 50 MB of memory
-_FANS = 8  # corners of a polygon that are tried as the center of a fan before ears are clipped
-# A triangle whose signed area is above minus this, relative to the square of the polygon's
-# extent, does not overlap its neighbors: rounding at collinear corners gives about 1e-16.
+_CHUNK = 2**18  # corners per step: about 50 MB of memory
+_FANS = 8  # corners that are tried as the center of a fan before ear clipping
+# Tolerance of signed areas, relative to the square of the polygon's extent. Rounding at collinear
+# corners gives about 1e-16.
 _ROUNDING = 1e-12
-_BEND = (1e-9, 0.7e-9)  # of lines in the plane, relative to the polygon's extent
+_BEND = (1e-9, 0.7e-9)  # curvature given to lines in the plane, relative to the polygon's extent
 
 
 class Polygons(NamedTuple):
-    """`lengths` `(n,)` int64, and `corners`: the vertices of all polygons in a row, int64."""
+    """Polygons of any lengths.
+
+    Args:
+        lengths: `(n,)` int64 numbers of corners.
+        corners: `(sum(lengths),)` int64 indices of vertices, polygon after polygon.
+    """
 
     lengths: np.ndarray
     corners: np.ndarray
 
     @classmethod
-    def of_rows(cls, rows):
-        """Of a list of lists of vertices."""
+    def from_rows(cls, rows):
+        """Builds polygons from a list of lists of vertices."""
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
         flat = (corner for row in rows for corner in row)
         return cls(lengths, np.fromiter(flat, np.int64, int(lengths.sum())))
 
     @classmethod
-    def of_uniform(cls, rows):
-        """Of an `(n, k)` array."""
+    def from_array(cls, rows):
+        """Builds polygons of equal length from an `(n, k)` array."""
         return cls(np.full(len(rows), rows.shape[1], np.int64), rows.reshape(-1).astype(np.int64))
 
 
 def check_corners(corners, count):
-    """Refuses vertices outside `0 … count - 1`."""
+    """Raises `ShapeError` if an index is outside `0 … count - 1`."""
     if len(corners) and (corners.min() < 0 or corners.max() >= count):
         raise ShapeError(
             f"faces name vertices {corners.min()} … {corners.max()}, expected 0 … {count - 1}"
         )
 
 
-def triangulated(vertices, polygons):
-    """The triangles of polygons, in the polygons' order and orientation.
+def triangulate(vertices, polygons):
+    """Triangulates polygons and keeps their order and orientation.
 
-    A polygon is cut in the plane that its corners fit best (by Newell's normal): into the fan of
-    its first corner that sees all others, which is any corner of a convex polygon, else by ear
-    clipping. The triangles then cover the polygon once. Polygons of no area, and those whose
-    boundary crosses itself, have no inside: they become the fan of their first corner. Polygons of
-    one or two corners are lines and have no triangles.
+    The function projects each polygon to the plane of Newell's normal. It cuts the polygon into a
+    fan around the first corner from which all other corners are visible. If there is no such
+    corner, it clips ears. The triangles then cover the polygon once. A polygon without area or with
+    a self-intersecting boundary becomes the fan of its first corner. Polygons with one or two
+    corners have no triangles.
 
     Args:
-        vertices: `(v, 3)`.
+        vertices: `(v, 3)` coordinates.
         polygons: `Polygons`.
 
     Returns:
         `(f, 3)` int64.
 
     Raises:
-        ShapeError: if a polygon has no corners, or names a vertex that does not exist.
+        ShapeError: if a polygon has no corners, or refers to a missing vertex.
     """
     lengths, corners = polygons
     if (lengths == 3).all():
@@ -81,10 +86,10 @@ def triangulated(vertices, polygons):
 
 
 def _cut(vertices, rows):
-    """`(n, k)` polygons → `(n, k - 2, 3)` triangles; rows of -1 where ears need fewer."""
+    """Cuts `(n, k)` polygons into `(n, k - 2, 3)` triangles; unused triangles are -1."""
     length = rows.shape[1]
     result = _fan(rows)
-    with np.errstate(all="ignore"):  # coordinates may be infinite: `checked` says so later
+    with np.errstate(all="ignore"):  # `check_mesh` refuses infinite coordinates later
         edges = vertices[rows] - vertices[rows[:, :1]]
         extent = np.abs(edges).max((1, 2))
         edges /= extent[:, None, None]
@@ -97,33 +102,33 @@ def _cut(vertices, rows):
         fan = np.roll(np.arange(length), -first)
         spokes = edges[:, fan[1:]] - edges[:, fan[:1]]
         signed = np.einsum("nki,ni->nk", np.cross(spokes[:, :-1], spokes[:, 1:]), normals)
-        sees = (signed > -_ROUNDING).all(1)
-        result[left[sees]] = _fan(rows[left[sees]][:, fan])
-        left, edges, normals = left[~sees], edges[~sees], normals[~sees]
+        whole = (signed > -_ROUNDING).all(1)
+        result[left[whole]] = _fan(rows[left[whole]][:, fan])
+        left, edges, normals = left[~whole], edges[~whole], normals[~whole]
         if not len(left):
             return result
-    ears, covered = _ears(edges, normals)
+    ears, covered = _clip_ears(edges, normals)
     row = np.arange(len(left))[:, None, None]
     result[left[covered]] = np.where(ears < 0, -1, rows[left][row, ears])[covered]
     return result
 
 
 def _fan(rows):
-    """`(n, k)` → `(n, k - 2, 3)`: the triangles of each row's first corner with the others."""
+    """Returns `(n, k - 2, 3)` triangles around the first corners of `(n, k)` polygons."""
     first = np.broadcast_to(rows[:, :1], (len(rows), rows.shape[1] - 2))
     return np.stack([first, rows[:, 1:-1], rows[:, 2:]], axis=-1)
 
 
-def _ears(corners, normals):
-    """The triangles of polygons that are not convex, by ear clipping.
+def _clip_ears(corners, normals):
+    """Triangulates concave polygons by ear clipping.
 
     Args:
-        corners: `(n, k, 3)`.
-        normals: `(n, 3)` unit vectors; each boundary runs counterclockwise about its own.
+        corners: `(n, k, 3)` coordinates.
+        normals: `(n, 3)` unit normals; each boundary runs counterclockwise around its normal.
 
     Returns:
-        `(n, k - 2, 3)` places of corners in their polygon, -1 where fewer triangles are needed;
-        `(n,)` whether the triangles cover the polygon exactly once.
+        `(n, k - 2, 3)` positions of corners in their polygon, -1 for unused triangles; `(n,)` bool,
+        whether the triangles cover the polygon exactly once.
     """
     from mapbox_earcut import triangulate_float64
 
@@ -131,7 +136,7 @@ def _ears(corners, normals):
     right /= np.linalg.norm(right, axis=1, keepdims=True)
     axes = np.stack([right, np.cross(normals, right)], axis=-1)
     plane = corners @ axes
-    # Earcut drops corners that are collinear, which neighbors may have an edge at: bend all lines.
+    # Earcut drops collinear corners, but adjacent polygons may have edges there: bend all lines.
     plane += _BEND * plane[..., ::-1] ** 2
     count, length = plane.shape[:2]
     ears = np.full((count, length - 2, 3), -1)
@@ -148,6 +153,6 @@ def _ears(corners, normals):
 
 
 def _doubled_areas(triangles):
-    """`(n, m)` signed areas of `(n, m, 3, 2)`, doubled."""
+    """Returns twice the signed areas `(n, m)` of triangles `(n, m, 3, 2)`."""
     first, second = (triangles[:, :, k] - triangles[:, :, 0] for k in (1, 2))
     return first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]

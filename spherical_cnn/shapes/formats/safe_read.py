@@ -1,4 +1,4 @@
-"""Reading files of unknown worth: regular, not too large, arrays no larger than they say."""
+"""Reads untrusted files: checks types and sizes before it unpacks, and never unpickles."""
 
 from __future__ import annotations
 
@@ -8,37 +8,35 @@ import os
 import stat
 import warnings
 import zipfile
-import zlib
 
 import numpy as np
 
 from spherical_cnn.errors import ShapeError
 
-MAX_BYTES = 512 * 2**20  # of one file; trimesh needs about 20 bytes of memory for one of text
-NORMALS = ("normals", "normal")  # names of arrays that lie beside those of points
+MAX_BYTES = 512 * 2**20  # per file; trimesh needs about 20 bytes of memory per byte of text
+NORMAL_NAMES = ("normals", "normal")  # arrays that accompany an array of points
 _MAX_UNPACKED = 8 * MAX_BYTES
-_MEMBERS = 1000
-_MAX_AXES = 32  # of an array, NumPy 1's limit
-_MAGIC = b"\x93NUMPY"
-_HEADERS = {
+_MAX_MEMBERS = 1000
+_MAX_AXES = 32  # the limit of NumPy 1
+_HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
 
 
 def read_bytes(path, limit=MAX_BYTES):
-    """The content of a regular file.
+    """Reads a regular file.
 
     Args:
-        path: of the file.
-        limit: largest size that is read, bytes.
+        path: path of the file.
+        limit: maximum size in bytes.
 
     Returns:
         bytes.
 
     Raises:
-        ShapeError: if it is not a regular file, is empty or too large.
-        OSError: if it cannot be read.
+        ShapeError: if the file is not a regular file, is empty or is too large.
+        OSError: if the file cannot be read.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe must not block
     try:
@@ -54,143 +52,127 @@ def read_bytes(path, limit=MAX_BYTES):
 
 
 def read_arrays(data, suffix):
-    """Arrays of an `.npy` or `.npz` file. Nothing is unpickled.
+    """Reads the arrays of an `.npy` or `.npz` file.
 
     Args:
         data: bytes of the file.
         suffix: `".npy"` or `".npz"`.
 
     Returns:
-        dict of NumPy arrays by name; an `.npy` file has one, named `""`.
+        dict of NumPy arrays by name. The array of an `.npy` file has the name `""`.
 
     Raises:
-        ShapeError: if the file is damaged, holds no arrays, or more than it says.
+        ShapeError: if the file is damaged, holds no arrays, or is larger than allowed.
     """
     if suffix == ".npy":
-        file = io.BytesIO(data)
-        array = _array(file, len(data), "not a readable .npy file")
-        if file.read(len(_MAGIC)) == _MAGIC:
-            raise ShapeError("found a second array behind the first, expected one in an .npy file")
+        array, end = _parse_array(data, "not a readable .npy file")
+        if data.startswith(np.lib.format.MAGIC_PREFIX, end):
+            raise ShapeError(
+                "found a second array behind the first, expected one array in an .npy file; save "
+                "the arrays as .npz"
+            )
         return {"": array}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return _members(archive)
+            return _read_members(archive)
     except ShapeError:
         raise
-    except Exception as error:  # zipfile raises nearly everything on damaged files
+    except Exception as error:  # zipfile raises many types on damaged or encrypted archives
         raise ShapeError(
-            f"not a readable .npz file: found {data[:8]!r} in front, expected a whole archive as "
-            "numpy.savez writes it; copy or save it again"
+            f"not a readable .npz file: found {data[:8]!r} in front and {error}; expected an "
+            "archive that numpy.savez wrote; copy or save it again"
         ) from error
 
 
-def choose(arrays, *names):
-    """The array that a file is about: the only one under one of `names`, else the only one.
+def choose_array(arrays, *names):
+    """Returns the only array with one of `names`, or else the only array of the file.
 
     Args:
-        arrays: dict of arrays by name, in which the case of letters does not matter. Those named
-            in `NORMALS` are never chosen.
+        arrays: dict of arrays by name, in upper or lower case. Arrays with a name in
+            `NORMAL_NAMES` are never chosen.
         names: recognized names.
 
     Returns:
         `(name, array)`, the name in lower case.
 
     Raises:
-        ShapeError: if there are several; it lists them with their shapes.
+        ShapeError: if the choice is ambiguous; it lists the arrays with their shapes.
     """
-    shapes = {key.lower(): array for key, array in arrays.items() if key.lower() not in NORMALS}
-    named = {key: array for key, array in shapes.items() if key in names}
-    chosen = named or shapes
+    shapes = {name.lower(): array for name, array in arrays.items()}
+    shapes = {name: array for name, array in shapes.items() if name not in NORMAL_NAMES}
+    chosen = {name: array for name, array in shapes.items() if name in names} or shapes
     if len(chosen) != 1:
         raise ShapeError(
-            f"found {describe(arrays)}; expected one array, or one of them named {', '.join(names)}"
+            f"found {describe_arrays(arrays)}; expected one array, or one of them named "
+            f"{', '.join(names)}"
         )
     return next(iter(chosen.items()))
 
 
-def describe(arrays):
-    """Arrays by name, shape and dtype, for a message."""
+def describe_arrays(arrays):
+    """Returns names, shapes and dtypes of arrays for an error message."""
     shown = [f"{key} {value.shape} {value.dtype}" for key, value in list(arrays.items())[:20]]
     return "arrays " + ", ".join(shown) + ", …" * (len(arrays) > 20)
 
 
-def _members(archive):
+def _read_members(archive):
     infos = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-    if not infos or len(infos) > _MEMBERS:
-        raise ShapeError(f"{len(infos)} arrays in the file, expected 1 … {_MEMBERS}")
+    if not infos or len(infos) > _MAX_MEMBERS:
+        raise ShapeError(f"{len(infos)} arrays in the file, expected 1 … {_MAX_MEMBERS}")
+    # Only these two methods unpack in pieces; the others ignore the announced size.
     if any(info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for info in infos):
-        raise ShapeError("expected an archive that NumPy wrote: stored or deflated")
-    if any(info.flag_bits & 1 for info in infos):
-        raise ShapeError("found encrypted arrays, expected an archive without a password")
+        raise ShapeError("found other compression, expected stored or deflated arrays, as by NumPy")
     total = sum(info.file_size for info in infos)
     if total > _MAX_UNPACKED:
         raise ShapeError(f"{total} bytes unpacked, expected at most {_MAX_UNPACKED}")
     arrays = {}
     for info in infos:
         name = info.filename.removesuffix(".npy")
-        try:
-            with archive.open(info) as member:
-                arrays[name] = _array(member, info.file_size, f"array {name}")
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise ShapeError(
-                f"array {name}: its compressed data are damaged, expected those that NumPy wrote; "
-                "copy or save the file again"
-            ) from error
+        arrays[name], _ = _parse_array(archive.read(info), f"array {name}")
     return arrays
 
 
-def _array(file, size, name):
-    """One array, read only if its header agrees with the `size` of the file, bytes."""
-    shape, by_column, dtype = _header(file, name)
+def _parse_array(data, name):
+    """Returns the array in the bytes of an `.npy` file, and the position behind it."""
+    shape, by_column, dtype, start = _parse_header(data, name)
     if dtype.kind not in "biufSU" or not dtype.itemsize:
         raise ShapeError(f"{name}: dtype {dtype}, expected numbers or text{_advice(dtype)}")
     count = math.prod(shape)
-    if (
-        len(shape) > _MAX_AXES
-        or min(shape, default=0) < 0
-        or max(shape, default=0) > size
-        or count * dtype.itemsize > size
-    ):
+    end = start + count * dtype.itemsize
+    sides = {0, *shape}
+    if min(sides) < 0 or max(sides) > len(data) or end > len(data) or len(shape) > _MAX_AXES:
         raise ShapeError(
-            f"{name}: shape {shape} of {dtype} in a file of {size} bytes; expected a whole file"
+            f"{name}: shape {shape} of {dtype} in a file of {len(data)} bytes; expected a whole "
+            "file; copy or save it again"
         )
-    data = file.read(count * dtype.itemsize)
-    if len(data) < count * dtype.itemsize:
-        raise ShapeError(
-            f"{name}: {len(data)} bytes of data, expected {count * dtype.itemsize} for shape "
-            f"{shape} of {dtype}; the file is cut short"
-        )
-    return np.frombuffer(data, dtype, count).reshape(shape, order="F" if by_column else "C")
+    array = np.frombuffer(data, dtype, count, start)
+    return array.reshape(shape, order="F" if by_column else "C"), end
 
 
-def _header(file, name):
-    """`(shape, whether by column, dtype)` from the start of an `.npy` file."""
-    magic = file.read(len(_MAGIC) + 2)
-    if magic[:-2] != _MAGIC:
-        raise ShapeError(
-            f"{name}: found {magic!r} in front, expected {_MAGIC!r} as numpy.save writes it"
-        )
-    version = (magic[-2], magic[-1])
-    if version not in _HEADERS:
-        raise ShapeError(
-            f"{name}: format version {version[0]}.{version[1]}, expected 1.0 or 2.0; save the "
-            "array again, without named fields"
-        )
+def _parse_header(data, name):
+    """Returns `(shape, whether by column, dtype, start of the data)` of an `.npy` file."""
+    file = io.BytesIO(data)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # of odd escapes: nothing NumPy writes
-            warnings.filterwarnings("ignore", "Reading `.npy`")  # of Python 2, which wrote 9L
-            return _HEADERS[version](file)
-    except Exception as error:  # NumPy raises nearly everything on damaged headers
+        version = np.lib.format.read_magic(file)
+        if version in _HEADER_READERS:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # odd escapes, which NumPy never writes
+                warnings.filterwarnings("ignore", "Reading `.npy`")  # 9L, as Python 2 wrote it
+                return *_HEADER_READERS[version](file), file.tell()
+    except Exception as error:  # NumPy raises many types on damaged headers
         raise ShapeError(
-            f"{name}: its header is damaged, expected dtype, order and shape as numpy.save writes "
-            "them; copy or save the file again"
+            f"{name}: found a damaged header after {data[:8]!r}, expected dtype, order and shape "
+            "as numpy.save writes them; copy or save the file again"
         ) from error
+    raise ShapeError(
+        f"{name}: found format version {version[0]}.{version[1]}, expected 1.0 or 2.0; save the "
+        "array again, without named fields"
+    )
 
 
 def _advice(dtype):
     if dtype.kind == "O":
-        return "; nothing is unpickled, save it as an array of floats or integers"
+        return "; objects are never unpickled: save floats or integers"
     if dtype.names:
         return "; convert it by numpy.lib.recfunctions.structured_to_unstructured"
     return ""

@@ -1,4 +1,4 @@
-"""The STL format, binary and text."""
+"""Reads the STL format, binary and text."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 from spherical_cnn.errors import ShapeError
 from spherical_cnn.shapes.formats.polygons import Polygons
-from spherical_cnn.shapes.formats.text import leading_numbers, plain, shown
+from spherical_cnn.shapes.formats.text import normalize_text, parse_leading_numbers, quote_word
 
-_ROW = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
-_HEADER = 84  # bytes: 80 of remark, 4 of count
+STL_ROW = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+STL_HEADER = 84  # bytes: 80 of a comment, 4 of the count
 
 _BEGUN = re.compile(rb"(?m)^[ \t]*facet\b")
 _FACET = re.compile(
@@ -21,55 +21,57 @@ _FACET = re.compile(
 
 
 def read_stl(data):
-    """Vertices `(v, 3)` float64 and `Polygons` of an STL file, bytes given.
+    """Reads `(v, 3)` float64 vertices and `Polygons` from the bytes of an STL file.
 
-    Each facet has vertices of its own. The normals are not read, as many programs write zeros.
+    Each facet has its own vertices. Normals are ignored, because many programs write zeros.
 
     Raises:
         ShapeError: if the file is damaged or cut short.
     """
-    count = int.from_bytes(data[80:_HEADER], "little")
-    end = _HEADER + _ROW.itemsize * count
-    if len(data) >= _HEADER and end == len(data):  # even if its remark begins with "solid"
-        return _binary(data, count)
-    text = plain(data).lower()
+    count = int.from_bytes(data[80:STL_HEADER], "little")
+    end = STL_HEADER + STL_ROW.itemsize * count
+    if len(data) >= STL_HEADER and end == len(data):  # even if its comment starts with "solid"
+        return _parse_binary(data, count)
+    text = normalize_text(data).lower()
     if _BEGUN.search(text):
-        return _text(text)
-    if len(data) < _HEADER or end > len(data):
+        return _parse_text(text)
+    if len(data) < STL_HEADER or end > len(data):
         if re.match(rb"\s*solid\b", text) and b"\0" not in text:
-            return _text(text)
-        if len(data) < _HEADER:
+            return _parse_text(text)
+        if len(data) < STL_HEADER:
             raise ShapeError(f"found {data[:20]!r}, expected text with facets or a binary header")
         raise ShapeError(f"{count} faces announced in a file of {len(data)} bytes")
-    points, polygons = _binary(data, count)
-    if _continues(data[end : end + _ROW.itemsize], points):
+    points, polygons = _parse_binary(data, count)
+    if _continues(data[end : end + STL_ROW.itemsize], points):
         raise ShapeError(f"{count} faces announced in a file of {len(data)} bytes, found more")
     return points, polygons
 
 
-def _binary(data, count):
-    rows = np.frombuffer(data, _ROW, count, _HEADER)
-    with np.errstate(invalid="ignore"):  # of signaling NaN
+def _parse_binary(data, count):
+    rows = np.frombuffer(data, STL_ROW, count, STL_HEADER)
+    with np.errstate(invalid="ignore"):  # signaling NaN
         points = rows["corners"].reshape(-1, 3).astype(np.float64)
-    return points, Polygons.of_uniform(np.arange(len(points)).reshape(-1, 3))
+    return points, Polygons.from_array(np.arange(len(points)).reshape(-1, 3))
 
 
 def _continues(data, points):
-    """Whether bytes behind the data are a facet that the count forgets: one within reach."""
-    if len(data) < _ROW.itemsize or not any(data[12:48]):
+    """Returns whether the bytes behind the data are another facet, near the others."""
+    if len(data) < STL_ROW.itemsize or not any(data[12:48]):
         return False
     with np.errstate(all="ignore"):
-        corners = np.frombuffer(data, _ROW)["corners"].astype(np.float64)
+        corners = np.frombuffer(data, STL_ROW)["corners"].astype(np.float64)
         reach = 10 * np.abs(points).max(initial=0) if len(points) else np.inf
         return bool((np.abs(corners) <= reach).all())
 
 
-def _text(text):
+def _parse_text(text):
     facets = _FACET.findall(text)
-    if text.count(b"facet") != 2 * len(facets):  # also where a name holds the word
+    if text.count(b"facet") != 2 * len(facets):  # or a name contains the word
         begun = len(_BEGUN.findall(text))
         if len(facets) < begun:
-            raise ShapeError(f"{begun} facets begun, found {len(facets)} whole ones{_broken(text)}")
+            raise ShapeError(
+                f"{begun} facets begun, found {len(facets)} whole ones{_find_broken(text)}"
+            )
     words = [
         text[text.rfind(b"\n", 0, found.start()) + 1 : found.start()].strip()
         for found in re.finditer(rb"solid\b", text)
@@ -80,16 +82,16 @@ def _text(text):
             f"{len(facets)} facets, {solids} solid(s) begun, {ends} ended: the file seems to be "
             "cut short; add a line `endsolid` if it is whole"
         )
-    values, word = leading_numbers(b" ".join(facets).replace(b"vertex", b" "))
+    values, word = parse_leading_numbers(b" ".join(facets).replace(b"vertex", b" "))
     lengths = np.array([facet.count(b"vertex") for facet in facets], np.int64)
     if word is not None:
         facet = np.searchsorted(3 * np.cumsum(lengths), len(values), side="right") + 1
-        raise ShapeError(f"facet {facet}: found {shown(word)}, expected a number")
+        raise ShapeError(f"facet {facet}: found {quote_word(word)}, expected a number")
     return values.reshape(-1, 3), Polygons(lengths, np.arange(lengths.sum()))
 
 
-def _broken(text):
-    """Where the first facet is that is not whole, for a message."""
+def _find_broken(text):
+    """Returns the place of the first broken facet, for an error message."""
     whole = {match.start() for match in _FACET.finditer(text)}
     starts = (match.end() - len(b"facet") for match in _BEGUN.finditer(text))
     start = next((start for start in starts if start not in whole), None)

@@ -1,4 +1,4 @@
-"""Text of files as programs and people write it: any line ends, byte-order marks, remarks."""
+"""Text of shape files: byte-order marks, line ends, comments and numbers."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _MARKS = {
 }
 
 
-def decoded(data):
-    """Bytes without byte-order mark; UTF-16 and UTF-32 become UTF-8, other encodings stay."""
+def decode_text(data):
+    """Removes the byte-order mark and converts UTF-16 and UTF-32 to UTF-8; returns bytes."""
     for mark, codec in _MARKS.items():
         if data.startswith(mark):
             return data.decode(codec, "replace").encode()
@@ -30,34 +30,37 @@ def decoded(data):
     return data.removeprefix(codecs.BOM_UTF8)
 
 
-def plain(data, remark=None):
-    """`decoded`, with lines that end in LF.
+def normalize_text(data, comment=None):
+    """Decodes text, ends its lines with LF and removes comments.
 
     Args:
         data: bytes.
-        remark: the character that starts a remark, which ends with its line; remarks are removed.
+        comment: character that starts a comment; the comment ends with its line.
+
+    Returns:
+        bytes.
     """
-    text = decoded(data)
+    text = decode_text(data)
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    if remark and remark in text:
-        text = re.sub(re.escape(remark) + rb"[^\n]*", b"", text)
+    if comment and comment in text:
+        text = re.sub(re.escape(comment) + rb"[^\n]*", b"", text)
     return text
 
 
-def numbers(text, dtype=np.float64):
-    """All numbers of a text, `None` if it holds anything else."""
+def parse_numbers(text, dtype=np.float64):
+    """Returns all numbers of a text, or `None` if the text holds anything else."""
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # NumPy warns of other text, and returns what precedes it
+        warnings.simplefilter("error")  # NumPy warns about other text and returns what precedes it
         try:
             return np.fromstring(text, dtype, sep=" ")
         except (DeprecationWarning, ValueError):
             return None
 
 
-def leading_numbers(text):
-    """The numbers at the start of a text, float64, and the word that ends them, `None` if none."""
-    found = numbers(text)
+def parse_leading_numbers(text):
+    """Returns the float64 numbers at the start of a text and the first other word, or `None`."""
+    found = parse_numbers(text)
     if found is not None:
         return found, None
     values = []
@@ -69,31 +72,27 @@ def leading_numbers(text):
     return np.array(values), None
 
 
-def to_float(word):
-    """The number that a word stands for.
-
-    Raises:
-        ShapeError: if there is none.
-    """
+def parse_float(word):
+    """Returns the number in a word; raises `ShapeError` if there is none."""
     try:
         return float(word)
     except ValueError:
-        raise ShapeError(f"found {shown(word)}, expected a number") from None
+        raise ShapeError(f"found {quote_word(word)}, expected a number") from None
 
 
-def to_int(word):
-    """As `to_float`, a whole number of 64 bits."""
+def parse_int(word):
+    """Returns the 64-bit integer in a word; raises `ShapeError` if there is none."""
     try:
         value = int(word)
     except ValueError:
         value = 2**63
     if abs(value) >= 2**63:
-        raise ShapeError(f"found {shown(word)}, expected the number of a vertex")
+        raise ShapeError(f"found {quote_word(word)}, expected the number of a vertex")
     return value
 
 
-def shown(word):
-    """A word of a file for a message; what is wrong with it, where that is known."""
-    text = repr(word[:40].decode("utf-8", "backslashreplace"))
+def quote_word(word):
+    """Returns the first 40 bytes of a word in quotes, with advice about a decimal comma."""
+    text = repr(word[:40].decode("utf-8", "backslashreplace")) + "…" * (len(word) > 40)
     decimal = re.fullmatch(rb"[-+]?\d*,\d+(?:[eE][-+]?\d+)?", word)
     return f"{text} (a decimal comma; write a point)" if decimal else text
