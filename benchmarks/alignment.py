@@ -86,7 +86,7 @@ def _one_by_one(a, b, chunk=512):
 
 def meshes(source, resolution=64, rays_per_sample=7, rotations=4):
     """`Table` of errors for rotated copies of the asymmetric shapes of a source."""
-    from spherical_cnn.data.config import DatasetConfig
+    from spherical_cnn.data.dataset_config import DatasetConfig
     from spherical_cnn.sphere.alignment import align
 
     rng = np.random.default_rng(0)
@@ -149,7 +149,7 @@ def _casters(source, most=None):
 
     These are of the test split, if there is one.
     """
-    from spherical_cnn.data.config import DatasetConfig
+    from spherical_cnn.data.dataset_config import DatasetConfig
     from spherical_cnn.data.sources import find_shapes
     from spherical_cnn.errors import ShapeError
     from spherical_cnn.shapes.raycast import RayCaster

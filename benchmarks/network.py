@@ -24,7 +24,7 @@ def argfiles(network="model-64"):
 def configuration(network="model-64", **options):
     """`RunConfig` of the files in params, with other `options`."""
     from spherical_cnn.commands.networks import train_parser
-    from spherical_cnn.training.config import RunConfig
+    from spherical_cnn.training.run_config import RunConfig
 
     with contextlib.chdir(ROOT):  # argument files name others from there
         flags = vars(train_parser().parse_args(argfiles(network)))

@@ -26,7 +26,7 @@ from benchmarks.harness import Table, column, positive
 from spherical_cnn.shapes.formats.mesh import read_mesh
 from spherical_cnn.shapes.formats.safe_read import read_bytes
 from spherical_cnn.shapes.normalize import normalize
-from spherical_cnn.shapes.points import NEIGHBORS, REACH, surface
+from spherical_cnn.shapes.points import NEIGHBORS, REACH, reconstruct_surface
 from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.shapes.signal import Pose
 from spherical_cnn.sphere.grid import SphericalGrid
@@ -90,7 +90,7 @@ def _measure(cases, grid, count, neighbors, reach):
     for number, (mesh, poses, truths) in enumerate(cases):
         points = draw(mesh, count, np.random.default_rng([0, number, count]))
         start = time.perf_counter()
-        caster = RayCaster(surface(points, neighbors=neighbors, reach=reach))
+        caster = RayCaster(reconstruct_surface(points, neighbors=neighbors, reach=reach))
         caster.signal(SphericalGrid(1), Pose())  # the first rays make Embree's index
         build.append(time.perf_counter() - start)
         start = time.perf_counter()

@@ -79,7 +79,7 @@ class Builder:
 
 def run(folder, copies, rounds):
     """`Table` of bare Embree and of builds by one and two workers, in turn."""
-    from spherical_cnn.data.config import DatasetConfig
+    from spherical_cnn.data.dataset_config import DatasetConfig
     from spherical_cnn.data.sources import find_shapes
 
     config = DatasetConfig(copies=copies, test_copies=copies)

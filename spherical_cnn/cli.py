@@ -110,7 +110,7 @@ def dispatch(argv):
     else:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         module = importlib.import_module(f"spherical_cnn.commands.{COMMANDS[name][0]}")
-        getattr(module, name)(argv[1:])
+        getattr(module, f"{name}_command")(argv[1:])
 
 
 def _help():

@@ -23,7 +23,7 @@ from spherical_cnn.nn.global_pooling import (
     DegreePower,
     GlobalSphericalAveragePooling,
 )
-from spherical_cnn.training.config import RunConfig
+from spherical_cnn.training.run_config import RunConfig
 from spherical_cnn.training.train import train
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -97,6 +97,14 @@ def box(half_sides=(1, 1, 1), middle=(0, 0, 0)):
 
     mesh = trimesh.creation.box(2 * np.asarray(half_sides, float))
     return np.array(mesh.vertices) + middle, np.array(mesh.faces)
+
+
+def write_off(path, vertices, faces):
+    """Writes a mesh as an OFF file."""
+    lines = [f"OFF\n{len(vertices)} {len(faces)} 0"]
+    lines += [" ".join(map(str, row)) for row in np.asarray(vertices).tolist()]
+    lines += [" ".join(map(str, (len(face), *face))) for face in np.asarray(faces).tolist()]
+    path.write_text("\n".join(lines) + "\n")
 
 
 def icosphere(radius=1.0):

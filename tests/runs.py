@@ -13,16 +13,17 @@ def _records(count, stream):
     import numpy as np
 
     from spherical_cnn.data.records.codec import encode, join_complex
-    from spherical_cnn.shapes.generated.procedural import FAMILIES, draw, name_of
-    from spherical_cnn.shapes.load import caster_of_mesh
+    from spherical_cnn.shapes.generated.procedural import FAMILIES, draw_mesh, name_shape
+    from spherical_cnn.shapes.load import normalize_upright
+    from spherical_cnn.shapes.raycast import RayCaster
     from spherical_cnn.shapes.signal import Pose
     from spherical_cnn.sphere.grid import SphericalGrid
     from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
 
     grid = SphericalGrid.from_resolution(RESOLUTION)
     for index, angles in enumerate(random_rotations(count, np.random.default_rng(stream))):
-        name, family = name_of(index)
-        caster = caster_of_mesh(draw("train", index, stream))
+        name, family = name_shape(index)
+        caster = RayCaster(normalize_upright(draw_mesh("train", index, stream)))
         signal = caster.signal(grid, Pose(euler_to_matrix(angles)))
         yield encode(join_complex(signal), list(FAMILIES).index(family), name)
 

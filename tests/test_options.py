@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.flags import Parser, add_options
 from spherical_cnn.options import Options, option

@@ -6,11 +6,11 @@ import collections
 
 from spherical_cnn.commands.arguments import SOURCE, add_split_file, add_workers
 from spherical_cnn.console import shapes_progress
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.flags import Parser, add_options
 
 
-def build(argv):
+def build_command(argv):
     """Builds a dataset, and prints how many shapes it holds and which were skipped."""
     parser = Parser(
         "Builds a dataset of TFRecords from shapes: meshes, voxels or point clouds.\n\n"
@@ -30,9 +30,9 @@ def build(argv):
     request = {key: options.pop(key) for key in ("source", "folder", "split_file", "workers")}
     config = DatasetConfig(**options)
 
-    from spherical_cnn.data.records.build import build as build_dataset
+    from spherical_cnn.data.records.build import build
 
-    manifest = build_dataset(config=config, progress=shapes_progress("shapes"), **request)
+    manifest = build(config=config, progress=shapes_progress("shapes"), **request)
     for split, counts in manifest["counts"].items():
         classes = sum(map(bool, counts.values()))
         print(f"{split}: {sum(counts.values())} shapes of {classes} classes")

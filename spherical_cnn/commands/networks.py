@@ -6,10 +6,10 @@ import os
 
 from spherical_cnn.commands.arguments import SOURCE, add_split_file, add_workers
 from spherical_cnn.console import shapes_progress
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.flags import Parser, add_options
-from spherical_cnn.training.config import RunConfig
+from spherical_cnn.training.run_config import RunConfig
 
 _ONLINE = ("split_file", "workers")
 _DATA_OF_RUN = ("resolution", "copies", "test_copies")
@@ -40,7 +40,7 @@ def train_parser():
     return parser
 
 
-def train(argv):
+def train_command(argv):
     """Trains and tests a run."""
     given = vars(train_parser().parse_args(argv))
     request = {key: given.pop(key) for key in _ONLINE}
@@ -55,12 +55,12 @@ def train(argv):
         flags = ", ".join(f"--{name}" for name in names)
         raise ConfigError(f"{flags}: for online data, expected --online SOURCE")
 
-    from spherical_cnn.training.train import train as train_on_records
+    from spherical_cnn.training.train import train
 
-    train_on_records(options)
+    train(options)
 
 
-def test(argv):
+def test_command(argv):
     """Tests a finished run on TFRecords."""
     parser = Parser(
         "Tests a finished run on the test split of its dataset, or of another one.",
@@ -70,9 +70,9 @@ def test(argv):
     add_options(parser, RunConfig, without=("test_only", "from_scratch", "online", *_PROCESSES))
     options = vars(parser.parse_args(argv))
 
-    from spherical_cnn.training.train import train as test_on_records
+    from spherical_cnn.training.train import train
 
-    test_on_records({**options, "test_only": True})
+    train({**options, "test_only": True})
 
 
 def table_parser():
@@ -92,7 +92,7 @@ def table_parser():
     return parser
 
 
-def table1(argv):
+def table1_command(argv):
     """Trains and tests networks, and prints the table."""
     parser = table_parser()
     parser.add_argument("source", metavar="SOURCE", help=SOURCE)

@@ -8,7 +8,7 @@ from spherical_cnn.commands.arguments import add_json, add_reading, add_run
 from spherical_cnn.flags import Parser
 
 
-def align(argv):
+def align_command(argv):
     """Finds the rotation between two shapes."""
     parser = Parser(
         "Finds the rotation that takes one shape to another, about the centers of both.\n\n"
@@ -65,7 +65,7 @@ def align(argv):
         write_bytes(options.picture, png(figure))
 
 
-def visualize(argv):
+def visualize_command(argv):
     """Draws a picture."""
     options = vars(_visualize_parser().parse_args(argv))
 

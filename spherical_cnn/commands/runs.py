@@ -13,16 +13,16 @@ from spherical_cnn.commands.arguments import (
     add_workers,
 )
 from spherical_cnn.console import progress_bar, shapes_progress
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.errors import ConfigError, ShapeError
 from spherical_cnn.flags import Parser, add_options
-from spherical_cnn.training.config import RunConfig
+from spherical_cnn.training.run_config import RunConfig
 
 _FROM_RUN = ("resolution", "rotation", "copies", "val_fraction", "test_fraction")
 _READING = ("kind", "center", "up", "max_file_mb", "embedded_shapes", "rays_per_sample")
 
 
-def predict(argv):
+def predict_command(argv):
     """Classifies files."""
     parser = Parser(
         "Classifies shapes in files: meshes, voxels or point clouds.\n\n"
@@ -64,7 +64,7 @@ def predict(argv):
         raise ShapeError(f"{failed} of {len(found)} files could not be classified")
 
 
-def evaluate(argv):
+def evaluate_command(argv):
     """Tests a run on new shapes."""
     parser = Parser(
         "Tests a finished run on the test shapes of a source; on all, if it has no test split.\n\n"
@@ -100,7 +100,7 @@ def evaluate(argv):
     print(f"accuracy {results['test']:.4f}, loss {results['test_loss']:.4f}")
 
 
-def retrieve(argv):
+def retrieve_command(argv):
     """Ranks shapes, or scores rankings."""
     parser = Parser(
         "Retrieval by the descriptors of a finished run, with the metrics of SHREC'17.\n\n"
@@ -130,17 +130,19 @@ def retrieve(argv):
         parser.error("expected RUN, --shards and --output, or --rankings and --truth")
 
     from spherical_cnn.reporting.page import table_lines
-    from spherical_cnn.tasks import rankings as files
-    from spherical_cnn.tasks import retrieve as retrieval
     from spherical_cnn.tasks.retrieval_metrics import score, score_table
 
     if options.rankings and options.truth:
-        ids, classes, subclasses = files.read_truth(options.truth, options.split)
-        queries, rankings = files.read_rankings(options.rankings, ids)
+        from spherical_cnn.tasks.rankings import read_rankings, read_truth
+
+        ids, classes, subclasses = read_truth(options.truth, options.split)
+        queries, rankings = read_rankings(options.rankings, ids)
         found = score(rankings, classes, subclasses, queries)
     else:
+        from spherical_cnn.tasks.retrieve import retrieve
+
         where = options.run, options.shards, options.output
-        found = retrieval.retrieve(*where, options.by_class, options.length_from)
+        found = retrieve(*where, options.by_class, options.length_from)
     for name in found.get("blank", [])[:10]:
         print(f"nearly blank: {name}")
     print(*table_lines(*score_table(found)), sep="\n")
@@ -148,7 +150,7 @@ def retrieve(argv):
         print(f"\nLists end at distance {found['distance']:.3f}.")
 
 
-def equivariance(argv):
+def equivariance_command(argv):
     """Measures each layer's error under rotation."""
     parser = Parser(
         "Measures how far a network is from commuting with rotations, layer by layer.\n\n"
@@ -191,7 +193,7 @@ def equivariance(argv):
     print(*table_lines(*error_table(errors)), sep="\n")
 
 
-def activations(argv):
+def activations_command(argv):
     """Exports layer outputs."""
     parser = Parser(
         "Writes the outputs of named layers of a finished run for TFRecords to an .npz file.",
@@ -213,7 +215,7 @@ def activations(argv):
     export_activations(options.run, options.output, options.shards, options.layers)
 
 
-def release(argv):
+def release_command(argv):
     """Packages a run."""
     parser = Parser(
         "Packages a finished run for others: weights in half precision, options, a model card.",
@@ -229,7 +231,7 @@ def release(argv):
     )
     options = parser.parse_args(argv)
 
-    from spherical_cnn.tasks.release import release as write_release
+    from spherical_cnn.tasks.release import release
 
-    write_release(options.run, options.folder, options.origin)
+    release(options.run, options.folder, options.origin)
     print(f"Model card: {options.folder}/README.md")

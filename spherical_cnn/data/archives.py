@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spherical_cnn.errors import ConfigError, ShapeError
-from spherical_cnn.shapes.formats.safe_read import describe, read_arrays, read_bytes
+from spherical_cnn.shapes.formats.safe_read import describe_arrays, read_arrays, read_bytes
 
 MAX_BYTES = 4 * 2**30
 _SPLITS = ("train", "val", "test")
@@ -63,7 +63,7 @@ def read_parts(path):
             "train": _keys(arrays, "")
         }
         if not keys.get("train", True):
-            raise ConfigError(f"found {describe(arrays)}; {_EXPECTED}")
+            raise ConfigError(f"found {describe_arrays(arrays)}; {_EXPECTED}")
         labels = {s: _labels(arrays, *named[:2]) for s, named in keys.items()}
         numbers, classes = _numbered(labels, _class_names(arrays))
         parts = [
@@ -97,7 +97,7 @@ def _keys(arrays, split):
     x, y, normals, name = (_key(arrays, names, split) for names in roles)
     if split and bool(x) != bool(y):
         raise ConfigError(
-            f"found {describe(arrays)}; expected shapes and labels of {split}: "
+            f"found {describe_arrays(arrays)}; expected shapes and labels of {split}: "
             f"x_{split} and y_{split}"
         )
     if x and normals and len(arrays[normals]) != len(arrays[x]):

@@ -9,14 +9,14 @@ import os
 
 import numpy as np
 
-from spherical_cnn.data.config import DatasetConfig, check_reading
+from spherical_cnn.data.dataset_config import DatasetConfig, check_reading
 from spherical_cnn.data.meshes import read_meshes
 from spherical_cnn.data.module import ArrayBatches
 from spherical_cnn.data.poses import assign_splits, draw_poses, draw_split_poses, rng
 from spherical_cnn.data.signals import DeviceCaster
 from spherical_cnn.data.sources import Item, find_shapes
 from spherical_cnn.errors import ConfigError
-from spherical_cnn.shapes.signal import Mesh, seen_share, what_is_missing
+from spherical_cnn.shapes.signal import Mesh, compute_hit_rate, describe_misses
 
 logger = logging.getLogger("spherical_cnn")
 
@@ -179,8 +179,8 @@ class OnlineData:
         """Signals of a split in given poses; notes the nearly blank ones."""
         one = self._sets[split]
         signals = one.caster.signals(poses, f"casting {split}")
-        for name, share in zip(one.names, seen_share(signals), strict=True):
-            if missing := what_is_missing(share):
+        for name, share in zip(one.names, compute_hit_rate(signals), strict=True):
+            if missing := describe_misses(share):
                 self._missing[split, name] = missing
         return signals
 

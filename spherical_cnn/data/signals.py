@@ -6,6 +6,7 @@ predictions, evaluation, measurements, pictures and online data all get their si
 
 from __future__ import annotations
 
+import functools
 import logging
 
 import numpy as np
@@ -15,8 +16,8 @@ from spherical_cnn.data.meshes import read_meshes
 from spherical_cnn.data.sources import reason_of
 from spherical_cnn.data.workers import worker_pool
 from spherical_cnn.errors import ShapeError
-from spherical_cnn.shapes.devicecast import casting_model, pack
-from spherical_cnn.shapes.signal import is_blank, seen_share, what_is_missing
+from spherical_cnn.shapes.devicecast import build_casting_model, pack_meshes
+from spherical_cnn.shapes.signal import compute_hit_rate, describe_misses, is_blank
 from spherical_cnn.sphere.grid import SphericalGrid
 
 logger = logging.getLogger("spherical_cnn")
@@ -77,8 +78,8 @@ def check_visible(name, found):
     Raises:
         ShapeError: naming the shape.
     """
-    shares = seen_share(found)
-    missing = what_is_missing(shares)
+    shares = compute_hit_rate(found)
+    missing = describe_misses(shares)
     if is_blank(shares):
         raise ShapeError(f"{name}: {missing}")
     if missing:
@@ -95,7 +96,7 @@ class DeviceCaster:
 
     def __init__(self, meshes, config):
         grid = SphericalGrid.from_resolution(config.resolution)
-        self._model = casting_model(grid, config.rays_per_sample)
+        self._model = _compiled(grid, config.rays_per_sample)
         self._count = len(meshes)
         starts = range(0, len(meshes), _BATCH)
         self._batches = [_packed(meshes[start : start + _BATCH]) for start in starts]
@@ -122,6 +123,9 @@ class DeviceCaster:
             bar.update(len(batch))
         bar.close()
         return np.concatenate(found)[: self._count]
+
+
+_compiled = functools.lru_cache(maxsize=2)(build_casting_model)
 
 
 def _signals_by_device(items, poses, config, workers):
@@ -156,7 +160,7 @@ def _packed(meshes):
     meshes = _padded(meshes)
     most = max(len(mesh.faces) for mesh in meshes), max(len(mesh.vertices) for mesh in meshes)
     faces, vertices = (1 << (size - 1).bit_length() for size in most)
-    return pack(meshes, vertices, faces)
+    return pack_meshes(meshes, vertices, faces)
 
 
 def _padded(batch):

@@ -17,9 +17,9 @@ from spherical_cnn.shapes.generated import procedural
 from spherical_cnn.shapes.load import (
     OWN_SUFFIXES,
     SUFFIXES,
-    mesh_of_array,
-    mesh_of_file,
-    mesh_of_mesh,
+    array_to_mesh,
+    load_mesh,
+    normalize_upright,
 )
 
 
@@ -56,8 +56,8 @@ class FileOrigin:
     path: str
 
     def mesh(self, **options):
-        """See `mesh_of_file`."""
-        return mesh_of_file(self.path, **options)
+        """See `load_mesh`."""
+        return load_mesh(self.path, **options)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,10 +70,10 @@ class ArrayOrigin:
     normals: str = ""
 
     def mesh(self, limit, **options):
-        """See `mesh_of_array`; the archive is unpacked once per process."""
+        """See `array_to_mesh`; the archive is unpacked once per process."""
         arrays = archives.unpacked(self.path)
         normals = arrays[self.normals][self.row] if self.normals else None
-        return mesh_of_array(arrays[self.key][self.row], normals=normals, **options)
+        return array_to_mesh(arrays[self.key][self.row], normals=normals, **options)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +86,7 @@ class EmbeddedOrigin:
 
     def mesh(self, center, **_):
         """Returns the normalized mesh; only the choice of the center applies."""
-        return mesh_of_mesh(procedural.draw(self.split, self.index, self.seed), center)
+        return normalize_upright(procedural.draw_mesh(self.split, self.index, self.seed), center)
 
 
 def find_shapes(source, split_file=None, embedded_shapes=(1000, 100, 300), seed=0):
@@ -146,7 +146,7 @@ def _embedded(counts, seed):
     items = []
     for split, count in zip(SPLITS, counts, strict=True):
         for index in range(count):
-            name, family = procedural.name_of(index)
+            name, family = procedural.name_shape(index)
             items.append(Item(split, family, name, EmbeddedOrigin(split, index, seed)))
     return Source(items, list(procedural.FAMILIES), [], "embedded")
 

@@ -1,1 +1,1 @@
-"""Shapes: meshes, voxels and point clouds; reading, normalizing and casting rays."""
+"""Meshes, voxels and point clouds: reading, normalizing and ray casting."""

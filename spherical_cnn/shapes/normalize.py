@@ -1,4 +1,4 @@
-"""Where a shape's center is and how large it is: the rays start there, the radius becomes 1."""
+"""Moves the center of a shape to the origin and scales its radius to 1."""
 
 import itertools
 from typing import NamedTuple
@@ -6,33 +6,33 @@ from typing import NamedTuple
 import numpy as np
 
 from spherical_cnn.errors import ShapeError
-from spherical_cnn.shapes.signal import Mesh, without_slivers
+from spherical_cnn.shapes.signal import Mesh, drop_slivers
 
-# The default is the smallest enclosing sphere: it exists for every shape, watertight or not, does
-# not depend on how finely or how often a surface is meshed, and no distance exceeds 1.
+# The default is the smallest enclosing sphere. It exists for every shape, watertight or not, does
+# not depend on the meshing of the surface, and limits all distances to 1.
 
 
 class Placement(NamedTuple):
-    """Where a shape is: `x = radius · x' + center` takes a normalized point to its place."""
+    """Inverse of the normalization: `x = radius · x' + center` for a normalized point `x'`."""
 
     center: np.ndarray
     radius: float
 
 
 def normalize(mesh, center="sphere"):
-    """Moves and scales a mesh: its center to the origin, its farthest vertex to distance 1.
+    """Moves the center of a mesh to the origin and scales the farthest vertex to distance 1.
 
     Args:
         mesh: `Mesh`, checked.
-        center: `"sphere"`, of the smallest enclosing sphere; `"area"`, centroid of the surface;
-            `"volume"`, centroid of the enclosed volume.
+        center: `"sphere"` for the center of the smallest enclosing sphere, `"area"` for the
+            centroid of the surface, `"volume"` for the centroid of the enclosed volume.
 
     Returns:
-        `(mesh, placement)`: `Mesh`, whose `normals`, if it has any, are those of `mesh`; and the
-        `Placement` of `mesh`.
+        `(mesh, placement)`: normalized `Mesh`, and `Placement`.
 
     Raises:
-        ShapeError: if the volume is asked for and the mesh is not watertight.
+        ShapeError: if `center` is `"volume"` and the mesh is not watertight, or if the mesh has no
+            extent or area.
     """
     vertices, low, side = _unit_box(mesh.vertices)
     if center == "sphere":
@@ -46,21 +46,21 @@ def normalize(mesh, center="sphere"):
         middle = _center_of_volume(vertices, mesh.faces)
     vertices, radius = _unit_radius(vertices - middle)
     placement = Placement(low + side * middle, float(side * radius))
-    return without_slivers(mesh._replace(vertices=vertices)), placement
+    return drop_slivers(mesh._replace(vertices=vertices)), placement
 
 
 def normalize_points(points, center="sphere"):
-    """Moves and scales a cloud: its center to the origin, its farthest point to distance 1.
+    """Moves the center of a cloud to the origin and scales the farthest point to distance 1.
 
     Args:
-        points: `(n, 3)`.
-        center: as for `normalize`; `"area"` is the mean of the points.
+        points: `(n, 3)` coordinates.
+        center: `"sphere"` as in `normalize`, or `"area"` for the mean of the points.
 
     Returns:
         `(n, 3)` float64.
 
     Raises:
-        ShapeError: if the volume is asked for, or all points are one.
+        ShapeError: if `center` is `"volume"`, or all points are equal.
     """
     if not len(points):
         raise ShapeError("0 points, expected some")
@@ -72,21 +72,22 @@ def normalize_points(points, center="sphere"):
 
 
 def bounding_sphere(points):
-    """Smallest sphere that encloses points, to 1e-7 of its radius.
+    """Computes the smallest sphere that encloses points, to 1e-7 of its radius.
 
-    Grows the smallest sphere of at most four of the points by the point farthest outside it.
+    The algorithm starts from the sphere of two points. It repeatedly adds the farthest point and
+    keeps the at most four points that define the new smallest sphere.
 
     Args:
-        points: `(n, 3)` finite.
+        points: `(n, 3)` finite coordinates.
 
     Returns:
-        `(center, radius)`: `(3,)` float64 and a float.
+        `(center, radius)`: `(3,)` float64, and float.
 
     Source: Gärtner 1999, *Fast and robust smallest enclosing balls*.
     """
     one = _farthest(points, points.mean(0))
     support, center, radius = _smallest(points[[_farthest(points, points[one]), one]])
-    for _ in range(1000):  # each turn the radius grows: rounding ends it after a few
+    for _ in range(1000):  # the radius grows at every step until rounding stops it
         offset = points - center
         squared = np.einsum("ij,ij->i", offset, offset)
         farthest = squared.argmax()
@@ -107,7 +108,10 @@ def _farthest(points, point):
 
 
 def _smallest(points):
-    """Smallest sphere of up to five points, through the first: `(support, center, radius)`."""
+    """Returns `(support, center, radius)` of the smallest sphere of up to five points.
+
+    The sphere passes through the first point.
+    """
     best = (points, points.mean(0), np.inf)
     tolerance = 1e-12 * np.ptp(points, axis=0).max()
     for size in range(1, 4):
@@ -126,7 +130,7 @@ def _smallest(points):
 
 
 def _unit_box(points):
-    """Points in a box with the longest side 1; the box's lowest corner and longest side."""
+    """Returns the points scaled to a box with longest side 1; its lowest corner; its side."""
     low, high = points.min(0), points.max(0)
     with np.errstate(over="ignore"):
         side = (high - low).max()
@@ -143,7 +147,7 @@ def _unit_radius(points):
 def _center_of_volume(vertices, faces):
     import trimesh
 
-    solid = trimesh.Trimesh(vertices, faces)  # merges vertices that are equal
+    solid = trimesh.Trimesh(vertices, faces)  # merges equal vertices
     if not solid.is_watertight:
         raise ShapeError("not watertight, so it encloses no volume; expected center sphere or area")
     return solid.center_mass

@@ -1,78 +1,73 @@
-"""Point cloud → signal: the points are joined to a surface once, which then goes by ray casting.
+"""Reconstructs the surface of a point cloud as a mesh.
 
-Normals of the points are used where they are known. `benchmarks/points.py` measures the error
-against the signals of meshes from which the points were drawn, and is where the constants below
-come from.
+`benchmarks/points.py` samples points from meshes, measures the error of the signals, and gives the
+constants below.
 """
-
-from __future__ import annotations
 
 import numpy as np
 from scipy.spatial import Delaunay, cKDTree
 
 from spherical_cnn.errors import ShapeError
 from spherical_cnn.shapes.formats import cloud_text
-from spherical_cnn.shapes.formats.clouds import Cloud, cloud_of_arrays
+from spherical_cnn.shapes.formats.clouds import Cloud, choose_cloud
 from spherical_cnn.shapes.formats.ply import read_ply_points
 from spherical_cnn.shapes.formats.safe_read import read_arrays
 from spherical_cnn.shapes.signal import Mesh
 
-# Fewer distinct points tell too little of a surface.
-LEAST_POINTS = 64
-# More are thinned to these: 65,536 points are already denser than a grid of 64 × 64 rays, and the
-# tetrahedra of a million would take a minute and gigabytes.
+LEAST_POINTS = 64  # minimum number of distinct points
+# Larger clouds are subsampled. 65,536 points are already denser than a grid of 64 × 64 rays. The
+# tetrahedra of a million points would take a minute and gigabytes.
 MOST_POINTS = 65_536
 
-# A triangle belongs to the surface if its longest edge is under REACH times the spacing of the
-# points there, the distance to the NEIGHBORS-th nearest one. Less tears holes into the surface,
-# more fills its hollows. This pair is within 1 % of the least error at 1,024 and 4,096 points
-# together; 6 to 16 neighbors do equally well, each with its own reach.
+# A triangle belongs to the surface if its longest edge is shorter than REACH times the spacing of
+# the points, the distance to the nearest point of rank NEIGHBORS. A smaller reach leaves holes in
+# the surface, a larger reach fills its hollows. This pair is within 1 % of the smallest error at
+# 1,024 and 4,096 points together. 6 to 16 neighbors, each with its own reach, are equally good.
 NEIGHBORS = 12
 REACH = 1.75
 
-# Points nearer than this are one, and each is moved by up to this before the tetrahedra are made:
-# the points of a flat face are otherwise in no general position, which costs Qhull minutes.
+# Points at a smaller distance are merged. Before the tetrahedralization each point moves by up to
+# this distance, because Qhull takes minutes for the coplanar points of a flat face.
 _RESOLUTION = 1e-6
-# Twice the area of a triangle over the square of its longest edge: under this it has no normal.
+# Minimum of twice the area of a triangle, relative to the square of its longest edge.
 _FLATTEST = 1e-9
-
-# Shorter sums of the corners' normals say nothing.
+# Minimum length of a sum of normals that has a direction.
 _NO_NORMAL = 1e-6
 
 _FACES = [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]  # of a tetrahedron, each opposite its corner
 
 
-def surface(points, normals=None, neighbors=NEIGHBORS, reach=REACH):
-    """Triangles between the points, as large as the density of the points allows.
+def reconstruct_surface(points, normals=None, neighbors=NEIGHBORS, reach=REACH):
+    """Reconstructs the surface through points.
 
-    Those triangles of the Delaunay tetrahedra whose longest edge is under `reach` times the mean
-    spacing of their corners: an alpha complex (Edelsbrunner & Mücke 1994) whose alpha follows the
-    local density. It has no inside and no orientation, and may hold sheets that the shape has not
-    where two surfaces are nearer to each other than the points.
+    The surface consists of the triangles of the Delaunay tetrahedra whose longest edge is shorter
+    than `reach` times the mean spacing of their corners. This is an alpha complex (Edelsbrunner &
+    Mücke 1994) whose alpha follows the local density. It has no inside and no orientation. It may
+    connect two surfaces whose distance is smaller than the spacing.
 
     Args:
-        points: `(N, 3)`, finite, in the unit ball. Neither their order nor repeated points matter.
-        normals: `(N, 3)`, of the surface at the points, of any length and sign; a row that is 0 or
-            not finite says nothing.
-        neighbors: spacing is the distance to the nearest point of this rank.
-        reach: longest edge of a triangle, in spacings.
+        points: `(N, 3)` finite coordinates in the unit ball. The result does not depend on their
+            order or on repeated points.
+        normals: `(N, 3)` normals of any length and sign; unknown normals are 0 or not finite.
+        neighbors: rank of the nearest point whose distance is the spacing.
+        reach: maximum edge of a triangle, in spacings.
 
     Returns:
-        `Mesh`: the distinct points, float64, the triangles between them, int32, and, if `normals`
-        are given, the normals of these: means over the corners, see `_normals_of_faces`.
+        `Mesh` of the distinct points, float64, and the triangles, int32. With `normals`, it has
+        normals of the triangles.
 
     Raises:
-        ShapeError: if `points` is no finite `(N, 3)` array, has fewer than `LEAST_POINTS` distinct
-            rows, or spans no triangle, all points being on a line; if `normals` has another shape.
+        ShapeError: if an array has another shape, a point is not finite, there are fewer than
+            `LEAST_POINTS` distinct points, or all points are on a line.
     """
-    points, normals = _distinct(points, normals)
+    points, normals = _merge_points(points, normals)
     rng = np.random.default_rng(0)
     if len(points) > MOST_POINTS:
         chosen = rng.choice(len(points), MOST_POINTS, replace=False)
         points, normals = points[chosen], normals if normals is None else normals[chosen]
     joggle = rng.uniform(-_RESOLUTION, _RESOLUTION, points.shape)
     tetrahedra = Delaunay(points + joggle)
-    # A triangle between two tetrahedra is taken from the later one; outside there is number -1.
+    # A triangle between two tetrahedra comes from the later one; the outside has number -1.
     once = tetrahedra.neighbors < np.arange(len(tetrahedra.simplices))[:, None]
     faces = tetrahedra.simplices[:, _FACES][once]
     corners = points[faces]
@@ -80,7 +75,7 @@ def surface(points, normals=None, neighbors=NEIGHBORS, reach=REACH):
     longest = np.einsum("fei,fei->fe", edges, edges).max(1)
     across = np.cross(edges[:, 0], edges[:, 1])
     area = np.sqrt(np.einsum("fi,fi->f", across, across))
-    spacing, _ = cKDTree(points).query(points, [neighbors + 1])  # the first one is the point
+    spacing, _ = cKDTree(points).query(points, [neighbors + 1])  # the first one is the point itself
     limit = reach * spacing[faces, 0].mean(1)
     taken = (longest < limit * limit) & (area > _FLATTEST * longest)
     if not taken.any():
@@ -91,22 +86,22 @@ def surface(points, normals=None, neighbors=NEIGHBORS, reach=REACH):
     if normals is None:
         return Mesh(points, faces)
     own = across[taken] / area[taken, None]
-    return Mesh(points, faces, _normals_of_faces(normals[faces], own))
+    return Mesh(points, faces, _average_normals(normals[faces], own))
 
 
-def _normals_of_faces(corners, own):
-    """Normals of triangles from those of their corners, whose signs need not agree.
+def _average_normals(corners, own):
+    """Averages the normals of the corners of triangles.
 
-    A corner whose normal has the cosine `c` with the triangle's own normal weighs `c⁵`: where the
-    surface is smooth this is nearly the mean, of corners with agreeing signs; where a triangle
-    crosses an edge of the shape, the side that it lies in decides.
+    A corner has the weight `c⁵` if its normal has the cosine `c` with the triangle's own normal. On
+    smooth surfaces this is nearly the mean with equal signs. If a triangle crosses an edge of the
+    shape, the side that contains the triangle dominates.
 
     Args:
-        corners: `(f, 3, 3)` unit normals, or 0 where unknown.
-        own: `(f, 3)` unit normals of the triangles, which stand where no corner tells more.
+        corners: `(f, 3, 3)` unit normals, or 0 if unknown.
+        own: `(f, 3)` unit normals of the triangles, the result if no corner has a normal.
 
     Returns:
-        `(f, 3)` unit vectors.
+        `(f, 3)` unit normals.
     """
     weights = np.einsum("fci,fi->fc", corners, own) ** 5
     mean = np.einsum("fc,fci->fi", weights, corners)
@@ -114,19 +109,16 @@ def _normals_of_faces(corners, own):
     return np.where(length > _NO_NORMAL, mean / np.maximum(length, _NO_NORMAL), own)
 
 
-def _distinct(points, normals):
-    """The points in an order of their own, none nearer to another than can be told.
-
-    Of normals `(N, 3)`, if there are any, those of these points, unit vectors or 0.
-    """
+def _merge_points(points, normals):
+    """Merges near points; returns them in a canonical order, and their unit normals or `None`."""
     points = np.asarray(points, np.float64)
     if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():
         raise ShapeError(f"points must be finite and (N, 3). Received: shape {points.shape}")
     cells = np.round(points / _RESOLUTION)
     keys = [*points.T, *cells.T]
     if normals is not None:
-        normals = _unit(normals, len(points))
-        keys = [*normals.T, ~normals.any(1), *keys]  # of equal points one with a normal comes first
+        normals = _unit_normals(normals, len(points))
+        keys = [*normals.T, ~normals.any(1), *keys]  # points with a normal come first
     order = np.lexsort(keys)
     cells = cells[order]
     first = np.append(True, (cells[1:] != cells[:-1]).any(1))[: len(points)]
@@ -138,12 +130,12 @@ def _distinct(points, normals):
     return points[order], normals if normals is None else normals[order]
 
 
-def _unit(normals, count):
-    """`(count, 3)` float64: the normals with length 1, or 0 where they are 0 or not finite."""
+def _unit_normals(normals, count):
+    """Returns `(count, 3)` float64 unit normals, or 0 for unknown normals."""
     normals = np.asarray(normals)
     if normals.shape != (count, 3) or normals.dtype.kind not in "iuf":
         raise ShapeError(
-            f"normals must be ({count}, 3), one a point. "
+            f"normals must be ({count}, 3), one per point. "
             f"Received: shape {normals.shape}, {normals.dtype}"
         )
     with np.errstate(over="ignore", invalid="ignore"):
@@ -156,10 +148,7 @@ def _unit(normals, count):
 
 
 def read_points(data, suffix):
-    """The cloud in an `.npy`, `.npz`, `.ply` or text file, bytes given.
-
-    Returns:
-        `Cloud`; see `cloud_of_arrays` and `cloud_text.read_text`.
+    """Reads a `Cloud` from the bytes of an `.npy`, `.npz`, `.ply` or text file.
 
     Raises:
         ShapeError: if the file is damaged or holds something else.
@@ -167,5 +156,5 @@ def read_points(data, suffix):
     if suffix == ".ply":
         return Cloud(*read_ply_points(data))
     if suffix in cloud_text.SUFFIXES:
-        return cloud_text.read_text(data, suffix)
-    return cloud_of_arrays(read_arrays(data, suffix))
+        return cloud_text.read_cloud_text(data, suffix)
+    return choose_cloud(read_arrays(data, suffix))

@@ -1,29 +1,27 @@
-"""Mesh → signal, by Embree: the mesh is indexed once, the rays are moved for each pose."""
-
-from __future__ import annotations
+"""Computes signals of meshes by Embree on CPUs."""
 
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
 from spherical_cnn.shapes.exactcast import Cones
-from spherical_cnn.shapes.rays import NEAREST, rays_of, supersampled_rays
-from spherical_cnn.shapes.signal import sine_of, without_slivers
+from spherical_cnn.shapes.rays import NEAREST, compute_rays
+from spherical_cnn.shapes.signal import compute_sine, drop_slivers
 
-_MARGIN = 1e-2  # share of the mesh's radius: rays start this far outside it
-_GRAZING = 2e-3  # cosine between ray and normal under which Embree's triangle is not trusted
-_BESIDE = 1e-4  # share of the mesh's radius: rays this near to an edge may meet either side of it
+_MARGIN = 1e-2  # distance of ray origins from the bounding sphere, relative to the radius
+_GRAZING = 2e-3  # cosine between ray and normal below which Embree's result is computed again
+_BESIDE = 1e-4  # relative to the radius: rays this near to an edge may hit either side of it
 
 
 class RayCaster:
-    """A mesh, indexed for casting rays from a center to its farthest surface.
+    """Casts rays from a center to the farthest surface of a mesh.
 
-    The farthest surface point seen from the center is the first one seen from outside, so each ray
-    is cast once, inwards, and ends at the center: what lies beyond it is not met. Embree finds the
-    triangle, in float32; the distance is that of its plane, in float64. For a ray that lies in the
-    triangle, or nearly so, all triangles are tried in float64. Under a pose
-    `x ↦ R S (x - c)` the rays are moved in place of the mesh. Distances along a ray carry over,
-    normals go by the inverse transpose.
+    The farthest surface point along a ray from the center is the first one from outside. Therefore
+    each ray starts outside, points inwards and ends at the center. Embree finds the triangle in
+    float32. The distance is that of the triangle's plane in float64. For rays that are nearly
+    parallel to the triangle, the caster tests all triangles in float64. The mesh is indexed once:
+    under a pose `x ↦ R S (x - c)` the inverse pose moves the rays. Distances along a ray do not
+    change, and the inverse transpose transforms the normals.
 
     Args:
         mesh: `Mesh`, checked and normalized. Its `normals`, if it has any, determine the angles but
@@ -39,7 +37,7 @@ class RayCaster:
     """
 
     def __init__(self, mesh):
-        mesh = without_slivers(mesh)
+        mesh = drop_slivers(mesh)
         normals = mesh.face_normals()
         normals /= np.sqrt(np.einsum("fi,fi->f", normals, normals))[:, None]
         self.normals = np.ascontiguousarray(normals.T)
@@ -55,36 +53,27 @@ class RayCaster:
         TriangleMesh(self.scene, mesh.vertices.astype("f4"), mesh.faces.astype("i4"))
 
     def signal(self, grid, pose, rays_per_sample=1):
-        """Returns the signal of the mesh in one pose.
+        """Computes the signal of the mesh in one pose.
 
         Args:
-            grid: `SphericalGrid` of `n` samples along each angle.
+            grid: `SphericalGrid` with `n` samples along each angle.
             pose: `Pose`.
-            rays_per_sample: rays whose distances and sines are averaged for each sample, see
-                `supersampled_rays`. Averages depend far less on how the grid lies on the shape
-                than single rays do.
+            rays_per_sample: rays per sample, see `compute_rays`. Their distances and sines are
+                averaged, which reduces the dependence on the orientation of the grid.
 
         Returns:
             `(n, n, 2)` float32, see `spherical_cnn.shapes.signal`.
         """
         n = grid.resolution
-        if rays_per_sample == 1:
-            distance, sine = self._cast(rays_of(grid), pose)
-        else:
-            distance = sine = 0
-            for rays in supersampled_rays(grid, rays_per_sample):
-                one_distance, one_sine = self._cast(rays, pose)
-                distance = distance + one_distance / rays_per_sample
-                sine = sine + one_sine / rays_per_sample
+        distance = sine = 0
+        for rays in compute_rays(grid, rays_per_sample):
+            one_distance, one_sine = self._cast(rays, pose)
+            distance = distance + one_distance / rays_per_sample
+            sine = sine + one_sine / rays_per_sample
         return np.stack([distance, sine], axis=-1, dtype=np.float32).reshape(n, n, 2)
 
     def _cast(self, rays, pose):
-        """Distance, and sine of the angle with the normal, `(k,)` each; 0 where nothing is met.
-
-        Args:
-            rays: `(3, k)` float64 unit vectors.
-            pose: `Pose`.
-        """
+        """Returns distances and sines `(k,)` of `(3, k)` rays; 0 for rays without a hit."""
         inverse = pose.inverse
         moved = inverse @ rays
         if not pose.rigid:
@@ -97,21 +86,21 @@ class RayCaster:
             normals = self.normals if self._given is None else self._given
             normals = inverse.T @ normals.take(faces, axis=1, mode="wrap")
             cosine = np.einsum("ij,ij->j", rays, normals) / _norm(normals)
-        sine = sine_of(cosine)
+        sine = compute_sine(cosine)
         distance[faces < 0] = 0
         sine[faces < 0] = 0
         return distance, sine
 
     def _farthest(self, directions, center):
-        """The farthest triangle along rays from `center`, its distance, and cosine to its normal.
+        """Finds the farthest triangle along rays from `center`.
 
         Args:
             directions: `(3, k)` float64 unit vectors.
-            center: `(3,)`.
+            center: `(3,)` coordinates.
 
         Returns:
-            `(faces, distance, cosine)`, `(k,)` each: index of the triangle, -1 for a ray that meets
-            none, whose other values mean nothing.
+            `(faces, distance, cosine)`, `(k,)` each: index of the triangle, its distance, and the
+            cosine between ray and normal. A ray without a hit has index -1 and undefined values.
         """
         away = center if center.any() else None  # from the origin
         reach = self.radius if away is None else self._reach(center)
@@ -121,32 +110,32 @@ class RayCaster:
         grazing &= faces >= 0
         if grazing.any():
             rays = directions[:, grazing]
-            faces[grazing] = found = self._resolved(faces[grazing], rays, center, away)
+            faces[grazing] = found = self._recast(faces[grazing], rays, center, away)
             distance[grazing], cosine[grazing] = self._plane(found, rays, away)
         return faces, np.minimum(distance, reach, out=distance), cosine
 
-    def _resolved(self, faces, directions, center, away):
-        """The farthest triangles along rays that Embree says to graze `faces`, -1 if none."""
-        met, cosine = self._cones(faces, center).met(directions)
+    def _recast(self, faces, directions, center, away):
+        """Returns the farthest triangles along rays for which Embree found grazing `faces`."""
+        hits, cosine = self._cones(faces, center).intersect(directions)
         sides = self._corners[:, :, faces] - self._corners[[1, 2, 0]][:, :, faces]
         longest = np.sqrt(np.einsum("eif,eif->ef", sides, sides).max(0))
-        # A ray that meets a small triangle so passes beside one of its edges.
-        small = met & (longest * cosine < _BESIDE * self.radius)
+        # A ray that hits a small triangle at this angle passes beside one of its edges.
+        small = hits & (longest * cosine < _BESIDE * self.radius)
         found = np.where(small, faces, -1)
         large = np.flatnonzero(~small)
         rays, mine = directions[:, large], faces[large]
-        # Away from edges, rays on both sides of a large one meet the triangle that it may hide.
+        # Away from edges, rays on both sides of a large triangle hit the triangle behind it.
         aside = _BESIDE * self.normals[:, mine]
         behind, other = (self._first(rays + side, away) for side in (aside, -aside))
-        seen, cosine = self._cones(behind, center).met(rays)
-        clear = (behind == other) & ((behind < 0) | seen & (cosine >= _GRAZING))
+        confirmed, cosine = self._cones(behind, center).intersect(rays)
+        clear = (behind == other) & ((behind < 0) | confirmed & (cosine >= _GRAZING))
         lengths = [self._plane(one, rays, away)[0] for one in (mine, behind)]
-        nearer = ~met[large] | ((behind >= 0) & (lengths[0] < lengths[1]))
+        nearer = ~hits[large] | ((behind >= 0) & (lengths[0] < lengths[1]))
         found[large] = np.where(nearer, behind, mine)
         unclear = large[~clear]
         if len(unclear):
             every = np.arange(self._corners.shape[2])
-            found[unclear] = self._cones(every, center).farthest(directions[:, unclear])
+            found[unclear] = self._cones(every, center).find_farthest(directions[:, unclear])
         return found
 
     def _cones(self, faces, center):
@@ -154,8 +143,8 @@ class RayCaster:
         return Cones(corners, NEAREST * self.radius)
 
     def _plane(self, faces, directions, away):
-        """Distance of the planes of faces along rays, and cosine between ray and normal."""
-        normals = self.normals.take(faces, axis=1, mode="wrap")  # -1, none: any
+        """Returns distances of the planes of faces along rays, and cosines to the normals."""
+        normals = self.normals.take(faces, axis=1, mode="wrap")  # -1 gives any face
         cosine = np.einsum("ij,ij->j", directions, normals)
         distance = self._offsets.take(faces, mode="wrap")
         if away is not None:
@@ -165,7 +154,7 @@ class RayCaster:
         return distance, cosine
 
     def _first(self, directions, away):
-        """The first triangle that each ray meets from outside inwards, in float32, -1 if none."""
+        """Returns the first triangle that each ray hits from outside, -1 for none, by Embree."""
         radius = self.radius + (0 if away is None else np.sqrt(away @ away))
         start = np.float32((1 + _MARGIN) * radius)
         inwards = np.negative(directions.T, dtype=np.float32)
@@ -176,8 +165,8 @@ class RayCaster:
         return self.scene.run(origins, inwards, dists=lengths, query="INTERSECT")
 
     def _reach(self, center):
-        """Distance of the farthest vertex from `center`."""
-        # That vertex is nearer to the origin than the farthest from there by 2 |c| at most.
+        """Returns the distance of the farthest vertex from `center`."""
+        # The distance of that vertex from the origin is at least the radius minus 2 |c|.
         nearest = self.radius - 2 * np.sqrt(center @ center)
         count = np.searchsorted(self._inward, -nearest, side="right")
         offset = self._vertices[:, :count] - center[:, None]

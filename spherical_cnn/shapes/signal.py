@@ -1,9 +1,10 @@
-"""The two-channel signal of a shape on the sphere, whatever form the shape comes in.
+"""Meshes, their poses, and properties of their signals on the sphere.
 
-Along each ray of the grid, from the center: the distance to the farthest surface point, and the
-sine of the angle between the ray and the surface normal there, in `[0, 1]` whichever way the normal
-points. Both are 0 where the ray meets nothing. A signal is `(n, n, 2)` float32, colatitude before
-longitude. Source: Esteves et al. 2018, section 5.1.
+A signal has two values for each ray of the grid from the center: the distance to the farthest
+surface point, and the sine of the angle between the ray and the surface normal there. The sine is
+in `[0, 1]` and does not depend on the sign of the normal. Both values are 0 for rays without a hit.
+A signal is `(n, n, 2)` float32, colatitude before longitude. Source: Esteves et al. 2018, section
+5.1.
 """
 
 import dataclasses
@@ -13,27 +14,27 @@ import numpy as np
 
 from spherical_cnn.errors import ShapeError
 
-_FLATTEST = 1e-6  # height of a face over its longest edge: under this it has no area
-# Share of the radius, and cosine to the normal: at less of either a ray sees nothing. Coordinates
-# of six digits put flat shapes through the center up to 5e-6 off: then under 1 % of the rays, those
-# that graze them, meet them farther away than this.
+_FLATTEST = 1e-6  # minimum height of a face, relative to its longest edge
+# Minimum distance, and cosine to the normal, of a valid hit. Coordinates with six digits put flat
+# shapes through the center up to 5e-6 off. Then less than 1 % of the rays, the grazing ones, hit
+# them at a larger distance.
 _RESOLVED = 1e-3
-# Shares of the rays: a signal with fewer that see a surface is nearly blank, or blank. With 64 × 64
-# rays in two rotations, 271 furniture meshes have 8 % or more; of 992 voxel grids of ModelNet10 six
-# have less than 1 %, the least 0.3 %; of 250 point clouds of ModelNet40 one has less, namely 0.
-# Flat shapes through the center have up to 0.05 %.
-LEAST_SEEN = 0.01
+# Hit rates below which a signal is nearly blank, or blank. With 64 × 64 rays in two rotations, 271
+# furniture meshes have at least 8 %. Of 992 voxel grids of ModelNet10 six have less than 1 %, with
+# a minimum of 0.3 %. Of 250 point clouds of ModelNet40 one has 0. Flat shapes through the center
+# have up to 0.05 %.
+MIN_HIT_RATE = 0.01
 _BLANK = 0.001
 
 
 class Mesh(NamedTuple):
-    """Triangles.
+    """Triangle mesh.
 
     Args:
-        vertices: `(v, 3)` float64.
-        faces: `(f, 3)` integer rows of vertices.
-        normals: `(f, 3)` float64 unit normals of the faces, of either sign, where they are known
-            better than from the corners, as for scanned points; `None` otherwise.
+        vertices: `(v, 3)` float64 coordinates.
+        faces: `(f, 3)` integer indices of vertices.
+        normals: `(f, 3)` float64 unit normals of the faces, of either sign, for example those of
+            scanned points. `None`: the corners define the normals.
     """
 
     vertices: np.ndarray
@@ -41,19 +42,19 @@ class Mesh(NamedTuple):
     normals: np.ndarray | None = None
 
     def face_normals(self):
-        """`(f, 3)`: at right angles to each face, as long as twice its area."""
+        """Returns `(f, 3)` normals; their lengths are twice the areas of the faces."""
         a, b, c = self.vertices[self.faces].swapaxes(0, 1)
         return np.cross(b - a, c - a)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pose:
-    """The affine map `x ↦ R S (x - c)` that is applied to a shape before it is looked at.
+    """Affine map `x ↦ R S (x - c)` of a shape before ray casting.
 
     Args:
         rotation: `R`, `(3, 3)`.
-        scale: the diagonal of `S`, `(3,)`, along the shape's own axes.
-        center: `c`, `(3,)`, in the shape's own coordinates: where the rays start.
+        scale: diagonal of `S`, `(3,)`, along the axes of the shape.
+        center: `c`, `(3,)`, the start of the rays in the coordinates of the shape.
     """
 
     rotation: np.ndarray = dataclasses.field(default_factory=lambda: np.eye(3))
@@ -76,22 +77,15 @@ class Pose:
         return bool((self.scale == 1).all())
 
     def apply(self, points):
-        """`(..., 3)` points, moved."""
+        """Maps `(..., 3)` points."""
         return (points - self.center) @ self.matrix.T
 
 
-def without_slivers(mesh):
-    """The mesh without faces that have no area: no ray can be said to meet them.
+def drop_slivers(mesh):
+    """Returns the mesh with the same vertices and without faces that have no area.
 
-    A face has none if it is lower than a millionth of its longest edge, or than float32 can tell
-    apart at the size of the mesh. The corners of a line, written as decimal fractions, span an area
-    of rounding, and a normal of any direction.
-
-    Args:
-        mesh: `Mesh`.
-
-    Returns:
-        `Mesh`, of the same vertices.
+    A face has no area if its height is less than a millionth of its longest edge, or less than the
+    resolution of float32 at the size of the mesh. Rounding gives such faces arbitrary normals.
 
     Raises:
         ShapeError: if no face has an area.
@@ -112,53 +106,53 @@ def without_slivers(mesh):
     )
 
 
-def sine_of(cosine):
-    """Float32 sines of angles of given cosines, float64, also of small angles; or the reverse."""
+def compute_sine(cosine):
+    """Computes float32 sines from float64 cosines, accurately for small angles."""
     squared = cosine * cosine
     squared = np.subtract(1, squared, out=squared).astype(np.float32)
     return np.sqrt(np.maximum(squared, 0, out=squared), out=squared)
 
 
-def seen_share(signals):
-    """Share of the rays of signals that see a surface.
+def compute_hit_rate(signals):
+    """Computes the share of rays with a valid hit.
 
-    A ray sees the surface that it meets if that is farther from the center than rounding can put
-    it, and not met edge-on. Rays meet a flat shape around its own center, too, but only so.
+    A hit is valid if its distance exceeds the rounding error and the ray does not graze the
+    surface. Rays have only invalid hits on a flat shape around its own center.
 
     Args:
-        signals: `(..., n, n, 2)`.
+        signals: `(..., n, n, 2)` distances and sines.
 
     Returns:
-        `(...)` float64, from 0 to 1.
+        `(...)` float64 in `[0, 1]`.
     """
     distance, sine = np.moveaxis(np.asarray(signals), -1, 0)
     face_on = sine * sine < 1 - _RESOLVED**2
     return np.mean((distance > _RESOLVED) & face_on, axis=(-2, -1))
 
 
-def is_blank(shares):
-    """Whether rays see next to nothing of a shape in any pose; `shares` as in `what_is_missing`."""
-    return bool(np.max(shares) < _BLANK)
+def is_blank(rates):
+    """Returns whether nearly all rays miss a shape in every pose, given its hit rates."""
+    return bool(np.max(rates) < _BLANK)
 
 
-def what_is_missing(shares):
-    """What is to be said of a shape of which rays see too little.
+def describe_misses(rates):
+    """Describes a shape that too many rays miss.
 
     Args:
-        shares: `seen_share` of its signal in one pose or more.
+        rates: hit rates in one or more poses, see `compute_hit_rate`.
 
     Returns:
-        a sentence, or `""` if at least `LEAST_SEEN` of the rays see it in each pose.
+        A sentence, or `""` if all rates are at least `MIN_HIT_RATE`.
     """
-    shares = np.atleast_1d(shares)
-    if is_blank(shares):
+    rates = np.atleast_1d(rates)
+    if is_blank(rates):
         return (
-            f"blank: at most {shares.max():.2%} of the rays from the center meet the surface, as "
-            "with a flat sheet seen from its own plane or small parts far apart; expected a shape "
-            "that surrounds its center"
+            f"blank: at most {rates.max():.2%} of the rays from the center hit the surface, as "
+            "with a flat sheet through the center or small parts far apart; expected a shape that "
+            "surrounds its center"
         )
-    few = int((shares < LEAST_SEEN).sum())
+    few = int((rates < MIN_HIT_RATE).sum())
     if not few:
         return ""
-    poses = f" in {few} of {len(shares)} poses" if len(shares) > 1 else ""
-    return f"nearly blank{poses}: {shares.min():.2%} of the rays meet the surface"
+    poses = f" in {few} of {len(rates)} poses" if len(rates) > 1 else ""
+    return f"nearly blank{poses}: {rates.min():.2%} of the rays hit the surface"

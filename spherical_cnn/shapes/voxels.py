@@ -1,6 +1,4 @@
-"""Occupied volumes → meshes of their surface."""
-
-from __future__ import annotations
+"""Reads volumes of voxels and converts them to meshes."""
 
 import math
 import re
@@ -8,31 +6,31 @@ import re
 import numpy as np
 
 from spherical_cnn.errors import ShapeError
-from spherical_cnn.shapes.formats.safe_read import choose, read_arrays
+from spherical_cnn.shapes.formats.safe_read import choose_array, read_arrays
 from spherical_cnn.shapes.signal import Mesh
 
 MAX_SIDE = 512
 
 VOXEL_NAMES = ("voxels", "volume", "occupancy")
 
-# Lines of keywords and remarks, in any order, then bytes. Where the cells lie and how large they
-# are (`translate`, `scale`) does not change the shape, which is centred and scaled.
+# Lines of keywords and comments, in any order, then bytes. `translate` and `scale` are ignored,
+# because shapes are normalized.
 _BINVOX = re.compile(rb"#binvox\b[^\n]*\n((?:[^\n]*\n){0,100}?)[ \t]*data[ \t]*\r?\n")
 _DIM = re.compile(rb"^[ \t]*dim[ \t]+(\d{1,18})[ \t]+(\d{1,18})[ \t]+(\d{1,18})\s*$")
 
 
-def voxel_mesh(volume):
-    """Surface of the occupied cells, by marching cubes half-way between occupied and empty.
+def extract_surface(volume):
+    """Extracts the surface of the occupied cells by marching cubes.
 
     Args:
-        volume: `(a, b, c)`, at most `MAX_SIDE` a side: occupied where nonzero; where above one
-            half if it holds floating-point numbers.
+        volume: `(a, b, c)` cells, at most `MAX_SIDE` along each side. Occupied cells are nonzero,
+            or above one half in floating-point arrays.
 
     Returns:
-        `Mesh`, watertight, in units of a cell, axes in the order of the array.
+        Watertight `Mesh` in units of a cell, with axes in the order of the array.
 
     Raises:
-        ShapeError: if the shape is wrong, a number is not finite or no cell is occupied.
+        ShapeError: if the array has another shape, a number is not finite, or no cell is occupied.
     """
     from skimage.measure import marching_cubes
 
@@ -54,16 +52,16 @@ def voxel_mesh(volume):
 
 
 def read_voxels(data, suffix):
-    """Occupied volume of an `.npy`, `.npz` or `.binvox` file, bytes given.
+    """Reads a volume from the bytes of an `.npy`, `.npz` or `.binvox` file.
 
-    Of several arrays in an `.npz`, one is named as in `VOXEL_NAMES`.
+    An `.npz` holds one array, or one array with a name in `VOXEL_NAMES`.
     """
     if suffix == ".binvox":
-        return _binvox(data)
-    return choose(read_arrays(data, suffix), *VOXEL_NAMES)[1]
+        return _parse_binvox(data)
+    return choose_array(read_arrays(data, suffix), *VOXEL_NAMES)[1]
 
 
-def _binvox(data):
+def _parse_binvox(data):
     header = _BINVOX.match(data)
     if not header:
         raise ShapeError(
@@ -82,7 +80,7 @@ def _binvox(data):
     pairs = np.frombuffer(data, np.uint8, offset=header.end())
     values, counts = pairs[: len(pairs) // 2 * 2].reshape(-1, 2).T
     ends = counts.cumsum(dtype=np.int64)
-    runs = int(np.searchsorted(ends, math.prod(sides))) + 1  # those that fill the volume
+    runs = int(np.searchsorted(ends, math.prod(sides))) + 1  # runs that fill the volume
     if runs > len(ends) or ends[runs - 1] != math.prod(sides):
         raise ShapeError(
             f"sides {sides}, that is {math.prod(sides)} cells, runs of {counts.sum(dtype=int)} "

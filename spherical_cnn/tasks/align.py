@@ -7,9 +7,9 @@ from scipy.spatial.transform import Rotation
 
 from spherical_cnn.errors import ConfigError, ShapeError
 from spherical_cnn.shapes.formats.mesh import SUFFIXES, read_mesh
-from spherical_cnn.shapes.formats.mesh_writing import encoded
+from spherical_cnn.shapes.formats.mesh_writing import encode_mesh
 from spherical_cnn.shapes.formats.safe_read import read_bytes
-from spherical_cnn.shapes.load import kind_for
+from spherical_cnn.shapes.load import choose_kind
 from spherical_cnn.shapes.normalize import normalize
 from spherical_cnn.shapes.signal import Mesh
 from spherical_cnn.sphere.alignment import UnalignableError
@@ -30,8 +30,8 @@ def align_shapes(first, second, view, threshold=0.95):
         `SymmetryRotations`.
 
     Raises:
-        ShapeError: naming the file of which no ray sees the shape, or whose shape looks the same
-            from all sides.
+        ShapeError: naming the file whose shape no ray meets, or whose shape looks the same from all
+            sides.
         RunError: if maps of a layer are not finite.
     """
     shapes = {"a": first, "b": second}
@@ -40,7 +40,7 @@ def align_shapes(first, second, view, threshold=0.95):
         peaks = symmetry_rotations(of_first, of_second, threshold)
     except UnalignableError as error:
         raise ShapeError(
-            f"{shapes[error.which].path}: looks the same from all sides, as a ball does, so every "
+            f"{shapes[error.which].path}: looks the same from all sides, like a ball, so every "
             "rotation aligns it; expected a shape that varies over the sphere"
         ) from error
     upright = first.upright
@@ -78,8 +78,8 @@ def _normalized_mesh(shape):
 
 
 def mesh_bytes(mesh, path):
-    """The mesh as bytes of a file of the suffix of `path`."""
-    return encoded(mesh, os.path.splitext(path)[1].lower())
+    """Returns the mesh as bytes of a file with the suffix of `path`."""
+    return encode_mesh(mesh, os.path.splitext(path)[1].lower())
 
 
 def check_outputs(copy, threshold, paths, kind="auto"):
@@ -98,7 +98,7 @@ def check_outputs(copy, threshold, paths, kind="auto"):
         raise ConfigError(f"--copy: expected {' '.join(SUFFIXES)}. Received: {copy}")
     for path in paths if copy else ():
         is_mesh = os.path.splitext(path)[1].lower() in SUFFIXES
-        if not is_mesh or kind_for(path, kind) not in ("auto", "mesh"):
+        if not is_mesh or choose_kind(path, kind) not in ("auto", "mesh"):
             raise ConfigError(
                 f"--copy: only meshes have copies, expected {' '.join(SUFFIXES)} with faces. "
                 f"Received: {path}; the rotation alone needs no --copy"
@@ -108,7 +108,7 @@ def check_outputs(copy, threshold, paths, kind="auto"):
 
 
 def to_dict(peaks):
-    """`SymmetryRotations` as JSON values; angles in degrees, quaternions `w x y z`."""
+    """Returns `SymmetryRotations` as JSON values; angles in degrees, quaternions `w x y z`."""
     quaternions = Rotation.from_matrix(peaks.rotations).as_quat()[:, [3, 0, 1, 2]]
     angles = np.degrees(matrix_to_euler(peaks.rotations))
     return {
@@ -125,7 +125,7 @@ def to_dict(peaks):
 
 
 def lines(peaks):
-    """`SymmetryRotations` in words, lines of text."""
+    """Returns `SymmetryRotations` as lines of text."""
     values = to_dict(peaks)
     best = values["rotations"][0]
     rows = [" ".join(f"{x:10.6f}" for x in row) for row in best["matrix"]]
@@ -138,9 +138,9 @@ def lines(peaks):
     ]
     others = len(values["rotations"]) - 1
     if values["axis"]:
-        found.append(f"symmetric: any rotation about {_numbers(values['axis'], 4)} does as well")
+        found.append(f"symmetric: any rotation about {_numbers(values['axis'], 4)} gives the same")
     if others:
-        found.append(f"symmetric: {others} more do as well, ZYZ angles in degrees")
+        found.append(f"symmetric: {others} more are as good, ZYZ angles in degrees")
         found += [
             f"  {_numbers(r['zyz'], 3)}  {r['correlation']:.4f}" for r in values["rotations"][1:]
         ]

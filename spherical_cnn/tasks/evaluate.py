@@ -15,7 +15,7 @@ from spherical_cnn.data.poses import draw_poses
 from spherical_cnn.data.signals import signals
 from spherical_cnn.data.sources import find_shapes
 from spherical_cnn.errors import ConfigError, RunError
-from spherical_cnn.shapes.signal import LEAST_SEEN, seen_share
+from spherical_cnn.shapes.signal import MIN_HIT_RATE, compute_hit_rate
 from spherical_cnn.training.run import dataset_config_of, load_run
 from spherical_cnn.training.run_folder import RunFolder
 from spherical_cnn.training.train import evaluate
@@ -78,7 +78,7 @@ def _cast(items, labels, run, config, workers, progress):
         else:
             rows.append(found)
             used += [item] * len(found)
-            if seen_share(found).min() < LEAST_SEEN:
+            if compute_hit_rate(found).min() < MIN_HIT_RATE:
                 blank.append(item.name)
         progress(count, len(items))
     shape = (0, config.resolution, config.resolution, 2)

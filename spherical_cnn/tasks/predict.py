@@ -17,8 +17,8 @@ from spherical_cnn.data.signals import signals
 from spherical_cnn.data.sources import FileOrigin, Item
 from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.nn.outputs import predict_dict
-from spherical_cnn.shapes.load import OWN_SUFFIXES, SUFFIXES, kind_for
-from spherical_cnn.shapes.signal import Pose, is_blank, seen_share, what_is_missing
+from spherical_cnn.shapes.load import OWN_SUFFIXES, SUFFIXES, choose_kind
+from spherical_cnn.shapes.signal import Pose, compute_hit_rate, describe_misses, is_blank
 from spherical_cnn.training.run import load_run
 
 _FILES, _NETWORK_BATCH = 8, 32  # classified at a time; samples per batch of the network
@@ -110,10 +110,10 @@ class Predictor:
             if isinstance(found, str):
                 yield self._refused(path, found)
             else:
-                yield self._prediction(path, next(logits), seen_share(found), top)
+                yield self._prediction(path, next(logits), compute_hit_rate(found), top)
 
     def _refused(self, path, reason):
-        if kind_for(path, self.config.kind) != self.config.kind:
+        if choose_kind(path, self.config.kind) != self.config.kind:
             reason += f" (files are read as {self.config.kind}; --kind auto goes by the suffix)"
         return Prediction(path, [], [], 0.0, 0.0, reason)
 
@@ -132,7 +132,7 @@ class Predictor:
             float(np.mean(probabilities.argmax(axis=1) == first)),
             float(probabilities[:, first].std()),
             "",
-            what_is_missing(shares),
+            describe_misses(shares),
         )
 
 
@@ -140,8 +140,8 @@ def _usable(found):
     """Signals, or why they cannot be classified."""
     if isinstance(found, str):
         return found
-    shares = seen_share(found)
-    return what_is_missing(shares) if is_blank(shares) else found
+    shares = compute_hit_rate(found)
+    return describe_misses(shares) if is_blank(shares) else found
 
 
 def export(model, path):

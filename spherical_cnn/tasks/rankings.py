@@ -1,6 +1,6 @@
-"""Rankings in the files of SHREC'17, and the classes to score them by.
+"""Files of rankings and of classes in the format of SHREC'17.
 
-A ranking is a row of positions of shapes, best first, ended by -1 where it is shorter than others.
+A ranking is a row of positions of shapes, best first; -1 ends a ranking that is shorter than others.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import numpy as np
 
 from spherical_cnn.errors import RankingError
 
-CUTOFF = 1000  # shapes of a ranking that count
+CUTOFF = 1000  # longest part of a ranking that counts
 
 
 def length(ranking):
-    """Number of positions in a row of rankings."""
+    """Returns the number of positions in a row of rankings."""
     ended = np.flatnonzero(np.asarray(ranking) < 0)
     return int(ended[0]) if len(ended) else len(ranking)
 
 
 def file_names(names):
-    """Names of shapes as names of files: themselves where that can be, else six-digit numbers."""
+    """Returns names of files for shapes: their own names if possible, else six-digit numbers."""
     plain = all(
         name and os.path.basename(name) == name and not name.startswith(".") for name in names
     )
@@ -33,18 +33,18 @@ def file_names(names):
 
 
 def read_truth(path, split=None):
-    """Ids, classes and subclasses of a CSV as of SHREC'17, `id,synsetId,subSynsetId,modelId,split`.
+    """Reads ids, classes and subclasses from a CSV of SHREC'17.
 
     Args:
-        path: of the file; its header names the columns.
-        split: only lines of this split; `None` for all.
+        path: path of the file, with columns `id,synsetId,subSynsetId,modelId,split`.
+        split: read only lines of this split; `None` for all.
 
     Returns:
         three lists of text.
 
     Raises:
         RankingError: if it is no such file, a column is missing, a line is shorter than the header,
-            no line is left or an id has two.
+            no line remains, or an id has several lines.
         OSError: if it cannot be read.
     """
     columns = ["id", "synsetId", "subSynsetId", *(["split"] if split else [])]
@@ -63,16 +63,16 @@ def read_truth(path, split=None):
         raise RankingError(f"{path}: line {reader.line_num}: {error}") from error
     if not rows:
         wanted = f" of split {split}" if split else ""
-        raise RankingError(f"{path}: found no line{wanted}, expected one a shape")
+        raise RankingError(f"{path}: found no line{wanted}, expected one per shape")
     ids, classes, subclasses = (list(column) for column in zip(*rows, strict=True))
     if len(set(ids)) < len(ids):
         twice, _ = collections.Counter(ids).most_common(1)[0]
-        raise RankingError(f"{path}: id {twice} has several lines, expected one a shape")
+        raise RankingError(f"{path}: id {twice} has several lines, expected one per shape")
     return ids, classes, subclasses
 
 
 def write_rankings(folder, names, positions, distances):
-    """Writes rankings as SHREC'17 takes them: a file a query, named by it, lines `id distance`."""
+    """Writes rankings for SHREC'17: a file per query, named after it, with lines `id distance`."""
     os.makedirs(folder, exist_ok=True)
     for name, found, apart in zip(names, positions, distances, strict=True):
         kept = length(found)
@@ -83,18 +83,18 @@ def write_rankings(folder, names, positions, distances):
 
 
 def read_rankings(folder, names):
-    """Reads a folder of such files, from whatever system they come.
+    """Reads a folder of such files, of any system.
 
     Args:
-        folder: of a file a query. Names of six digits may come without their leading zeros.
-        names: of all shapes, in the order of their positions.
+        folder: folder with a file per query. Six-digit names may lack their leading zeros.
+        names: names of all shapes, in the order of their positions.
 
     Returns:
-        `(queries, rankings)`, as `score` takes them. Unknown and repeated names in a list are
-        passed over, as the track's evaluator does.
+        `(queries, rankings)`, arguments of `score`. Unknown and repeated names in a list are
+        skipped, like in the track's evaluator.
 
     Raises:
-        RankingError: if there is no file, one is named by no shape, or one is no text.
+        RankingError: if there is no file, a file is not named after a shape, or is no text.
         OSError: if the folder cannot be read.
     """
     known = {name: position for position, name in enumerate(names)}
@@ -110,7 +110,7 @@ def read_rankings(folder, names):
         queries.append(query)
         lists.append([i for i in dict.fromkeys(entries) if i is not None])
     if not lists:
-        raise RankingError(f"{folder}: expected a file a query, found none")
+        raise RankingError(f"{folder}: expected a file per query, found none")
     rankings = np.full((len(lists), max(1, *map(len, lists))), -1)
     for row, found in enumerate(lists):
         rankings[row, : len(found)] = found
@@ -118,7 +118,7 @@ def read_rankings(folder, names):
 
 
 def _lines(path):
-    """Lines of a text file, their ends kept.
+    """Reads the lines of a text file, with their line ends.
 
     Raises:
         RankingError: if it is not UTF-8.

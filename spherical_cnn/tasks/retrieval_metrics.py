@@ -1,9 +1,9 @@
-"""Retrieval: descriptors to rankings, rankings to the metrics of SHREC'17, and their files.
+"""The metrics of SHREC'17 for rankings.
 
-A ranking is, for each query, the positions of what was retrieved, best first: row `q` of an
-integer array, ended by -1 where it is shorter. At most `CUTOFF` count. With `N` a ranking's length,
-`R` the number of shapes of the query's class, itself among them, but at most `CUTOFF`, and
-`g_r ∈ {0 … 3}` the relevance of what is at rank `r`, relevant if it is not 0,
+A ranking holds the positions of the retrieved shapes of a query, best first: a row of an integer
+array, ended by -1 if it is shorter. At most `CUTOFF` shapes count. With `N` the length of a
+ranking, `R` the number of shapes of the query's class (including the query, at most `CUTOFF`), and
+`g_r ∈ {0 … 3}` the relevance of the shape at rank `r`,
 
     P@N  = relevant among N / N
     R@N  = relevant among N / R
@@ -11,8 +11,8 @@ integer array, ended by -1 where it is shorter. At most `CUTOFF` count. With `N`
     AP   = Σ_r [g_r > 0] P@r / R
     NDCG = DCG(g) / DCG(best order of all g),   DCG(g) = g_1 + Σ_{r>1} g_r / log2(r)
 
-Relevance: 3 for the same subclass; 2 for the same class, labelled with no subclass of it; 1 for
-another subclass of the class; 0 for another class. Micro averages are over queries, macro averages
+Relevance: 3 for the same subclass; 2 for the same class without a subclass; 1 for another subclass
+of the class; 0 for another class. Micro averages are over queries, macro averages
 over the classes' averages. Source: Savva et al., SHREC'17 Track: Large-Scale 3D Shape Retrieval
 from ShapeNet Core55, 2017, and the track's evaluator.
 """
@@ -28,19 +28,20 @@ METRICS = ("P@N", "R@N", "F1@N", "mAP", "NDCG")
 
 
 def score(rankings, classes, subclasses=None, queries=None):
-    """Metrics of rankings.
+    """Computes the metrics of rankings.
 
     Args:
         rankings: `(queries, longest)` integers, positions of shapes; -1 ends a row.
-        classes: `(shapes,)`, any labels that can be compared.
-        subclasses: likewise; a shape whose subclass equals its class has none. `None`: all.
-        queries: `(queries,)` positions of the queries; `None` for all shapes in turn.
+        classes: `(shapes,)` labels of any comparable type.
+        subclasses: `(shapes,)` labels; a shape whose subclass equals its class has none. `None`: no
+            shape has one.
+        queries: `(queries,)` positions of the queries; `None` for all shapes, in order.
 
     Returns:
-        dict of `micro`, `macro` and `classes`, the last by class: each a dict by `METRICS`.
+        dict of `micro`, `macro` and `classes`, the last a dict by class; each is a dict by `METRICS`.
 
     Raises:
-        RankingError: if a ranking names a shape twice or one that is not there.
+        RankingError: if a ranking names a shape twice, or an unknown one.
     """
     names, classes = np.unique(np.asarray(classes), return_inverse=True)
     subs = classes if subclasses is None else _numbered(names, subclasses)
@@ -68,7 +69,7 @@ def score(rankings, classes, subclasses=None, queries=None):
 
 
 def score_table(found):
-    """The micro and macro averages that `score` returns, as `(header, rows)` of a table."""
+    """Returns the micro and macro averages of `score` as `(header, rows)` of a table."""
     rows = [[part, *(f"{found[part][m]:.3f}" for m in METRICS)] for part in ("micro", "macro")]
     return ["average", *METRICS], rows
 
@@ -99,7 +100,7 @@ def _gain(relevance):
 
 
 def _numbered(names, subclasses):
-    """Subclasses as numbers, those that are names of classes as these."""
+    """Subclasses as numbers; those that are names of classes get the numbers of these."""
     numbers = {name: number for number, name in enumerate(names)}
     return np.array([numbers.setdefault(name, len(numbers)) for name in subclasses])
 

@@ -10,7 +10,7 @@ import numpy as np
 from spherical_cnn.data.atomic import write_bytes, write_json
 from spherical_cnn.data.records.tfrecord_data import read_shards
 from spherical_cnn.errors import RankingError
-from spherical_cnn.shapes.signal import LEAST_SEEN, seen_share
+from spherical_cnn.shapes.signal import MIN_HIT_RATE, compute_hit_rate
 from spherical_cnn.tasks.activations import layer_outputs
 from spherical_cnn.tasks.rankings import CUTOFF, file_names, write_rankings
 from spherical_cnn.tasks.retrieval_metrics import score
@@ -29,7 +29,7 @@ def extract_descriptors(run, shards):
 
     Returns:
         dict of arrays, one row per record: `descriptor`, `predicted` class, `label`, `name`, and
-        `seen`, the `seen_share` of its signal.
+        `seen`, the `compute_hit_rate` of its signal.
 
     Raises:
         RecordError, OSError: if shards cannot be read.
@@ -40,27 +40,27 @@ def extract_descriptors(run, shards):
     with errors:
         for part in layer_outputs(run.model, batches, ["signal", "descriptor", "logits"]):
             part["predicted"] = np.argmax(part["logits"], axis=-1)
-            part["seen"] = seen_share(part["signal"])
+            part["seen"] = compute_hit_rate(part["signal"])
             for key, values in parts.items():
                 values.append(part[key])
     return {key: np.concatenate(values) for key, values in parts.items()}
 
 
 def rank(descriptors, predicted=None, cutoff=CUTOFF, names=None):
-    """Rankings of all shapes for each, by the cosine of their descriptors.
+    """Ranks all shapes for each of them by the cosine of their descriptors.
 
     Args:
         descriptors: `(shapes, features)`.
-        predicted: `(shapes,)` predicted classes; if given, shapes of the query's come first.
-        cutoff: longest ranking.
-        names: of the shapes, for errors.
+        predicted: `(shapes,)` predicted classes; if given, shapes of the query's class come first.
+        cutoff: length of the longest ranking.
+        names: names of the shapes, for errors.
 
     Returns:
         `(positions, distances)`: `(shapes, min(shapes, cutoff))`, integers and float32 distances
-        `1 - cosine`, plus 2 where the predicted class is another. Ties go by position.
+        `1 - cosine`, plus 2 where the predicted class differs. Ties are ordered by position.
 
     Raises:
-        RankingError: if descriptors are not of that shape, not finite or zero.
+        RankingError: if descriptors have another shape, or are zero or not finite.
     """
     descriptors = np.asarray(descriptors, np.float32)
     if descriptors.ndim != 2 or not len(descriptors):
@@ -86,11 +86,11 @@ def rank(descriptors, predicted=None, cutoff=CUTOFF, names=None):
 
 
 def best_distance(positions, distances, classes):
-    """Where lists are to end for the best F1@N, micro-averaged.
+    """Finds the distance at which lists must end for the best micro-averaged F1@N.
 
     Args:
-        positions: of shapes, as `rank` returns them.
-        distances: likewise.
+        positions: positions of shapes, as returned by `rank`.
+        distances: distances, as returned by `rank`.
         classes: `(shapes,)` labels.
 
     Returns:
@@ -107,24 +107,24 @@ def best_distance(positions, distances, classes):
 
 
 def retrieve(path, shards, folder, by_class=False, length_from=None):
-    """Ranks all shapes of shards for each of them by the descriptors of a finished run.
+    """Ranks all shapes of shards for each of them, by the descriptors of a finished run.
 
     Args:
-        path: of the run folder.
-        shards: paths, of each shape once.
+        path: path of the run folder.
+        shards: paths of TFRecords that hold each shape once.
         folder: gets `descriptors.npz` (`descriptor`, `predicted`, `label`, `name`, `id`),
             `rankings/` and `metrics.json`.
-        by_class: whether shapes of the predicted class of the query come first.
-        length_from: paths of other shards; lists end at their `best_distance`. `None`: lists are
-            of all shapes, and P@N is but the share of the query's class.
+        by_class: whether shapes of the query's predicted class come first.
+        length_from: paths of other shards; lists end at their `best_distance`. `None`: lists hold
+            all shapes, and P@N is only the fraction of the query's class.
 
     Returns:
-        As `score`, of the labels of the shards; that `distance`, if any; and `blank`, names of the
-        shapes that are ranked though their signals are nearly blank (see `LEAST_SEEN`).
+        dict as of `score`, for the labels of the shards; with `distance`, if lists end at one; and
+        `blank`, names of shapes that are ranked though their signals are nearly blank.
 
     Raises:
         RunError, RecordError, OSError: if run or shards cannot be read.
-        RankingError: naming the shape of which the network's descriptor is zero or not finite.
+        RankingError: naming a shape whose descriptor is zero or not finite.
     """
     run = load_run(path)
 
@@ -140,7 +140,7 @@ def retrieve(path, shards, folder, by_class=False, length_from=None):
     found, positions, distances = ranked(shards)
     if limit is not None:
         positions[distances > limit] = -1
-    blank = found.pop("seen") < LEAST_SEEN
+    blank = found.pop("seen") < MIN_HIT_RATE
     found["id"] = np.array(file_names(found["name"]))
     buffer = io.BytesIO()
     np.savez(buffer, **found)

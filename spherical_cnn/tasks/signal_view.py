@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.signals import cast_poses, check_visible
 from spherical_cnn.errors import ConfigError, ShapeError
 from spherical_cnn.nn.outputs import check_finite, feature_extractor, map_layers, predict_dict
 from spherical_cnn.shapes.formats.safe_read import MAX_BYTES
-from spherical_cnn.shapes.load import kind_for, mesh_of_file, upright
+from spherical_cnn.shapes.load import UPRIGHT_ROTATIONS, choose_kind, load_mesh
 from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.shapes.signal import Pose
 from spherical_cnn.training.run import load_run
@@ -49,8 +49,8 @@ def load_shape(path, kind="auto", center="sphere", up="z", limit=MAX_BYTES):
         OSError: if it cannot be read.
     """
     try:
-        mesh = mesh_of_file(path, kind_for(path, kind), center, up, limit)
-        return LoadedShape(path, RayCaster(mesh), upright(up), center)
+        mesh = load_mesh(path, choose_kind(path, kind), center, up, limit)
+        return LoadedShape(path, RayCaster(mesh), UPRIGHT_ROTATIONS[up], center)
     except ShapeError as error:
         raise ShapeError(f"{path}: {error}") from error
 

@@ -9,12 +9,12 @@ import keras
 import numpy as np
 
 from spherical_cnn.data.atomic import write_bytes, write_json
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.records.build import build
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.reporting import plots
 from spherical_cnn.reporting.page import Page
-from spherical_cnn.training.config import RunConfig
+from spherical_cnn.training.run_config import RunConfig
 from spherical_cnn.training.run_folder import RunFolder
 from spherical_cnn.training.train import train
 

@@ -7,7 +7,6 @@ import os
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from spherical_cnn.data.records.tfrecord_data import read_shards
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.nn.outputs import check_finite, feature_extractor, map_layers, predict_dict
 from spherical_cnn.reporting import shading, sphere_plots
@@ -131,6 +130,8 @@ def mistakes_page(path, shards, most=50):
     Raises:
         RunError, RecordError, OSError: if run or shards cannot be read.
     """
+    from spherical_cnn.data.records.tfrecord_data import read_shards  # needs TensorFlow
+
     run = load_run(path)
     batches, errors = read_shards(shards, record_format(run.config), run.config.train_bsize)
     with errors:

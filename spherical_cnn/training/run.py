@@ -8,11 +8,11 @@ import os
 
 import keras
 
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.training.checkpoints import load_checkpoint, load_weights
-from spherical_cnn.training.config import RunConfig
 from spherical_cnn.training.network import compiled_model
+from spherical_cnn.training.run_config import RunConfig
 from spherical_cnn.training.run_folder import RunFolder
 
 

@@ -13,7 +13,7 @@ from spherical_cnn.console import LogHandler
 from spherical_cnn.data.atomic import UNFINISHED, write_bytes, write_json, write_text
 from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.old_names import dataset_options, run_options
-from spherical_cnn.training.config import RunConfig
+from spherical_cnn.training.run_config import RunConfig
 from spherical_cnn.version import __version__
 
 # Increases whenever a run folder of an earlier version can no longer be read.

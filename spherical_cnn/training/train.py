@@ -12,18 +12,18 @@ import platform
 import keras
 import numpy as np
 
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.nn.layer_errors import measure, rotated_exactly
 from spherical_cnn.sphere.rotation import random_rotations
 from spherical_cnn.training import report
 from spherical_cnn.training.checkpoints import load_weights
-from spherical_cnn.training.config import RunConfig
 from spherical_cnn.training.devices import Devices
 from spherical_cnn.training.loop import fit
 from spherical_cnn.training.metrics import confusion_counts, worst_mistakes
 from spherical_cnn.training.network import record_format
 from spherical_cnn.training.run import load_run, new_run, open_run
+from spherical_cnn.training.run_config import RunConfig
 from spherical_cnn.training.run_folder import start_logging
 
 logger = logging.getLogger("spherical_cnn")

@@ -5,7 +5,7 @@ import os
 import pytest
 import tensorflow as tf
 
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.records import writer
 from spherical_cnn.data.records.build import build
 

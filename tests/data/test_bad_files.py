@@ -9,7 +9,7 @@ import tempfile
 import numpy as np
 import pytest
 
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.records import build as building
 from spherical_cnn.data.records.build import build
 from spherical_cnn.data.records.pipeline import evaluation_batches

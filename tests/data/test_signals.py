@@ -5,7 +5,7 @@ import pytest
 from helpers import DISTANCE, GRAZING, box, channels
 
 from spherical_cnn.data import signals as shape_signals
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.poses import draw_poses
 from spherical_cnn.data.signals import DeviceCaster, cast_poses, check_visible, signals
 from spherical_cnn.data.sources import FileOrigin, Item, find_shapes

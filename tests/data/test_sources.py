@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.records.build import build
 from spherical_cnn.data.records.codec import read_shard
 from spherical_cnn.data.records.schema import RecordFormat

@@ -26,8 +26,8 @@ from spherical_cnn.data.records.codec import split_complex
 from spherical_cnn.nn import TripletSemiHardLoss, models
 from spherical_cnn.nn.blocks import SphericalBlock
 from spherical_cnn.nn.global_pooling import AreaWeighting, GlobalSphericalAveragePooling
-from spherical_cnn.training.config import RunConfig
 from spherical_cnn.training.network import build_model, compile_model
+from spherical_cnn.training.run_config import RunConfig
 
 
 def check_model(file):

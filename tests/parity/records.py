@@ -12,8 +12,8 @@ from spherical_cnn.data.records.codec import encode, parse, read_shard, split_co
 from spherical_cnn.data.records.frames import count_records
 from spherical_cnn.data.records.schema import RecordFormat
 from spherical_cnn.errors import ConfigError
-from spherical_cnn.training.config import RunConfig
 from spherical_cnn.training.network import build_model
+from spherical_cnn.training.run_config import RunConfig
 
 
 def check_dataset_map(file):

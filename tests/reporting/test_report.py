@@ -6,8 +6,7 @@ import re
 
 import pytest
 
-from spherical_cnn.data.config import DatasetConfig
-from spherical_cnn.training.config import RunConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.training.report import (
     dataset_lines,
     option_lines,
@@ -16,6 +15,7 @@ from spherical_cnn.training.report import (
     write_report,
 )
 from spherical_cnn.training.run import load_run
+from spherical_cnn.training.run_config import RunConfig
 
 METRICS = {"train": 0.98765, "test": 0.5, "train_time": 12.345}
 

@@ -7,8 +7,8 @@ from scipy.spatial.transform import Rotation
 
 from spherical_cnn.reporting import shading
 from spherical_cnn.shapes.generated.primitives import ellipsoid
-from spherical_cnn.shapes.generated.procedural import draw
-from spherical_cnn.shapes.load import mesh_of_mesh
+from spherical_cnn.shapes.generated.procedural import draw_mesh
+from spherical_cnn.shapes.load import normalize_upright
 from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.sphere.grid import SphericalGrid
 
@@ -38,7 +38,7 @@ def test_up_is_up_and_right_is_right():
 
 
 def test_a_ball_is_brightest_where_it_faces_the_viewpoint():
-    ball = RayCaster(mesh_of_mesh(ellipsoid([0, 0, 0], [1, 1, 1], sides=64)))
+    ball = RayCaster(normalize_upright(ellipsoid([0, 0, 0], [1, 1, 1], sides=64)))
     rotation = Rotation.random(rng=np.random.default_rng(0)).as_matrix()
     seen = shading.shape_pixels(ball, rotation, (30.0, 20.0), 40)
     across = 1.01 * ((np.arange(40) + 0.5) / 40 * 2 - 1)
@@ -50,7 +50,7 @@ def test_a_ball_is_brightest_where_it_faces_the_viewpoint():
 
 
 def test_a_shape_is_seen_rotated_like_its_signal():
-    caster = RayCaster(mesh_of_mesh(draw("train", 3, 0)))
+    caster = RayCaster(normalize_upright(draw_mesh("train", 3, 0)))
     quarter = Rotation.from_euler("z", 90, degrees=True).as_matrix()
     one = shading.shape_pixels(caster, quarter, (90.0, 20.0), 60)
     other = shading.shape_pixels(caster, None, (0.0, 20.0), 60)

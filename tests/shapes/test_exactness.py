@@ -1,4 +1,4 @@
-"""Both casters against an exact one in float64, on shapes with sheets, needles and slivers."""
+"""Both casters against an exact float64 caster, on shapes with sheets, needles and slivers."""
 
 import numpy as np
 import pytest
@@ -10,12 +10,12 @@ from spherical_cnn.errors import ShapeError
 from spherical_cnn.shapes import devicecast, pairs
 from spherical_cnn.shapes.normalize import normalize
 from spherical_cnn.shapes.raycast import RayCaster
-from spherical_cnn.shapes.signal import Mesh, Pose, without_slivers
+from spherical_cnn.shapes.signal import Mesh, Pose, drop_slivers
 from spherical_cnn.sphere.grid import SphericalGrid
 
-NEAR = 1e-4  # of an edge: rays this near to one may meet either side of it
+NEAR = 1e-4  # distance from an edge within which a ray may hit either side of it
 AZIMUTH = 2 * np.pi * 3 / 16
-# Right-handed axes of sheets: in the planes of the axes, upright at an azimuth of the grid.
+# Right-handed axes of sheets: two in coordinate planes, one upright at an azimuth of the grid.
 FRAMES = [
     np.roll(np.eye(3), 1, axis=0),
     np.eye(3),
@@ -26,7 +26,7 @@ FRAMES = [
 
 
 def exact_distances(mesh, rays):
-    """`(k,)` of the farthest hit of each ray `(k, 3)` from the origin, 0 if none, in float64."""
+    """Returns distances `(k,)` of the farthest hits of rays `(k, 3)`, 0 for rays without a hit."""
     a, b, c = mesh.vertices[mesh.faces].swapaxes(0, 1)
     normals = np.cross(b - a, c - a)
     facing = rays @ normals.T
@@ -39,7 +39,7 @@ def exact_distances(mesh, rays):
 
 
 def near_edges(mesh, rays):
-    """`(k,)`: whether rays `(k, 3)` from the origin pass within `NEAR` of an edge."""
+    """Returns whether rays `(k, 3)` from the origin pass within `NEAR` of an edge, `(k,)`."""
     edges = np.sort(mesh.faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     start, end = mesh.vertices[np.unique(edges, axis=0)].swapaxes(0, 1)
     side = end - start
@@ -47,7 +47,7 @@ def near_edges(mesh, rays):
     along, across, shift = rays @ side.T, rays @ start.T, (start * side).sum(1)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.nan_to_num((along * across - shift) / (squared - along**2), posinf=0, neginf=0)
-        for _ in range(2):  # the nearest points of a half line and a segment, in turn
+        for _ in range(2):  # alternate between the nearest points of a ray and a segment
             length = np.maximum(across + np.clip(share, 0, 1) * along, 0)
             share = np.nan_to_num((length * along - shift) / squared, posinf=0, neginf=0)
     point = start + np.clip(share, 0, 1)[..., None] * side
@@ -55,7 +55,7 @@ def near_edges(mesh, rays):
 
 
 def draw_shape(rng, star):
-    """A convex or star-shaped hull with sheets near the center, needles, and repeated faces."""
+    """Draws a convex or star-shaped hull with sheets near the center, needles, repeated faces."""
     hull = rng.normal(size=(rng.integers(20, 100), 3))
     hull /= np.linalg.norm(hull, axis=1, keepdims=True)
     parts = [
@@ -93,7 +93,7 @@ def draw_pose(rng):
 
 
 def assert_exact(distance, mesh, pose, grid):
-    """Distances `(n, n)` are those of the exact caster, and none exceeds the farthest vertex's."""
+    """Asserts that distances `(n, n)` are exact and do not exceed that of the farthest vertex."""
     posed = mesh._replace(vertices=pose.apply(np.float64(mesh.vertices)))
     rays = grid.directions.reshape(-1, 3)
     away = ~near_edges(posed, rays)
@@ -112,7 +112,6 @@ def test_embree_is_exact_away_from_edges(seed, star):
 
 
 def test_the_device_is_exact_away_from_edges(rng):
-    """Of the float32 vertices and poses that it is given."""
     grid, meshes, poses = SphericalGrid(8), [], []
     for number in range(40):
         mesh, pose = draw_shape(rng, number % 2), draw_pose(rng)
@@ -121,14 +120,16 @@ def test_the_device_is_exact_away_from_edges(rng):
             Pose(np.float64(np.float32(pose.rotation)), center=np.float64(np.float32(pose.center)))
         )
     posed = (np.float32([getattr(pose, name) for pose in poses]) for name in ("matrix", "center"))
-    signals = devicecast.casting_model(grid).predict_on_batch([*devicecast.pack(meshes), *posed])
+    signals = devicecast.build_casting_model(grid).predict_on_batch(
+        [*devicecast.pack_meshes(meshes), *posed]
+    )
     for mesh, pose, signal in zip(meshes, poses, np.asarray(signals), strict=True):
         assert_exact(signal[..., 0], mesh, pose, grid)
 
 
 @pytest.mark.parametrize("frame", FRAMES, ids=["upright", "level", "oblique"])
 @pytest.mark.parametrize("height", [0, 1e-8, -3e-6, 2e-5])
-def test_a_sheet_seen_edge_on_does_not_hide_the_walls(frame, height):
+def test_edge_on_sheet_does_not_hide_the_walls(frame, height):
     grid = SphericalGrid(16)
     corners = np.stack(np.meshgrid(*[[-1.0, 1.0]] * 3), -1).reshape(-1, 3)
     hull = ConvexHull(corners)
@@ -139,7 +140,7 @@ def test_a_sheet_seen_edge_on_does_not_hide_the_walls(frame, height):
     np.testing.assert_allclose(distance, 1 / np.abs(grid.directions).max(-1), atol=DISTANCE)
 
 
-def test_no_sample_of_a_thin_star_exceeds_its_rays():
+def test_distances_of_a_thin_star_do_not_exceed_its_radius():
     grid = SphericalGrid(32)
     angles = grid.longitude[::4]
     tips = np.stack([np.cos(angles), np.sin(angles), np.zeros_like(angles)], -1)
@@ -161,8 +162,8 @@ LINE = 0.1 * np.arange(1, 5)[:, None] + [0, 0.1, 0.2]
 
 @pytest.mark.parametrize("size", [1e-6, 1, 1e6])
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
-def test_faces_whose_corners_are_on_a_line_give_no_samples(dtype, size):
-    """On a line but for rounding of their coordinates, whatever the size of the mesh."""
+def test_collinear_faces_are_dropped(dtype, size):
+    """The corners are collinear up to the rounding of their coordinates."""
     line = np.float64((size * LINE).astype(dtype))
     flat = np.array([[0, 1, 2], [0, 1, 3], [1, 2, 3], [0, 0, 3], [2, 2, 2]])
     with pytest.raises(ShapeError, match="zero area: all 5 faces"):
@@ -177,16 +178,16 @@ def test_small_and_thin_faces_are_kept():
     thin = np.array([[0, 0, 0], [1, 0, 0], [0.5, 1e-5, 0]])
     small = 1e-5 * np.eye(3)
     mesh = Mesh(np.concatenate([thin, small]), np.arange(6).reshape(2, 3))
-    assert without_slivers(mesh) is mesh
+    assert drop_slivers(mesh) is mesh
 
 
 def test_pairs_have_twice_the_digits(rng):
     a, b = rng.normal(size=(2, 3, 1000)) * 10.0 ** rng.integers(-3, 4, (2, 3, 1000))
-    split = [[pairs.pair(row) for row in vector] for vector in (a, b)]
+    split = [[pairs.split_float64(row) for row in vector] for vector in (a, b)]
     for found, expected in (
-        (pairs.plus(split[0][0], split[1][0]), a[0] + b[0]),
-        (pairs.minus(split[0][0], split[1][0]), a[0] - b[0]),
-        (pairs.times(split[0][0], split[1][0]), a[0] * b[0]),
+        (pairs.add(split[0][0], split[1][0]), a[0] + b[0]),
+        (pairs.subtract(split[0][0], split[1][0]), a[0] - b[0]),
+        (pairs.multiply(split[0][0], split[1][0]), a[0] * b[0]),
     ):
         size = np.abs(a[0]) + np.abs(b[0]) + np.abs(a[0] * b[0])
         assert (np.abs(np.float64(found[0]) + found[1] - expected) / size).max() < 1e-13
@@ -199,8 +200,8 @@ def test_pairs_have_twice_the_digits(rng):
     assert (np.abs(cross - expected) / np.abs(a * b[::-1]).max()).max() < 1e-12
 
 
-def test_given_normals_decide_the_angle_and_not_the_distance(rng):
-    """Normals of the ball at the faces' centers, under a pose that stretches; half are reversed."""
+def test_given_normals_change_the_angle_and_not_the_distance(rng):
+    """The normals are those of a ball, half of them reversed, under a pose that stretches."""
     grid, poses = SphericalGrid(8), []
     points = rng.normal(size=(60, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
@@ -212,15 +213,15 @@ def test_given_normals_decide_the_angle_and_not_the_distance(rng):
         rotation = Rotation.random(random_state=5).as_matrix()
         poses.append(Pose(rotation, scale, center=np.array([0.1, 0, -0.2])))
     posed = (np.float32([getattr(pose, name) for pose in poses]) for name in ("matrix", "center"))
-    arrays = devicecast.pack([smooth, smooth])
-    signals = np.asarray(devicecast.casting_model(grid).predict_on_batch([*arrays, *posed]))
+    arrays = devicecast.pack_meshes([smooth, smooth])
+    signals = np.asarray(devicecast.build_casting_model(grid).predict_on_batch([*arrays, *posed]))
     for pose, signal in zip(poses, signals, strict=True):
         distance, sine = channels(RayCaster(smooth).signal(grid, pose))
         np.testing.assert_array_equal(
             distance > 0.1, RayCaster(flat).signal(grid, pose)[..., 0] > 0.1
         )
-        met = pose.center + distance[..., None] * grid.directions @ pose.inverse.T
-        expected = _outward(flat, normals, met) @ pose.inverse
+        hits = pose.center + distance[..., None] * grid.directions @ pose.inverse.T
+        expected = _outward(flat, normals, hits) @ pose.inverse
         cosine = (expected * grid.directions).sum(-1) / np.linalg.norm(expected, axis=-1)
         edges = near_edges(
             flat._replace(vertices=pose.apply(flat.vertices)), grid.directions.reshape(-1, 3)
@@ -233,7 +234,7 @@ def test_given_normals_decide_the_angle_and_not_the_distance(rng):
 
 
 def _outward(mesh, normals, points):
-    """The normal of the face of a convex mesh that each point `(..., 3)` lies on."""
+    """Returns the normal of the face of a convex mesh that contains each point `(..., 3)`."""
     own = mesh.face_normals()
     own /= np.linalg.norm(own, axis=1, keepdims=True)
     middles = mesh.vertices[mesh.faces].mean(1)

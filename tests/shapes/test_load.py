@@ -9,13 +9,11 @@ from spherical_cnn.choices import KINDS, UP_AXES
 from spherical_cnn.errors import ShapeError
 from spherical_cnn.shapes.load import (
     SUFFIXES,
-    caster_of_array,
-    caster_of_file,
-    caster_of_mesh,
-    mesh_of_array,
-    mesh_of_file,
-    mesh_of_mesh,
+    array_to_mesh,
+    load_mesh,
+    normalize_upright,
 )
+from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.shapes.signal import Mesh, Pose
 from spherical_cnn.sphere.grid import SphericalGrid
 
@@ -26,8 +24,8 @@ CLOUD = np.random.default_rng(0).normal(size=(500, 3)) * (1, 0.5, 0.3)
 VOLUME = np.linalg.norm(np.indices((5, 6, 7)) - 2.4, axis=0) < 2.3
 
 
-def signal(caster):
-    return caster.signal(GRID, Pose())
+def signal(mesh):
+    return RayCaster(mesh).signal(GRID, Pose())
 
 
 def written(path, array):
@@ -37,13 +35,13 @@ def written(path, array):
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])
 @pytest.mark.parametrize(("kind", "array"), [("voxels", VOLUME), ("points", CLOUD)])
-def test_arrays_are_told_apart_by_their_shape(kind, array, suffix, tmp_path):
-    expected = signal(caster_of_array(array, kind))
+def test_shape_of_an_array_determines_its_kind(kind, array, suffix, tmp_path):
+    expected = signal(array_to_mesh(array, kind))
     assert expected.any()
     path = written(tmp_path / f"shape{suffix}", array)
-    for said in ("auto", kind):
-        np.testing.assert_array_equal(signal(caster_of_file(path, said)), expected)
-        np.testing.assert_array_equal(signal(caster_of_array(array, said)), expected)
+    for given in ("auto", kind):
+        np.testing.assert_array_equal(signal(load_mesh(path, given)), expected)
+        np.testing.assert_array_equal(signal(array_to_mesh(array, given)), expected)
 
 
 NORMALS = CLOUD / np.linalg.norm(CLOUD, axis=1, keepdims=True)
@@ -67,26 +65,26 @@ WRITERS = {
 
 @pytest.mark.parametrize("kind", ["auto", "points"])
 @pytest.mark.parametrize("name", WRITERS)
-def test_clouds_have_the_normals_of_their_files(name, kind, tmp_path):
+def test_normals_of_files_are_read(name, kind, tmp_path):
     WRITERS[name](tmp_path / name)
-    found = mesh_of_file(tmp_path / name, kind)
-    expected = mesh_of_array(CLOUD, normals=NORMALS)
+    found = load_mesh(tmp_path / name, kind)
+    expected = array_to_mesh(CLOUD, normals=NORMALS)
     np.testing.assert_array_equal(found.faces, expected.faces)
     np.testing.assert_allclose(found.normals, expected.normals, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [">f4", "f2", "i2", "u1", "F"])
-def test_points_of_any_dtype_and_order(dtype, tmp_path):
+def test_points_may_have_any_dtype_and_order(dtype, tmp_path):
     cloud = np.asfortranarray(CLOUD) if dtype == "F" else (50 * CLOUD + 128).astype(dtype)
     np.save(tmp_path / "a.npy", cloud)
-    expected = mesh_of_array(cloud.astype(float))
-    np.testing.assert_array_equal(mesh_of_file(tmp_path / "a.npy").vertices, expected.vertices)
+    expected = array_to_mesh(cloud.astype(float))
+    np.testing.assert_array_equal(load_mesh(tmp_path / "a.npy").vertices, expected.vertices)
 
 
 @pytest.mark.parametrize("shape", [(1, 5, 6, 7), (5, 6, 7, 1)])
 def test_volumes_may_have_one_channel(shape):
-    found = mesh_of_array(VOLUME.reshape(shape))
-    np.testing.assert_array_equal(found.vertices, mesh_of_array(VOLUME).vertices)
+    found = array_to_mesh(VOLUME.reshape(shape))
+    np.testing.assert_array_equal(found.vertices, array_to_mesh(VOLUME).vertices)
 
 
 MANY = np.stack([CLOUD, CLOUD])
@@ -114,116 +112,119 @@ MANY = np.stack([CLOUD, CLOUD])
         (dict(a=CLOUD.astype([("x", "f8")])), "auto", "structured_to_unstructured"),
     ],
 )
-def test_arrays_that_are_no_one_shape_are_refused_by_name(arrays, kind, message, tmp_path):
+def test_ambiguous_arrays_are_refused_by_name(arrays, kind, message, tmp_path):
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(ShapeError, match=message):
-        mesh_of_file(tmp_path / "a.npz", kind)
+        load_mesh(tmp_path / "a.npz", kind)
 
 
-def test_vertices_of_a_mesh_are_points_if_asked_for(tmp_path):
+def test_kind_points_reads_the_vertices_of_a_mesh(tmp_path):
     np.savez(tmp_path / "a.npz", vertices=CLOUD, faces=MESH.faces)
-    found = mesh_of_file(tmp_path / "a.npz", "points")
-    np.testing.assert_array_equal(found.vertices, mesh_of_array(CLOUD).vertices)
+    found = load_mesh(tmp_path / "a.npz", "points")
+    np.testing.assert_array_equal(found.vertices, array_to_mesh(CLOUD).vertices)
 
 
 @pytest.mark.parametrize("up", UP_AXES)
 def test_normals_are_rotated_with_their_shape(up):
     own = MESH.face_normals()
     own /= np.linalg.norm(own, axis=1, keepdims=True)
-    ball = mesh_of_array(NORMALS, up=up, normals=NORMALS)
-    for mesh, least in ((mesh_of_mesh(MESH._replace(normals=own), up=up), 1 - 1e-9), (ball, 0.95)):
+    ball = array_to_mesh(NORMALS, up=up, normals=NORMALS)
+    for mesh, least in (
+        (normalize_upright(MESH._replace(normals=own), up=up), 1 - 1e-9),
+        (ball, 0.95),
+    ):
         found = mesh.face_normals()
         cosine = (found * mesh.normals).sum(1) / np.linalg.norm(found, axis=1)
         assert np.median(np.abs(cosine)) > least
 
 
-def test_ply_is_a_mesh_unless_said_to_be_points(tmp_path):
+def test_ply_is_a_mesh_unless_the_kind_is_points(tmp_path):
     path = tmp_path / "cloud.ply"
     trimesh.PointCloud(CLOUD).export(path)
     with pytest.raises(ShapeError, match="no faces.*kind points"):
-        caster_of_file(path)
-    found = signal(caster_of_file(path, "points"))
-    off = np.abs(found - signal(caster_of_array(CLOUD, "points"))) > 1e-3
+        load_mesh(path)
+    found = signal(load_mesh(path, "points"))
+    off = np.abs(found - signal(array_to_mesh(CLOUD, "points"))) > 1e-3
     assert off.any(-1).mean() < 0.05
 
 
 @pytest.mark.parametrize("up", UP_AXES)
-def test_up_turns_an_axis_to_z(up, tmp_path):
-    """By a proper rotation: the axis to z, the next one, in the order x y z x, to x."""
+def test_up_axis_is_rotated_to_z(up, tmp_path):
+    """The rotation is cyclic: it maps the axis to z and the next axis to x."""
     axis = UP_AXES.index(up)
     rotated = MESH.vertices[:, [(axis + 1) % 3, (axis + 2) % 3, axis]]
-    expected = signal(caster_of_mesh(Mesh(rotated, MESH.faces)))
-    np.testing.assert_allclose(signal(caster_of_mesh(MESH, up=up)), expected, rtol=0, atol=1e-6)
+    expected = signal(normalize_upright(Mesh(rotated, MESH.faces)))
+    np.testing.assert_allclose(signal(normalize_upright(MESH, up=up)), expected, rtol=0, atol=1e-6)
     path = tmp_path / "hull.off"
     trimesh.Trimesh(*MESH, process=False).export(path)
-    np.testing.assert_allclose(signal(caster_of_file(path, up=up)), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(signal(load_mesh(path, up=up)), expected, rtol=0, atol=1e-5)
 
 
-def test_up_turns_arrays_too():
+def test_up_axis_of_arrays_is_rotated_to_z():
     for kind, array in (("voxels", np.ones((2, 12, 2))), ("points", CLOUD[:, [1, 0, 2]])):
-        distance = signal(caster_of_array(array, kind, up="y"))[..., 0]
-        assert distance[0].mean() > 0.9 * distance.max()  # the long axis is y, then z: the pole
+        distance = signal(array_to_mesh(array, kind, up="y"))[..., 0]
+        assert distance[0].mean() > 0.9 * distance.max()  # the long axis y points to the pole
 
 
 @pytest.mark.parametrize("center", ["sphere", "area", "volume"])
-def test_center_is_passed_on(center, tmp_path):
+def test_center_applies_to_files(center, tmp_path):
     path = tmp_path / "hull.off"
     trimesh.Trimesh(*MESH, process=False).export(path)
-    found = signal(caster_of_file(path, center=center))
-    np.testing.assert_allclose(found, signal(caster_of_mesh(MESH, center)), rtol=0, atol=1e-5)
+    found = signal(load_mesh(path, center=center))
+    np.testing.assert_allclose(found, signal(normalize_upright(MESH, center)), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("name", "kind"), [("a.off", "points"), ("a.npy", "mesh"), ("a.xyz", "voxels")]
 )
-def test_a_suffix_of_another_kind_is_refused(name, kind, tmp_path):
+def test_suffix_of_another_kind_is_refused(name, kind, tmp_path):
     (tmp_path / name).write_bytes(b"OFF")
     with pytest.raises(ShapeError, match=rf"found suffix '\{name[1:]}', expected \.\w+") as error:
-        caster_of_file(tmp_path / name, kind)
+        load_mesh(tmp_path / name, kind)
     assert name[1:] not in str(error.value).split("expected")[1].split()
 
 
 @pytest.mark.parametrize("name", ["a", "a.", "a.pcd", ".off", "a.off.gz"])
-def test_an_unknown_suffix_is_refused(name, tmp_path):
+def test_unknown_suffix_is_refused(name, tmp_path):
     with pytest.raises(ShapeError, match="found suffix .*, expected") as error:
-        caster_of_file(tmp_path / name)
+        load_mesh(tmp_path / name)
     assert all(suffix in str(error.value) for suffix in SUFFIXES)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_an_empty_file_is_refused(suffix, tmp_path):
+def test_empty_file_is_refused(suffix, tmp_path):
     path = tmp_path / f"empty{suffix}"
     path.touch()
     with pytest.raises(ShapeError, match="^0 bytes, expected 1 … "):
-        caster_of_file(path)
+        load_mesh(path)
 
 
-def test_a_large_file_is_refused(tmp_path):
+def test_large_file_is_refused(tmp_path):
     path = tmp_path / "hull.off"
     trimesh.Trimesh(*MESH, process=False).export(path)
     size = path.stat().st_size
-    caster_of_file(path, limit=size)
+    load_mesh(path, limit=size)
     with pytest.raises(ShapeError, match=f"^{size} bytes, expected 1 … {size - 1}$"):
-        caster_of_file(path, limit=size - 1)
-    with open(path, "r+b") as file:  # takes no space on the disk
+        load_mesh(path, limit=size - 1)
+    with open(path, "r+b") as file:  # a sparse file takes no disk space
         file.truncate(2**40)
     with pytest.raises(ShapeError, match=f"^{2**40} bytes, expected"):
-        caster_of_file(path)
+        load_mesh(path)
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["directory", "pipe"])
-def test_what_is_no_file_is_refused_at_once(make, tmp_path):
+def test_folders_and_pipes_are_refused_without_blocking(make, tmp_path):
     path = tmp_path / "a.off"
     make(path)
     result = []
 
     def read():
         try:
-            caster_of_file(path)
+            load_mesh(path)
         except Exception as error:
             result.append(error)
 
-    thread = threading.Thread(target=read, daemon=True)  # a pipe might block it for ever
+    thread = threading.Thread(target=read, daemon=True)  # a pipe may block it forever
     before = len(os.listdir("/proc/self/fd"))
     thread.start()
     thread.join(10)
@@ -233,9 +234,9 @@ def test_what_is_no_file_is_refused_at_once(make, tmp_path):
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_a_missing_file_is_an_error_of_the_system(tmp_path):
+def test_missing_file_raises_file_not_found_error(tmp_path):
     with pytest.raises(FileNotFoundError, match="a.off"):
-        caster_of_file(tmp_path / "a.off")
+        load_mesh(tmp_path / "a.off")
 
 
 @pytest.mark.parametrize(
@@ -260,10 +261,10 @@ def test_a_missing_file_is_an_error_of_the_system(tmp_path):
 )
 def test_bad_arrays_are_refused(array, kind, message):
     with pytest.raises(ShapeError, match=message):
-        caster_of_array(array, kind)
+        array_to_mesh(array, kind)
 
 
-def test_kinds_are_those_of_the_documentation():
+def test_kinds_and_suffixes_are_those_of_the_documentation():
     assert KINDS == ("mesh", "voxels", "points") and UP_AXES == ("x", "y", "z")
     meshes, text = (
         (".obj", ".off", ".ply", ".stl"),

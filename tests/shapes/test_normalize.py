@@ -7,7 +7,7 @@ from scipy.optimize import nnls
 from scipy.spatial.transform import Rotation
 
 from spherical_cnn.errors import ShapeError
-from spherical_cnn.shapes.formats.mesh import checked
+from spherical_cnn.shapes.formats.mesh import check_mesh
 from spherical_cnn.shapes.normalize import bounding_sphere, normalize, normalize_points
 from spherical_cnn.shapes.signal import Mesh
 
@@ -51,8 +51,9 @@ def cloud(request, rng):
 
 
 def assert_smallest(points, center, radius):
-    """No sphere is smaller: it holds all points, and its center is between those on its surface.
+    """Asserts that a sphere is the smallest one that encloses points.
 
+    The sphere encloses all points, and its center is in the convex hull of those on its surface.
     If the center is a convex combination of points at the radius, each other center is farther from
     one of them.
     """
@@ -71,8 +72,8 @@ def test_bounding_sphere_is_the_smallest(cloud):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_bounding_sphere_of_many_small_clouds(seed):
-    """Against brute force: the smallest that holds all, of all spheres through 2, 3 or 4 points."""
+def test_bounding_sphere_of_small_clouds_matches_brute_force(seed):
+    """The reference is the smallest enclosing sphere through 2, 3 or 4 points."""
     rng = np.random.default_rng(seed)
     points = rng.normal(size=(7, 3)) if seed % 2 else rng.integers(-2, 3, (7, 3)).astype(float)
     radii = []
@@ -81,7 +82,7 @@ def test_bounding_sphere_of_many_small_clouds(seed):
             sides = np.array(chosen[1:]) - chosen[0]
             offset = np.linalg.lstsq(2 * sides, (sides**2).sum(1), rcond=1e-12)[0]
             lengths = np.linalg.norm(points - chosen[0] - offset, axis=1)
-            radii.append(lengths.max())  # larger than that of the sphere if it holds not all
+            radii.append(lengths.max())  # exceeds the sphere's radius if a point is outside
     center, radius = bounding_sphere(points)
     np.testing.assert_allclose(radius, min(radii), rtol=1e-12)
     assert_smallest(points, center, radius)
@@ -93,7 +94,7 @@ def test_bounding_sphere_moves_with_the_points(cloud, rng):
     moved_center, moved_radius = bounding_sphere(0.1 * cloud @ rotation.T + offset)
     center, radius = bounding_sphere(cloud)
     size = np.abs(cloud).max()
-    # Of points in clusters 1e-9 wide, rounding may leave a radius that much above the smallest.
+    # In clusters 1e-9 wide, rounding may increase the radius by this amount.
     np.testing.assert_allclose(moved_radius, 0.1 * radius, rtol=0, atol=1e-9 * size)
     np.testing.assert_allclose(
         moved_center, 0.1 * rotation @ center + offset, rtol=0, atol=1e-6 * max(radius, 1e-9)
@@ -125,7 +126,7 @@ TETRAHEDRON = Mesh(
 
 
 def finer(mesh):
-    """The same surface, one face cut into many, no vertex of its own on the neighbors' edges."""
+    """Divides one face into many; the new vertices are not on edges of adjacent faces."""
     vertices, faces, _ = mesh
     middle = vertices[faces[0]].mean(0)
     for _ in range(8):
@@ -152,25 +153,25 @@ def test_scale_position_and_tessellation_do_not_matter(center, scale, offset):
 def test_normals_of_faces_are_kept(center):
     normals = np.eye(3)[[0, 1, 2, 0]]
     mesh = Mesh(np.append(TETRAHEDRON.vertices, [[9, 9, 9]], axis=0), TETRAHEDRON.faces, normals)
-    np.testing.assert_array_equal(normalize(checked(mesh), center)[0].normals, normals)
+    np.testing.assert_array_equal(normalize(check_mesh(mesh), center)[0].normals, normals)
 
 
 @pytest.mark.parametrize(
     ("center", "middle"),
     [
-        # of the surface: faces of area 1, 1.5, 3 and 3.5
+        # faces of area 1, 1.5, 3 and 3.5
         ("area", np.average([[1, 2, 0], [1, 0, 3], [0, 2, 3], [1, 2, 3]], 0, [1, 1.5, 3, 3.5]) / 3),
         ("volume", (1 / 4, 2 / 4, 3 / 4)),
     ],
 )
 def test_centers_of_a_tetrahedron(center, middle):
     found = normalize(TETRAHEDRON, center)[0].vertices
-    origin = -found[0]  # the middle, seen from the vertex at the origin, in units of the radius
+    origin = -found[0]  # the middle relative to the vertex at the origin, in units of the radius
     radius = np.linalg.norm(TETRAHEDRON.vertices - middle, axis=1).max()
     np.testing.assert_allclose(origin * radius, middle, rtol=0, atol=1e-12)
 
 
-def test_centers_of_a_box_are_its_middle_however_it_is_meshed():
+def test_centers_of_a_box_are_its_middle_for_any_meshing():
     box = trimesh.creation.box((1, 2, 3))
     box = finer(Mesh(np.array(box.vertices) + 7, np.array(box.faces)))
     for center in ("sphere", "area", "volume"):
@@ -196,14 +197,14 @@ def test_volume_does_not_need_shared_vertices():
 
 
 @pytest.mark.parametrize("vertices", [np.zeros((3, 3)), np.full((3, 3), 1e300)])
-def test_no_extent_is_refused(vertices):
+def test_shapes_without_extent_are_refused(vertices):
     with pytest.raises(ShapeError, match="extent is 0, expected"):
         normalize(Mesh(vertices, np.array([[0, 1, 2]])))
     with pytest.raises(ShapeError, match="extent is 0, expected"):
         normalize_points(vertices)
 
 
-def test_infinite_extent_is_refused():
+def test_shapes_with_infinite_extent_are_refused():
     vertices = np.array([[-1e308, 0, 0], [1e308, 0, 0], [0, 1e308, 0]])
     with pytest.raises(ShapeError, match="extent is inf, expected"):
         normalize(Mesh(vertices, np.array([[0, 1, 2]])))
@@ -211,7 +212,7 @@ def test_infinite_extent_is_refused():
 
 @pytest.mark.parametrize("center", ["sphere", "area", "volume"])
 def test_slivers_are_normalized_or_refused(center):
-    """The square of this area underflows."""
+    """The square of the area of this face underflows."""
     sliver = Mesh(np.array([[0, 0, 0], [1, 0, 0], [0, 1e-170, 0]]), np.array([[0, 1, 2]]))
     try:
         assert np.isfinite(normalize(sliver, center)[0].vertices).all()

@@ -5,7 +5,7 @@ from helpers import channels
 pytest.importorskip("embreex")
 
 from spherical_cnn.errors import ShapeError
-from spherical_cnn.shapes.points import LEAST_POINTS, MOST_POINTS, surface
+from spherical_cnn.shapes.points import LEAST_POINTS, MOST_POINTS, reconstruct_surface
 from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.shapes.signal import Pose
 from spherical_cnn.sphere.grid import SphericalGrid
@@ -16,7 +16,7 @@ HALF = np.array([0.3, 0.4, 0.5])
 
 
 def signal_of(points, pose=None):
-    return RayCaster(surface(points)).signal(GRID, pose or Pose())
+    return RayCaster(reconstruct_surface(points)).signal(GRID, pose or Pose())
 
 
 def sphere_points(count, rng):
@@ -33,7 +33,7 @@ def box_points(count, rng):
 
 
 def box_signal():
-    """Distance to the box of half sides `HALF`, and sine to its normal."""
+    """Returns distance and sine of the box with half sides `HALF`."""
     share = np.abs(GRID.directions) / HALF
     cosine = np.take_along_axis(np.abs(GRID.directions), share.argmax(-1)[..., None], -1)[..., 0]
     return 1 / share.max(-1), np.sqrt(1 - cosine**2)
@@ -44,8 +44,8 @@ def rotation(rng):
 
 
 @pytest.mark.parametrize(("count", "bound"), [(1024, 0.03), (16384, 0.002)])
-def test_sphere(count, bound, rng):
-    """Triangles between the points of a sphere lie inside it, by the square of the spacing."""
+def test_signal_of_sphere_points_is_nearly_that_of_the_sphere(count, bound, rng):
+    """The triangles lie inside the sphere; the error is the square of the spacing."""
     distance, sine = channels(signal_of(sphere_points(count, rng)))
     assert distance.max() <= 1 + 1e-6
     np.testing.assert_allclose(distance, 1, atol=bound)
@@ -55,8 +55,8 @@ def test_sphere(count, bound, rng):
 @pytest.mark.parametrize(
     ("count", "bound", "sine_bound"), [(1024, 1e-3, 0.02), (16384, 5e-5, 5e-3)]
 )
-def test_box(count, bound, sine_bound, rng):
-    """Exact on the faces; edges are cut, by the spacing of the points."""
+def test_signal_of_box_points_is_nearly_that_of_the_box(count, bound, sine_bound, rng):
+    """The surface is exact on the faces. The error at edges depends on the spacing."""
     distance, sine = channels(signal_of(box_points(count, rng)))
     expected_distance, expected_sine = box_signal()
     assert np.abs(distance - expected_distance).mean() < bound
@@ -76,8 +76,8 @@ def test_error_falls_with_density(rng):
     assert (np.diff(errors, axis=0) < 0).all(), errors
 
 
-def test_rays_between_surfaces_meet_nothing(rng):
-    """Two plates above and below the center: rays to the sides are free, 0 exactly."""
+def test_rays_between_surfaces_hit_nothing(rng):
+    """Rays to the sides of two plates, above and below the center, give exactly 0."""
     plates = rng.uniform(-0.5, 0.5, (2048, 3))
     plates[:, 2] = np.where(plates[:, 2] < 0, -0.5, 0.5)
     hit = signal_of(plates).any(-1)
@@ -87,14 +87,14 @@ def test_rays_between_surfaces_meet_nothing(rng):
     np.testing.assert_array_equal(hit[share > 1.01], False)
 
 
-def test_farthest_surface_counts(rng):
+def test_distance_is_that_of_the_farthest_surface(rng):
     inner = 0.5 * sphere_points(2048, rng)
     outer = sphere_points(2048, rng)
     np.testing.assert_allclose(channels(signal_of(np.concatenate([outer, inner])))[0], 1, atol=0.02)
 
 
-def test_pose_is_the_cloud_moved(rng):
-    """The triangles move with the cloud: rotated and shifted, to the rounding of float32."""
+def test_pose_moves_the_cloud(rng):
+    """The triangles rotate and shift with the cloud, up to float32 rounding."""
     points = box_points(2048, rng)
     pose = Pose(rotation=rotation(rng), center=np.array([0.1, -0.1, 0.2]))
     posed, moved = signal_of(points, pose), signal_of(pose.apply(points))
@@ -102,8 +102,8 @@ def test_pose_is_the_cloud_moved(rng):
     assert off.mean() < 0.01  # rays along an edge between two triangles
 
 
-def test_scaled_pose_is_nearly_the_cloud_scaled(rng):
-    """Approximate: spacing is measured before scaling, so other triangles are skipped."""
+def test_pose_nearly_scales_the_cloud(rng):
+    """The result is approximate, because the spacing is that before scaling."""
     points = box_points(4096, rng)
     pose = Pose(rotation(rng), scale=np.array([0.8, 1.0, 1.2]), center=np.array([0.1, 0, -0.1]))
     (distance, sine), (moved, moved_sine) = (
@@ -113,7 +113,7 @@ def test_scaled_pose_is_nearly_the_cloud_scaled(rng):
     assert np.abs(sine - moved_sine).mean() < 5e-3
 
 
-def test_same_bytes_twice_in_any_order_with_repeats(rng):
+def test_order_and_repeats_of_points_do_not_matter(rng):
     points = box_points(1024, rng)
     expected = signal_of(points).tobytes()
     assert signal_of(points).tobytes() == expected
@@ -122,31 +122,31 @@ def test_same_bytes_twice_in_any_order_with_repeats(rng):
 
 
 def box_normals(points):
-    """Of the box of half sides `HALF`, of any length and sign."""
+    """Returns normals of the box with half sides `HALF`, of any length and sign."""
     axis = np.abs(np.abs(points) / HALF - 1).argmin(1)
     signs = np.where(np.arange(len(points)) % 2, -1, 3)
     return np.eye(3)[axis] * signs[:, None]
 
 
-def test_faces_have_the_normals_of_the_points(rng):
-    """Also those that cross an edge of the box: they belong to one of its sides, not between."""
+def test_triangles_have_the_normals_of_the_points(rng):
+    """Triangles across an edge of the box have the normal of one of its sides."""
     points = box_points(1024, rng)
-    mesh = surface(points, box_normals(points))
+    mesh = reconstruct_surface(points, box_normals(points))
     np.testing.assert_allclose(np.linalg.norm(mesh.normals, axis=1), 1, rtol=1e-12)
-    own = np.abs(surface(points).face_normals())
+    own = np.abs(reconstruct_surface(points).face_normals())
     own /= np.linalg.norm(own, axis=1, keepdims=True)
     between = own.max(1) < 0.999
-    assert between.mean() > 0.05 and surface(points).normals is None
+    assert between.mean() > 0.05 and reconstruct_surface(points).normals is None
     error = np.sqrt(np.maximum(0, 1 - np.abs(mesh.normals).max(1) ** 2))
     own_error = np.sqrt(np.maximum(0, 1 - own.max(1) ** 2))
     np.testing.assert_allclose(error[~between], 0, atol=0.05)
     assert error[between].mean() < 0.5 * own_error[between].mean()
-    np.testing.assert_array_equal(mesh.faces, surface(points).faces)
+    np.testing.assert_array_equal(mesh.faces, reconstruct_surface(points).faces)
 
 
-def test_normals_of_a_sphere_are_nearer_than_those_of_its_facets(rng):
+def test_given_normals_of_a_sphere_are_better_than_those_of_triangles(rng):
     points = sphere_points(1024, rng)
-    mesh = surface(points, points)
+    mesh = reconstruct_surface(points, points)
     middles = mesh.vertices[mesh.faces].mean(1)
     middles /= np.linalg.norm(middles, axis=1, keepdims=True)
     own = mesh.face_normals() / np.linalg.norm(mesh.face_normals(), axis=1, keepdims=True)
@@ -155,13 +155,13 @@ def test_normals_of_a_sphere_are_nearer_than_those_of_its_facets(rng):
 
 
 @pytest.mark.parametrize("nothing", [0, np.nan, np.inf, -np.inf])
-def test_normals_that_say_nothing_are_those_of_the_triangles(nothing, rng):
+def test_unknown_normals_are_those_of_the_triangles(nothing, rng):
     points = sphere_points(512, rng)
-    mesh = surface(points, np.full((512, 3), nothing))
+    mesh = reconstruct_surface(points, np.full((512, 3), nothing))
     own = mesh.face_normals()
     cosine = (own * mesh.normals).sum(1) / np.linalg.norm(own, axis=1)
     np.testing.assert_allclose(np.abs(cosine), 1, rtol=1e-9)
-    some = surface(points, np.where(np.arange(512)[:, None] % 2, nothing, points))
+    some = reconstruct_surface(points, np.where(np.arange(512)[:, None] % 2, nothing, points))
     assert np.isfinite(some.normals).all()
     np.testing.assert_allclose(np.linalg.norm(some.normals, axis=1), 1, rtol=1e-12)
 
@@ -170,33 +170,33 @@ def test_normals_that_say_nothing_are_those_of_the_triangles(nothing, rng):
 def test_lengths_and_signs_of_normals_do_not_matter(scale, rng):
     points = box_points(512, rng)
     normals = sphere_points(512, rng)
-    expected = surface(points, normals).normals
-    found = surface(points, scale * normals).normals
+    expected = reconstruct_surface(points, normals).normals
+    found = reconstruct_surface(points, scale * normals).normals
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
 
 
 def test_normals_follow_their_points(rng):
-    """Whatever the order; of equal points, one that has a normal decides."""
+    """The order does not matter. Of equal points, one with a normal is kept."""
     points = sphere_points(512, rng)
-    expected = surface(points, points)
+    expected = reconstruct_surface(points, points)
     order = rng.permutation(1024)
     twice = np.concatenate([points, points])[order]
     normals = np.concatenate([points, np.full_like(points, np.nan)])[order]
-    found = surface(twice, normals)
+    found = reconstruct_surface(twice, normals)
     np.testing.assert_array_equal(found.faces, expected.faces)
     np.testing.assert_array_equal(found.normals, expected.normals)
 
 
 @pytest.mark.parametrize("normals", [np.ones((64, 3)), np.ones(500), np.full((500, 3), "a")])
 def test_normals_of_another_shape_are_refused(normals, rng):
-    with pytest.raises(ShapeError, match=r"normals must be \(500, 3\), one a point. Received"):
-        surface(sphere_points(500, rng), normals)
+    with pytest.raises(ShapeError, match=r"normals must be \(500, 3\), one per point. Received"):
+        reconstruct_surface(sphere_points(500, rng), normals)
 
 
 @pytest.mark.slow
-def test_large_clouds_are_thinned(rng):
+def test_large_clouds_are_subsampled(rng):
     points = sphere_points(2 * MOST_POINTS, rng)
-    mesh = surface(points, points)
+    mesh = reconstruct_surface(points, points)
     assert mesh.vertices.shape == (MOST_POINTS, 3)
     middles = mesh.vertices[mesh.faces].mean(1)
     assert np.median(np.abs((mesh.normals * middles).sum(1))) > 0.999
@@ -224,7 +224,7 @@ def _few(rng):
 )
 def test_clouds_without_a_surface_are_refused(cloud, match, rng):
     with pytest.raises(ShapeError, match=match):
-        surface(cloud(rng))
+        reconstruct_surface(cloud(rng))
 
 
 def _plane(rng):

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from spherical_cnn.shapes.generated.procedural import FAMILIES, make_mesh
 from spherical_cnn.shapes.raycast import RayCaster
-from spherical_cnn.shapes.rays import supersampled_rays
+from spherical_cnn.shapes.rays import compute_rays
 from spherical_cnn.shapes.signal import Mesh, Pose
 from spherical_cnn.sphere.grid import SphericalGrid
 
@@ -21,18 +21,18 @@ def signal_of(mesh, grid, pose=None):
 
 
 def joined(*meshes):
-    """Several meshes as one."""
+    """Joins meshes to one."""
     first = np.cumsum([0, *(len(vertices) for vertices, _ in meshes)])
     faces = [faces + start for (_, faces), start in zip(meshes, first[:-1], strict=True)]
     return np.concatenate([vertices for vertices, _ in meshes]), np.concatenate(faces)
 
 
 def mosaic(points, normals, size=4e-4):
-    """A triangle around each point, at right angles to the normal there.
+    """Builds a small triangle around each point, normal to the surface normal.
 
-    The flat faces of an ordinary mesh of 80,000 triangles have normals that are off by 1e-2. These
-    touch the surface exactly where the rays meet it, so the closed form holds to rounding; they are
-    too small to be met by another ray.
+    Even with 80,000 triangles, the normals of an ordinary mesh have errors of 1e-2. The small
+    triangles touch the surface exactly at the hits, so the closed form holds up to rounding. No
+    other ray hits them.
     """
     normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
     first = np.cross(normals, np.eye(3)[np.abs(normals).argmin(1)])
@@ -45,7 +45,7 @@ def mosaic(points, normals, size=4e-4):
 
 
 def assert_almost_everywhere(signal, expected, grazing=GRAZING):
-    """Equal to float32 rounding on all but a share of the rays."""
+    """Asserts equality up to float32 rounding, except for a share of the rays."""
     distance, sine = np.abs(np.subtract(channels(signal), channels(expected)))
     share = ((distance > DISTANCE) | (sine > SINE)).mean()
     assert share <= grazing, f"{share:.2%} of the rays differ"
@@ -55,7 +55,7 @@ def assert_almost_everywhere(signal, expected, grazing=GRAZING):
 @pytest.mark.parametrize("rotation", [np.eye(3), ROTATED], ids=["upright", "rotated"])
 @pytest.mark.parametrize("center", [(0, 0, 0), (0.3, -0.2, 0.35)], ids=["centered", "off center"])
 @pytest.mark.parametrize("axes", [(1, 1, 1), (1, 0.7, 0.4)], ids=["sphere", "ellipsoid"])
-def test_ellipsoid_closed_form(axes, center, rotation, resolution):
+def test_signal_of_an_ellipsoid_has_its_closed_form(axes, center, rotation, resolution):
     grid = SphericalGrid.from_resolution(resolution)
     pose = Pose(rotation=rotation, center=np.array(center) * axes)
     directions = grid.directions.reshape(-1, 3) @ rotation  # in the frame of the ellipsoid
@@ -73,7 +73,7 @@ def test_ellipsoid_closed_form(axes, center, rotation, resolution):
 
 @pytest.mark.parametrize("resolution", [16, 32, 64])
 @pytest.mark.parametrize("rotation", [np.eye(3), ROTATED], ids=["upright", "rotated"])
-def test_box_closed_form(rotation, resolution):
+def test_signal_of_a_box_has_its_closed_form(rotation, resolution):
     grid = SphericalGrid.from_resolution(resolution)
     half_sides, center = np.array([0.9, 0.5, 0.31]), np.array([0.2, -0.1, 0.05])
     directions = grid.directions.reshape(-1, 3) @ rotation
@@ -95,7 +95,7 @@ def test_box_closed_form(rotation, resolution):
 @given(
     st.sampled_from(sorted(FAMILIES)), st.integers(0, 2**32 - 1), st.tuples(*[st.booleans()] * 3)
 )
-def test_posing_the_rays_is_posing_the_mesh(family, seed, parts):
+def test_pose_moves_the_mesh(family, seed, parts):
     rng = np.random.default_rng(seed)
     mesh = make_mesh(family, rng)
     rotate, stretch, move = parts
@@ -109,7 +109,7 @@ def test_posing_the_rays_is_posing_the_mesh(family, seed, parts):
     assert_almost_everywhere(signal_of(mesh, grid, pose), signal_of(moved, grid))
 
 
-def test_pose_and_its_inverse():
+def test_pose_matrix_inverse_and_apply_agree():
     pose = Pose(ROTATED, np.array([0.5, 1.0, 2.0]), np.array([1.0, 2.0, 3.0]))
     np.testing.assert_allclose(pose.matrix @ pose.inverse, np.eye(3), atol=1e-15)
     point = np.array([0.3, -0.2, 0.9])
@@ -119,7 +119,7 @@ def test_pose_and_its_inverse():
 
 
 @pytest.mark.parametrize("steps", [1, 5, 16])
-def test_a_pose_rotated_about_z_by_grid_steps_rolls_the_longitude(steps, rng):
+def test_rotation_about_z_by_grid_steps_rolls_the_longitude(steps, rng):
     grid = SphericalGrid(16)
     caster = RayCaster(make_mesh("chair", rng))
     rotated = Pose(Rotation.from_euler("z", grid.longitude[steps]).as_matrix())
@@ -128,11 +128,11 @@ def test_a_pose_rotated_about_z_by_grid_steps_rolls_the_longitude(steps, rng):
 
 
 @pytest.mark.parametrize(("rays_per_sample", "rings"), [(7, 1), (37, 3)])
-def test_the_rays_of_a_sample_lie_in_rings_and_are_averaged(rays_per_sample, rings, rng):
+def test_rays_of_a_sample_lie_in_rings_and_are_averaged(rays_per_sample, rings, rng):
     grid = SphericalGrid(8)
     caster = RayCaster(make_mesh("chair", rng))
     center = grid.directions[5, 3]
-    cone = np.stack(supersampled_rays(grid, rays_per_sample))[:, :, 5 * 16 + 3]
+    cone = np.stack(compute_rays(grid, rays_per_sample))[:, :, 5 * 16 + 3]
     assert len(cone) == rays_per_sample
     np.testing.assert_allclose(np.linalg.norm(cone, axis=1), 1, atol=1e-6)
     angles = np.arccos(np.clip(cone @ center, -1, 1))
@@ -146,15 +146,15 @@ def test_the_rays_of_a_sample_lie_in_rings_and_are_averaged(rays_per_sample, rin
 
 @pytest.mark.parametrize("outer", [box(), icosphere()], ids=["box", "sphere"])
 @pytest.mark.parametrize("inner", [box((0.4, 0.4, 0.4)), icosphere(0.5)], ids=["box", "sphere"])
-def test_only_the_farthest_surface_is_seen(outer, inner):
+def test_only_the_farthest_surface_is_hit(outer, inner):
     grid = SphericalGrid(16)
     both, alone = signal_of(joined(inner, outer), grid), signal_of(outer, grid)
     np.testing.assert_allclose(both[..., 0], alone[..., 0], rtol=0, atol=DISTANCE)
-    assert_almost_everywhere(both, alone, grazing=0.1)  # of the box, edges are hit exactly
+    assert_almost_everywhere(both, alone, grazing=0.1)  # rays hit edges of the box exactly
 
 
 @pytest.mark.parametrize("center", [(0.0, 0, 0), (-3.0, 0, 0)])
-def test_plate_is_seen_on_its_side_only(center):
+def test_plate_is_hit_on_its_side_only(center):
     grid = SphericalGrid(16)
     ahead = 0.5 - center[0]
     vertices = np.array([[0.5, y, z] for y, z in [(-1, -1), (1, -1), (1, 1), (-1, 1)]])
@@ -171,8 +171,8 @@ def test_plate_is_seen_on_its_side_only(center):
     np.testing.assert_allclose(sine, np.sqrt(1 - x[inside] ** 2), rtol=0, atol=SINE)
 
 
-def test_closed_surface_seen_from_outside():
-    """Of a cube beside the center, rays end on its far side; all others meet nothing."""
+def test_rays_from_outside_hit_the_far_side():
+    """Rays through a cube beside the center end on its far side; other rays hit nothing."""
     grid = SphericalGrid(32)
     signal = signal_of(box((0.25, 0.25, 0.25), (0.75, 0, 0)), grid)
     assert not signal[grid.directions[..., 0] <= 0.5].any()
@@ -202,7 +202,7 @@ def _unshared(vertices, faces):
 
 @pytest.mark.parametrize("change", [_flipped, _twice, _with_degenerate, _unshared])
 @pytest.mark.parametrize("family", sorted(FAMILIES)[::3])
-def test_signal_does_not_depend_on_how_faces_are_listed(family, change, rng):
+def test_signal_does_not_depend_on_the_list_of_faces(family, change, rng):
     mesh, grid = make_mesh(family, rng), SphericalGrid(16)
     assert_almost_everywhere(
         signal_of(change(mesh.vertices, mesh.faces), grid), signal_of(mesh, grid)
@@ -210,7 +210,7 @@ def test_signal_does_not_depend_on_how_faces_are_listed(family, change, rng):
 
 
 def globe(resolution):
-    """A sphere whose vertices are the samples of the grid, and both poles."""
+    """Builds a sphere whose vertices are the samples of the grid and both poles."""
     grid = SphericalGrid.from_resolution(resolution)
     vertices = np.concatenate([grid.directions.reshape(-1, 3), [[0, 0, -1]]])
     quads = np.arange(resolution * (resolution - 1)).reshape(resolution - 1, resolution)
@@ -225,7 +225,7 @@ def globe(resolution):
 @pytest.mark.parametrize("resolution", [16, 64])
 @pytest.mark.parametrize("rotation", [np.eye(3), ROTATED], ids=["upright", "rotated"])
 @pytest.mark.parametrize("shape", ["cube", "icosphere", "octahedron", "globe"])
-def test_no_ray_slips_through_an_edge_or_a_corner(shape, rotation, resolution):
+def test_no_ray_passes_through_an_edge_or_a_corner(shape, rotation, resolution):
     octahedron = trimesh.convex.convex_hull(np.concatenate([np.eye(3), -np.eye(3)]))
     vertices, faces = {
         "cube": box,
@@ -234,7 +234,7 @@ def test_no_ray_slips_through_an_edge_or_a_corner(shape, rotation, resolution):
         "globe": lambda: globe(resolution),
     }[shape]()
     grid = SphericalGrid.from_resolution(resolution)
-    pose = Pose(rotation)  # the shape is rotated the other way: its corners stay on the rays
+    pose = Pose(rotation)  # the vertices have the inverse rotation, so corners stay on the rays
     distance, _ = channels(signal_of((vertices @ rotation, faces), grid, pose))
     assert distance.min() > 0.57
     if shape == "cube":
@@ -242,7 +242,7 @@ def test_no_ray_slips_through_an_edge_or_a_corner(shape, rotation, resolution):
         np.testing.assert_allclose(distance, length, rtol=0, atol=DISTANCE)
 
 
-def test_a_signal_is_distance_and_sine_in_float32(rng):
+def test_signal_is_distance_and_sine_in_float32(rng):
     grid = SphericalGrid(16)
     signal = signal_of(make_mesh("mug", rng), grid, Pose(center=np.array([0.1, 0.2, 0.3])))
     assert signal.shape == (32, 32, 2) and signal.dtype == np.float32
@@ -251,8 +251,8 @@ def test_a_signal_is_distance_and_sine_in_float32(rng):
     assert not sine[distance == 0].any()
 
 
-def test_farthest_hit_of_all_faces_by_brute_force(rng):
-    """A second, independent caster: every hit of each ray, the farthest taken."""
+def test_signal_matches_brute_force(rng):
+    """The reference tests all faces and takes the farthest hit."""
     grid, mesh = SphericalGrid(8), make_mesh("table", rng)
     directions = grid.directions.reshape(-1, 3)
     a, b, c = (mesh.vertices[mesh.faces[:, k]][None] for k in range(3))

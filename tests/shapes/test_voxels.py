@@ -8,19 +8,20 @@ import trimesh
 
 from spherical_cnn.errors import ShapeError
 from spherical_cnn.shapes.formats import safe_read as files
-from spherical_cnn.shapes.load import caster_of_array, caster_of_file
+from spherical_cnn.shapes.load import array_to_mesh, load_mesh
+from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.shapes.signal import Pose
-from spherical_cnn.shapes.voxels import MAX_SIDE, read_voxels, voxel_mesh
+from spherical_cnn.shapes.voxels import MAX_SIDE, extract_surface, read_voxels
 from spherical_cnn.sphere.grid import SphericalGrid
 
 GRID = SphericalGrid(8)
-SMALL = 8 * 2**20  # bytes: nothing that a file of a few kB says needs more
-WEDGE = np.zeros((7, 6, 5), bool)  # no two axes alike
+SMALL = 8 * 2**20  # maximum memory in bytes for a file of a few kB
+WEDGE = np.zeros((7, 6, 5), bool)  # all axes differ
 WEDGE[1:6, 1:3, 1:3] = WEDGE[1:3, 1:5, 1:4] = True
 
 
 def binvox(volume, dims=None):
-    """The format of Patrick Min: runs of up to 255 cells, y running fastest, then z, then x."""
+    """Encodes the format of Patrick Min: runs of up to 255 cells, y fastest, then z, then x."""
     cells = np.asarray(volume).transpose(0, 2, 1).ravel()
     starts = np.flatnonzero(np.append(True, cells[1:] != cells[:-1]))
     runs = bytearray()
@@ -38,7 +39,7 @@ def npy(array, **options):
 
 
 def header(shape, dtype="'|b1'"):
-    """An `.npy` file of nothing but a header."""
+    """Returns an `.npy` file that has a header and no data."""
     text = f"{{'descr': {dtype}, 'fortran_order': False, 'shape': {shape}}}\n".encode()
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
 
@@ -66,19 +67,19 @@ ENCODERS = {
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
-def test_files_hold_the_volume(encoder):
+def test_volumes_are_read_from_all_formats(encoder):
     found = read_voxels(ENCODERS[encoder](WEDGE), "." + encoder.split()[0])
     np.testing.assert_array_equal(found, WEDGE)
 
 
-def test_binvox_with_a_side_of_one_cell():
+def test_binvox_may_have_a_side_of_one_cell():
     np.testing.assert_array_equal(read_voxels(binvox(WEDGE[:, 1:2]), ".binvox"), WEDGE[:, 1:2])
 
 
 LINES = [b"dim 7 6 5", b"translate -0.5 0 2.5", b"scale 3.5", b"data"]
 HEADERS = {
-    "a remark": [b"# by trimesh", *LINES],
-    "remarks in Latin-1": [*LINES[:2], b"# K\xf6ln", b"", *LINES[2:]],
+    "a comment": [b"# by trimesh", *LINES],
+    "comments in Latin-1": [*LINES[:2], b"# K\xf6ln", b"", *LINES[2:]],
     "dim last": [*LINES[1:3], LINES[0], b"data"],
     "an unknown keyword": [b"units mm", *LINES],
     "nothing but dim": [LINES[0], b"data"],
@@ -89,62 +90,64 @@ HEADERS = {
 
 @pytest.mark.parametrize("tail", [b"", b"\n", b"\r\n", b" \n\n", b"\0\0"])
 @pytest.mark.parametrize("case", HEADERS)
-def test_binvox_headers_as_other_programs_write_them(case, tail):
+def test_binvox_headers_of_other_programs_are_read(case, tail):
     runs = binvox(WEDGE).partition(b"data\n")[2]
     data = b"\n".join([b"#binvox 1", *HEADERS[case], runs + tail])
     np.testing.assert_array_equal(read_voxels(data, ".binvox"), WEDGE)
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
-def test_all_files_have_the_signal_of_the_array(encoder, tmp_path):
+def test_signals_of_files_are_those_of_the_array(encoder, tmp_path):
     path = tmp_path / f"wedge.{encoder.split()[0].upper()}"
     path.write_bytes(ENCODERS[encoder](WEDGE))
-    expected = caster_of_array(WEDGE).signal(GRID, Pose())
+    expected = RayCaster(array_to_mesh(WEDGE)).signal(GRID, Pose())
     for kind in ("auto", "voxels"):
-        np.testing.assert_array_equal(caster_of_file(path, kind).signal(GRID, Pose()), expected)
+        np.testing.assert_array_equal(
+            RayCaster(load_mesh(path, kind)).signal(GRID, Pose()), expected
+        )
 
 
 @pytest.mark.parametrize(
     ("dtype", "occupied"),
     [(bool, 1), ("u1", 1), ("u1", 255), ("i8", -3), ("u8", 2**63), ("f2", 1), (">f8", 0.51)],
 )
-def test_occupied_is_nonzero_or_above_one_half(dtype, occupied):
-    found, expected = voxel_mesh((WEDGE * occupied).astype(dtype)), voxel_mesh(WEDGE)
+def test_occupied_cells_are_nonzero_or_above_one_half(dtype, occupied):
+    found, expected = extract_surface((WEDGE * occupied).astype(dtype)), extract_surface(WEDGE)
     np.testing.assert_array_equal(found.vertices, expected.vertices)
     np.testing.assert_array_equal(found.faces, expected.faces)
 
 
-def test_half_occupied_is_empty():
+def test_cells_of_one_half_are_empty():
     with pytest.raises(ShapeError, match="empty"):
-        voxel_mesh(np.full((3, 3, 3), 0.5))
+        extract_surface(np.full((3, 3, 3), 0.5))
 
 
 @pytest.mark.parametrize("volume", [WEDGE, np.ones((1, 1, 1)), np.indices((4, 4, 4)).sum(0) % 2])
-def test_surface_is_watertight_about_the_cells(volume):
-    vertices, faces, _ = voxel_mesh(volume)
+def test_surface_is_watertight_and_encloses_the_cells(volume):
+    vertices, faces, _ = extract_surface(volume)
     mesh = trimesh.Trimesh(vertices, faces)
     assert mesh.is_watertight
-    cells = np.argwhere(volume) + 1  # the volume is padded by a cell
+    cells = np.argwhere(volume) + 1  # the surface has an offset of one cell
     np.testing.assert_array_equal(vertices.min(0), cells.min(0) - 0.5)
     np.testing.assert_array_equal(vertices.max(0), cells.max(0) + 0.5)
 
 
 @pytest.mark.parametrize("side", [17, 32])
-def test_ball_of_cells_is_a_sphere_within_a_cell(side):
+def test_surface_of_a_ball_of_cells_is_a_sphere(side):
     radius = side / 2 - 1
     ball = np.linalg.norm(np.indices((side,) * 3) - (side - 1) / 2, axis=0) <= radius
-    distance = caster_of_array(ball).signal(GRID, Pose())[..., 0]
+    distance = RayCaster(array_to_mesh(ball)).signal(GRID, Pose())[..., 0]
     np.testing.assert_allclose(distance, 1, rtol=0, atol=1 / radius)
-    vertices = voxel_mesh(ball).vertices
+    vertices = extract_surface(ball).vertices
     found = np.linalg.norm(vertices - (side + 1) / 2, axis=1)
     np.testing.assert_allclose(found, radius, rtol=0, atol=1)
 
 
 @pytest.mark.parametrize("axis", range(3))
-def test_axes_of_the_array_are_those_of_the_shape(axis):
-    """A long rod: seen far along its axis only."""
+def test_axes_of_the_mesh_are_those_of_the_array(axis):
+    """The distances of a long rod are large along its axis only."""
     rod = np.ones(np.where(np.arange(3) == axis, 20, 2))
-    distance = caster_of_array(rod).signal(GRID, Pose())[..., 0]
+    distance = RayCaster(array_to_mesh(rod)).signal(GRID, Pose())[..., 0]
     far = GRID.directions[distance > 0.9]
     assert len(far) and (np.abs(far).argmax(1) == axis).all()
 
@@ -218,14 +221,14 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_bad_volumes_are_refused_within_little_memory(case, tmp_path):
+def test_bad_volumes_are_refused_with_little_memory(case, tmp_path):
     suffix, data, message = REFUSED[case]
     path = tmp_path / f"volume{suffix}"
     path.write_bytes(data)
     tracemalloc.start()
     try:
         with pytest.raises(ShapeError, match=message):
-            caster_of_file(path, "voxels")
+            load_mesh(path, "voxels")
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -237,7 +240,7 @@ def test_bad_volumes_are_refused_within_little_memory(case, tmp_path):
 def test_truncated_volumes_are_refused(encoder, tenths):
     data = ENCODERS[encoder](WEDGE)
     with pytest.raises(ShapeError):
-        voxel_mesh(read_voxels(data[: len(data) * tenths // 10], "." + encoder.split()[0]))
+        extract_surface(read_voxels(data[: len(data) * tenths // 10], "." + encoder.split()[0]))
 
 
 def test_objects_are_never_unpickled(tmp_path, monkeypatch):
@@ -250,8 +253,8 @@ def test_objects_are_never_unpickled(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 @pytest.mark.parametrize("honest", [True, False], ids=["honest", "lying"])
-def test_archives_that_unpack_to_much_are_refused(method, honest, monkeypatch):
-    """16 MB of zeros in a few kB; a lying archive announces less than it holds."""
+def test_zip_bombs_are_refused_with_little_memory(method, honest, monkeypatch):
+    """The archives hold 16 MB of zeros in a few kB; lying archives announce less."""
     size = 16 * 2**20
     data = npz(header((size, 1, 1)) + bytes(size), compression=method)
     assert len(data) < 20_000

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from spherical_cnn.cli import dispatch
 from spherical_cnn.data import signals as shape_signals
 from spherical_cnn.shapes.generated import primitives
-from spherical_cnn.shapes.generated.procedural import draw
+from spherical_cnn.shapes.generated.procedural import draw_mesh
 from spherical_cnn.tasks.align import align_shapes, lines, mesh_bytes
 from spherical_cnn.tasks.signal_view import SignalView
 
@@ -22,7 +22,7 @@ ROTATION = Rotation.from_euler("ZYZ", [40, 70, -100], degrees=True)
 @pytest.fixture
 def pair(tmp_path):
     """Two files: a shape, and the shape rotated, doubled and moved."""
-    mesh = draw("train", 3, 0)
+    mesh = draw_mesh("train", 3, 0)
     wedge = mesh._replace(
         vertices=mesh.vertices * [1, 0.7, 0.5] + 0.2 * mesh.vertices[:, [1, 2, 0]]
     )
@@ -62,7 +62,7 @@ def test_all_rotations_of_a_symmetric_shape_are_printed(tmp_path):
     shape = view.load(str(path))
     peaks = align_shapes(shape, shape, view)
     assert len(peaks.rotations) == 4 and peaks.axis is None
-    assert "symmetric: 3 more do as well, ZYZ angles in degrees" in lines(peaks)
+    assert "symmetric: 3 more are as good, ZYZ angles in degrees" in lines(peaks)
 
 
 def test_feature_maps_align_too(pair, finished, capsys):

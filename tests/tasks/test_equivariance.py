@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.signals import signals
 from spherical_cnn.data.sources import find_shapes
 from spherical_cnn.errors import ConfigError, ShapeError

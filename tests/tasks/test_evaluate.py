@@ -11,7 +11,7 @@ import pytest
 from helpers import assert_fails, files, run
 
 from spherical_cnn.cli import dispatch, exit_code
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.poses import draw_poses
 from spherical_cnn.data.sources import find_shapes
 from spherical_cnn.errors import ConfigError

@@ -12,10 +12,10 @@ from helpers import assert_fails
 from scipy import special
 
 from spherical_cnn.cli import exit_code
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.shapes.generated.primitives import box as box_mesh
-from spherical_cnn.shapes.generated.procedural import FAMILIES, draw, name_of
-from spherical_cnn.shapes.load import mesh_of_file
+from spherical_cnn.shapes.generated.procedural import FAMILIES, draw_mesh, name_shape
+from spherical_cnn.shapes.load import load_mesh
 from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.shapes.signal import Mesh, Pose
 from spherical_cnn.sphere.grid import SphericalGrid
@@ -44,8 +44,8 @@ def shapes(tmp_path):
     folder = tmp_path / "shapes"
     (folder / "more").mkdir(parents=True)
     for index in range(10):
-        path = folder / ("more" if index > 5 else "") / f"{name_of(index)[1]}{index}.off"
-        path.write_bytes(mesh_bytes(draw("test", index, 0), path))
+        path = folder / ("more" if index > 5 else "") / f"{name_shape(index)[1]}{index}.off"
+        path.write_bytes(mesh_bytes(draw_mesh("test", index, 0), path))
     (folder / "readme.txt").write_text("not a shape")
     return folder
 
@@ -61,7 +61,7 @@ def test_predictions_are_means_over_rotations(run, shapes, capsys):
     angles = random_rotations(3, np.random.default_rng(3))
     angles[0] = 0
     for one in predictions:
-        ray_caster = RayCaster(mesh_of_file(one["path"]))
+        ray_caster = RayCaster(load_mesh(one["path"]))
         found = [ray_caster.signal(SphericalGrid(8), Pose(m), 7) for m in euler_to_matrix(angles)]
         logits = model.predict(np.stack(found), verbose=0)["logits"]
         expected = special.softmax(logits, axis=1)

@@ -178,7 +178,7 @@ def test_bad_rankings_are_refused(tmp_path):
             retrieval_metrics.score(rankings, [0, 1], queries=[0])
     with pytest.raises(RankingError, match="1 rankings for 2 queries"):
         retrieval_metrics.score([[0, 1]], [0, 1])
-    with pytest.raises(RankingError, match="expected a file a query, found none"):
+    with pytest.raises(RankingError, match="expected a file per query, found none"):
         files.read_rankings(tmp_path, ["a"])
 
 
@@ -241,7 +241,7 @@ def test_retrieval_names_shapes_that_rays_miss(finished, tmp_path, capsys):
     [
         (b"id,synsetId,subSynsetId\na,1,1\na,2,2\n", "id a has several lines"),
         (b"id,synsetId,subSynsetId\na,1\n", "line 2: shorter than the header"),
-        (b"id,synsetId,subSynsetId\n", "found no line, expected one a shape"),
+        (b"id,synsetId,subSynsetId\n", "found no line, expected one per shape"),
         (b"id,synsetId,subSynsetId\n\xff,1,1\n", "expected text in UTF-8"),
         (b"id\na\n", "no column subSynsetId, synsetId"),
     ],

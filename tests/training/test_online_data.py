@@ -9,7 +9,7 @@ import pytest
 from helpers import run
 
 from spherical_cnn.cli import dispatch
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.records.build import build
 from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.sphere.rotation import euler_to_matrix

@@ -18,9 +18,9 @@ from spherical_cnn.reporting.page import Page
 from spherical_cnn.reporting.plots import confusion_figure
 from spherical_cnn.tasks.activations import layer_outputs
 from spherical_cnn.training import callbacks, network
-from spherical_cnn.training.config import RunConfig
 from spherical_cnn.training.metrics import ConfusionAccuracy, worst_mistakes
 from spherical_cnn.training.run import load_run
+from spherical_cnn.training.run_config import RunConfig
 from spherical_cnn.training.run_folder import RunFolder
 
 

@@ -18,7 +18,7 @@ from concurrent import futures
 from spherical_cnn.choices import SPLITS
 from spherical_cnn.data.atomic import UNFINISHED as WRITING
 from spherical_cnn.data.atomic import printable, write_json
-from spherical_cnn.data.config import check_reading
+from spherical_cnn.data.dataset_config import check_reading
 from spherical_cnn.data.poses import assign_splits
 from spherical_cnn.data.records.folder import (
     JOURNAL,

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.poses import draw_poses
 from spherical_cnn.data.records.codec import encode, join_complex
 from spherical_cnn.data.records.frames import FRAME
 from spherical_cnn.data.signals import signals
-from spherical_cnn.shapes.signal import LEAST_SEEN, seen_share
+from spherical_cnn.shapes.signal import MIN_HIT_RATE, compute_hit_rate
 
 PART_PREFIX = "task-"  # of the names of the files that parts are written to
 _RECORDS_PER_PART, _SHAPES_PER_PART = 512, 32
@@ -35,7 +35,7 @@ class PartResult(NamedTuple):
     Args:
         sizes: bytes written, per copy.
         skipped: `(name, reason)` of shapes that have no signal.
-        blank: names of shapes with a nearly blank copy (see `LEAST_SEEN`), such as a sheet through
+        blank: names of shapes with a nearly blank copy (see `MIN_HIT_RATE`), such as a sheet through
             the center.
     """
 
@@ -83,7 +83,7 @@ def write_part(part):
             continue
         for number, signal in enumerate(copies_of_item):
             copies[number].append(encode(join_complex(signal), label, item.name, number))
-        if seen_share(copies_of_item).min() < LEAST_SEEN:
+        if compute_hit_rate(copies_of_item).min() < MIN_HIT_RATE:
             blank.append(item.name)
     try:
         with tf.io.TFRecordWriter(os.fsencode(part.path)) as writer:

@@ -1,7 +1,5 @@
 """Reads point clouds from text, one point per line."""
 
-from __future__ import annotations
-
 import io
 import re
 

@@ -1,7 +1,5 @@
 """Reads and checks triangle meshes."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from spherical_cnn.errors import ShapeError

@@ -1,7 +1,5 @@
 """Writes meshes at full precision."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from spherical_cnn.errors import ShapeError

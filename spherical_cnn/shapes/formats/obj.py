@@ -1,7 +1,5 @@
 """Reads the polygons of the OBJ format of Wavefront."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Reads the OFF format of Geomview: text with one vertex or face per line."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

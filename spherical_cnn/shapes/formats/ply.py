@@ -1,14 +1,12 @@
 """Reads the PLY format of Stanford, text and binary, with any elements and properties."""
 
-from __future__ import annotations
-
 import re
 import sys
 
 import numpy as np
 
 from spherical_cnn.errors import ShapeError
-from spherical_cnn.shapes.formats.ply_rows import Element, Property, Rows
+from spherical_cnn.shapes.formats.ply_rows import Element, Property, read_rows
 from spherical_cnn.shapes.formats.polygons import Polygons
 from spherical_cnn.shapes.formats.text import (
     decode_text,
@@ -74,7 +72,7 @@ def _read_elements(data):
     found = {}
     for element in elements:
         try:
-            rows = Rows(data, start, element)
+            rows = read_rows(data, start, element)
         except ShapeError as error:
             if word is not None:
                 raise ShapeError(f"{error}; found {quote_word(word)}, expected a number") from None
@@ -164,14 +162,14 @@ def _continues(data, end, last, found, is_text):
     if is_text or end == len(data) or not last.properties:
         return end < len(data)
     try:
-        row = Rows(data, end, last._replace(rows=1))
-        corners = row.lists(_CORNERS)
+        row = read_rows(data, end, last._replace(rows=1))
     except ShapeError:
         return False
-    if corners is None:
+    polygons = _find_polygons(row)
+    if polygons is None:
         return any(data[end:]) and (len(data) - end) % (row.end - end) == 0
-    vertices = found["vertex"].element.rows if "vertex" in found else 0
-    inside = (corners.corners >= 0) & (corners.corners < vertices)
+    vertices = found["vertex"].num_rows if "vertex" in found else 0
+    inside = (polygons.corners >= 0) & (polygons.corners < vertices)
     return len(inside) >= 3 and bool(inside.all())
 
 
@@ -186,17 +184,17 @@ def _read_columns(elements, names):
     """Returns three properties of the vertices, `(n, 3)` float64, or `None`."""
     if "vertex" not in elements:
         return None
-    columns = [elements["vertex"].column(name) for name in names]
-    if any(column is None for column in columns):
+    columns = elements["vertex"].columns
+    if not set(names) <= set(columns):
         return None
     with np.errstate(invalid="ignore"):  # signaling NaN
-        return np.stack(columns, axis=-1).astype(np.float64)
+        return np.stack([columns[name] for name in names], axis=-1).astype(np.float64)
 
 
 def _read_polygons(elements, name):
-    if name not in elements or not elements[name].element.rows:
+    if name not in elements or not elements[name].num_rows:
         return Polygons(np.empty(0, np.int64), np.empty(0, np.int64))
-    found = elements[name].lists(_CORNERS)
+    found = _find_polygons(elements[name])
     if found is None:
         raise ShapeError(f"{name} without a list of vertices, expected {' or '.join(_CORNERS)}")
     if found.corners.dtype.kind == "f":
@@ -205,6 +203,10 @@ def _read_polygons(elements, name):
         if not whole.all():
             raise ShapeError(f"{name} of vertex {found.corners[~whole][0]}, expected whole numbers")
     return found._replace(corners=found.corners.astype(np.int64))
+
+
+def _find_polygons(rows):
+    return next((rows.lists[name] for name in _CORNERS if name in rows.lists), None)
 
 
 def _cut_strips(strips):

@@ -1,7 +1,5 @@
 """Reads untrusted files: checks types and sizes before it unpacks, and never unpickles."""
 
-from __future__ import annotations
-
 import io
 import math
 import os
@@ -38,17 +36,13 @@ def read_bytes(path, limit=MAX_BYTES):
         ShapeError: if the file is not a regular file, is empty or is too large.
         OSError: if the file cannot be read.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe must not block
-    try:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise ShapeError("not a regular file")
-        if not 0 < status.st_size <= limit:
-            raise ShapeError(f"{status.st_size} bytes, expected 1 … {limit}")
-        with open(handle, "rb", closefd=False) as file:
-            return file.read(status.st_size)
-    finally:
-        os.close(handle)
+    status = os.stat(path)  # opening a pipe would block
+    if not stat.S_ISREG(status.st_mode):
+        raise ShapeError("not a regular file")
+    if not 0 < status.st_size <= limit:
+        raise ShapeError(f"{status.st_size} bytes, expected 1 … {limit}")
+    with open(path, "rb") as file:
+        return file.read(status.st_size)
 
 
 def read_arrays(data, suffix):
@@ -128,7 +122,9 @@ def _read_members(archive):
     arrays = {}
     for info in infos:
         name = info.filename.removesuffix(".npy")
-        arrays[name], _ = _parse_array(archive.read(info), f"array {name}")
+        with archive.open(info) as member:
+            data = member.read(info.file_size)  # read() without a size ignores the announced size
+        arrays[name], _ = _parse_array(data, f"array {name}")
     return arrays
 
 

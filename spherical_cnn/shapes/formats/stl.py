@@ -1,7 +1,5 @@
 """Reads the STL format, binary and text."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

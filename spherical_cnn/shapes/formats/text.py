@@ -1,7 +1,5 @@
 """Text of shape files: byte-order marks, line ends, comments and numbers."""
 
-from __future__ import annotations
-
 import codecs
 import re
 import warnings

@@ -1,10 +1,8 @@
-"""Closed triangle meshes that shapes are put together from.
+"""Closed triangle meshes, the parts of generated shapes.
 
-A mesh is `(vertices, faces)`: `(v, 3)` float64 and `(f, 3)` int64. Every primitive is watertight,
-its faces counter-clockwise seen from outside. All of them are skins over a stack of rings.
+Every primitive is a watertight `Mesh` of `(v, 3)` float64 vertices and `(f, 3)` int64 faces,
+counterclockwise from outside. All primitives are skins over a stack of rings.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 
@@ -15,15 +13,20 @@ from spherical_cnn.shapes.signal import Mesh
 SQUARE = np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
 
 
+def uniform(rng, *ranges):
+    """Draws one number from each range `(low, high)`."""
+    return rng.uniform(*np.transpose(ranges))
+
+
 def superellipse(sides, power=2.0):
-    """Outline `|x|^power + |y|^power = 1`: a circle at 2, a rounded square above.
+    """Builds the outline `|x|^power + |y|^power = 1`, a circle for power 2.
 
     Args:
-        sides: how many points, starting half a step from the x axis.
-        power: at least 1.
+        sides: number of points; the first is half a step from the x axis.
+        power: exponent, at least 1; above 2 the outline is a rounded square.
 
     Returns:
-        `(sides, 2)`, counter-clockwise.
+        `(sides, 2)` points, counterclockwise.
     """
     angle = 2 * np.pi * (np.arange(sides) + 0.5) / sides
     return _power(np.stack([np.cos(angle), np.sin(angle)], axis=-1), 2 / power)
@@ -37,17 +40,17 @@ CIRCLE = superellipse(20)
 
 
 def curve(x, y, z):
-    """Points `(n, 3)` from coordinates, any of which may be one number for all."""
+    """Stacks coordinates, arrays or single numbers, as points `(n, 3)`."""
     return np.stack(np.broadcast_arrays(x, y, z), axis=-1)
 
 
 def loft(rings, closed=False) -> Mesh:
-    """Skin over rings; the first and the last are capped by fans around their means.
+    """Builds the skin over rings and caps both ends by fans around their means.
 
     Args:
-        rings: `(n, k, 3)`, point `i` of a ring joined to point `i` of the next.
-            A capped ring must be star-shaped around its mean.
-        closed: join the last ring to the first, as in a torus, instead of capping both.
+        rings: `(n, k, 3)` points; point `i` of a ring connects to point `i` of the next ring. A
+            capped ring must be star-shaped around its mean.
+        closed: whether the last ring connects to the first one, as in a torus, instead of caps.
     """
     rings = np.asarray(rings, float)
     count, sides = rings.shape[:2]
@@ -67,14 +70,14 @@ def loft(rings, closed=False) -> Mesh:
 
 
 def sweep(outline, centers, scales, axis=2, closed=False) -> Mesh:
-    """Skin over copies of an outline in planes normal to a coordinate axis.
+    """Builds the skin over copies of an outline in planes normal to a coordinate axis.
 
     Args:
-        outline: `(k, 2)`, in the other two coordinates, in their order.
-        centers: `(n, 3)`, where the origin of each copy lies.
-        scales: `(n, 2)` or broadcastable to it, the factors of each copy.
-        axis: 0, 1 or 2.
-        closed: as in `loft`.
+        outline: `(k, 2)` points in the other two coordinates, in their order.
+        centers: `(n, 3)` origins of the copies.
+        scales: factors of the copies, broadcastable to `(n, 2)`.
+        axis: normal of the planes: 0, 1 or 2.
+        closed: whether the last copy connects to the first one, see `loft`.
     """
     centers = np.asarray(centers, float)
     rings = np.repeat(centers[:, None], len(outline), axis=1)
@@ -84,15 +87,15 @@ def sweep(outline, centers, scales, axis=2, closed=False) -> Mesh:
 
 
 def box(center, size, outline=SQUARE, taper=1.0, lean=0.0, axis=2) -> Mesh:
-    """Box, prism, frustum or cylinder, whichever the outline says.
+    """Builds a box, prism, frustum or cylinder, depending on the outline.
 
     Args:
-        center: of the undeformed solid.
-        size: `(3,)`, full extents for an outline within ±1.
+        center: center of the solid before `taper` and `lean`.
+        size: `(3,)` extents for an outline within ±1.
         outline: `(k, 2)` section normal to `axis`.
-        taper: section at the far end relative to the near end, one factor or two.
-        lean: by how much the far end is shifted along the first section coordinate.
-        axis: 0, 1 or 2.
+        taper: size of the far end relative to the near end, one factor or two.
+        lean: shift of the far end along the first coordinate of the section.
+        axis: axis of the solid: 0, 1 or 2.
     """
     across = [i for i in range(3) if i != axis]
     ends = np.tile(np.asarray(center, float), (2, 1))
@@ -103,7 +106,7 @@ def box(center, size, outline=SQUARE, taper=1.0, lean=0.0, axis=2) -> Mesh:
 
 
 def ellipsoid(center, size, power=2.0, sides=16) -> Mesh:
-    """Ellipsoid of the full extents `size`, or at a higher power a cushion."""
+    """Builds an ellipsoid with the extents `size`; at a higher power, a cushion."""
     angle = np.pi * (np.arange(sides // 2) + 0.5) / (sides // 2)
     meridian = _power(np.stack([np.sin(angle), -np.cos(angle)], axis=-1), 2 / power)
     half = np.asarray(size, float) / 2
@@ -112,13 +115,13 @@ def ellipsoid(center, size, power=2.0, sides=16) -> Mesh:
 
 
 def lathe(profile, outline=CIRCLE, wall=None, through=False) -> Mesh:
-    """Solid of revolution around the z axis, or a vessel.
+    """Builds a solid of revolution around the z axis, or a vessel.
 
     Args:
-        profile: `(n, 2)` of radius, positive, and height, from the bottom upwards.
-        outline: `(k, 2)`, what is revolved along: a circle, or something else.
-        wall: thickness of the wall, less than every radius; solid if None.
-        through: a pipe, open at the bottom too.
+        profile: `(n, 2)` positive radii and heights, from the bottom to the top.
+        outline: `(k, 2)` section normal to the z axis, by default a circle.
+        wall: thickness of the wall, less than every radius; `None` for a solid.
+        through: whether the vessel is a pipe, open at the bottom.
     """
     profile = np.asarray(profile, float)
     if wall is not None:
@@ -130,13 +133,13 @@ def lathe(profile, outline=CIRCLE, wall=None, through=False) -> Mesh:
 
 
 def tube(path, radius, sides=12, closed=False) -> Mesh:
-    """Round tube along a polyline.
+    """Builds a round tube along a polyline.
 
     Args:
-        path: `(n, 3)`; flat if `closed`.
-        radius: one, or one for each point.
-        sides: points of the section.
-        closed: join the last point to the first.
+        path: `(n, 3)` points, in a plane if `closed`.
+        radius: radius of the tube, one or one per point.
+        sides: number of points of the section.
+        closed: whether the last point connects to the first one.
     """
     path = np.asarray(path, float)
     if closed:
@@ -154,13 +157,13 @@ def tube(path, radius, sides=12, closed=False) -> Mesh:
 
 
 def panel(center, size, bend=0.0, arch=0.0) -> Mesh:
-    """Upright board facing x.
+    """Builds an upright board normal to x.
 
     Args:
-        center: of the flat board.
-        size: `(3,)`, thickness, width, height.
-        bend: how far the middle stands before the edges, along x.
-        arch: how far the middle rises above the edges.
+        center: center of the flat board.
+        size: `(3,)` thickness, width and height.
+        bend: offset of the middle from the edges along x.
+        arch: height of the middle above the edges.
     """
     across = np.linspace(-1, 1, 13)
     hump = 1 - across**2
@@ -170,12 +173,12 @@ def panel(center, size, bend=0.0, arch=0.0) -> Mesh:
 
 
 def move(mesh, offset) -> Mesh:
-    """The mesh shifted."""
+    """Shifts a mesh."""
     return Mesh(mesh.vertices + np.asarray(offset), mesh.faces)
 
 
-def turn(mesh, angle, axis=2) -> Mesh:
-    """The mesh turned around a coordinate axis through the origin, by radians."""
+def rotate(mesh, angle, axis=2) -> Mesh:
+    """Rotates a mesh around a coordinate axis by an angle in radians."""
     vertices = mesh.vertices.copy()
     i, j = (axis + 1) % 3, (axis + 2) % 3
     rotation = [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
@@ -183,18 +186,18 @@ def turn(mesh, angle, axis=2) -> Mesh:
     return Mesh(vertices, mesh.faces)
 
 
-def spin(mesh, count, axis=2) -> list[Mesh]:
-    """Copies of the mesh, evenly around a coordinate axis."""
-    return [turn(mesh, 2 * np.pi * i / count, axis) for i in range(count)]
+def repeat(mesh, count, axis=2) -> list[Mesh]:
+    """Returns copies of a mesh at equal angles around a coordinate axis."""
+    return [rotate(mesh, 2 * np.pi * i / count, axis) for i in range(count)]
 
 
-def both(*meshes) -> list[Mesh]:
-    """The meshes and their mirror images in the plane y = 0."""
+def mirror(*meshes) -> list[Mesh]:
+    """Returns meshes and their mirror images in the plane y = 0."""
     return [*meshes, *(Mesh(v * [1, -1, 1], f[:, ::-1]) for v, f, _ in meshes)]
 
 
-def stand(parts: Sequence[Mesh]) -> Mesh:
-    """The parts as one mesh on the plane z = 0, its bounding box around the z axis."""
+def assemble(parts: Sequence[Mesh]) -> Mesh:
+    """Joins parts to one mesh on the plane z = 0, with its bounding box around the z axis."""
     starts = np.cumsum([0] + [len(part.vertices) for part in parts[:-1]])
     vertices = np.concatenate([part.vertices for part in parts])
     faces = np.concatenate([part.faces + start for part, start in zip(parts, starts, strict=True)])

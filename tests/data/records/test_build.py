@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.poses import draw_poses
 from spherical_cnn.data.records import build as building
 from spherical_cnn.data.records.build import build
@@ -17,7 +17,8 @@ from spherical_cnn.data.records.codec import join_complex, read_shard
 from spherical_cnn.data.records.pipeline import load_records
 from spherical_cnn.data.records.schema import RecordFormat
 from spherical_cnn.errors import ConfigError, DatasetError
-from spherical_cnn.shapes.load import caster_of_file
+from spherical_cnn.shapes.load import load_mesh
+from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.shapes.signal import Pose
 from spherical_cnn.sphere.grid import SphericalGrid
 
@@ -35,7 +36,7 @@ def test_shapes_come_back_from_their_shards(built):
         assert len({record.name for record in found}) == count
         for record in found:
             pose = draw_poses(config, split, record.name)[copy]
-            expected = join_complex(caster_of_file(source / record.name).signal(GRID, pose))
+            expected = join_complex(RayCaster(load_mesh(source / record.name)).signal(GRID, pose))
             np.testing.assert_array_equal(record.signal[..., 0], expected)
             assert record.label == ("bed", "chair").index(record.name.split("/")[0])
             assert record.name.split("/")[1] == split and record.rotation == copy
@@ -117,7 +118,7 @@ def test_seeds_differ(built, out, records):
 
 def rotation_of(record, source):
     """Which rotations explain a record; a box rotated about z looks the same from the pole."""
-    signal = join_complex(caster_of_file(source / record.name).signal(GRID, Pose()))
+    signal = join_complex(RayCaster(load_mesh(source / record.name)).signal(GRID, Pose()))
     if np.array_equal(record.signal[..., 0], signal):
         return "none"
     pole = np.abs(record.signal[0, :, 0]), np.abs(signal[0])

@@ -15,7 +15,7 @@ import pytest
 from helpers import ROOT
 
 from spherical_cnn.cli import exit_code
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.records import build as building
 from spherical_cnn.data.records.build import build
 from spherical_cnn.data.records.writer import write_part

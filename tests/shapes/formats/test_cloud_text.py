@@ -1,10 +1,10 @@
-"""Points in text as other programs write it."""
+"""Point clouds in the text formats of other programs."""
 
 import numpy as np
 import pytest
 
 from spherical_cnn.errors import ShapeError
-from spherical_cnn.shapes.formats.cloud_text import read_text
+from spherical_cnn.shapes.formats.cloud_text import read_cloud_text
 
 POINTS = np.array([[0.5, -1, 2], [3, 4.25, -5e-3], [6, 7, 8], [9, 10, 11]])
 NORMALS = np.array([[1, 0, 0], [0, -1, 0], [0, 0.6, 0.8], [0, 0, 0]])
@@ -30,8 +30,8 @@ READ = {
     "blank lines": "\n\n" + text(POINTS, end="\n \n"),
     "a byte-order mark": "\ufeff" + PLAIN,
     "UTF-16": PLAIN.encode("utf-16"),
-    "remarks": "# ä scan\n// of 4 points\n" + PLAIN.replace("\n", " # a point\n"),
-    "a remark in Latin-1": b"# K\xf6ln\n" + PLAIN.encode(),
+    "comments": "# ä scan\n// of 4 points\n" + PLAIN.replace("\n", " # a point\n"),
+    "a comment in Latin-1": b"# K\xf6ln\n" + PLAIN.encode(),
     "a count": "4\n" + PLAIN,
     "names": "x y z\n" + PLAIN,
     "names with units": "X [m],Y [m],Z [m]\n" + text(POINTS, ","),
@@ -40,7 +40,7 @@ READ = {
     "other names": "east north height\n" + PLAIN,
     "another order": "z,y,x\n" + text(POINTS[:, ::-1], ","),
     "an index": ",x,y,z\n" + text(np.insert(POINTS, 0, range(4), axis=1), ","),
-    "names in a remark": "//Z X Y intensity\n"
+    "names in a comment": "//Z X Y intensity\n"
     + text(np.insert(POINTS[:, [2, 0, 1]], 3, 7, axis=1)),
     "a named fourth column": "x;y;z;intensity\n" + text(np.insert(POINTS, 3, 7, axis=1), ";"),
     "ones": text(np.insert(POINTS, 3, 1, axis=1)),
@@ -51,9 +51,9 @@ READ = {
 
 
 @pytest.mark.parametrize("case", READ)
-def test_points_are_read_however_they_are_written(case):
+def test_points_are_read_from_all_layouts(case):
     data = READ[case]
-    cloud = read_text(data if isinstance(data, bytes) else data.encode(), ".txt")
+    cloud = read_cloud_text(data if isinstance(data, bytes) else data.encode(), ".txt")
     np.testing.assert_array_equal(cloud.points, POINTS)
     assert cloud.normals is None
 
@@ -69,21 +69,21 @@ def test_points_are_read_however_they_are_written(case):
         (text(BOTH), ".xyzn"),
     ],
 )
-def test_normals_are_read(data, suffix):
-    cloud = read_text(data.encode(), suffix)
+def test_normals_are_read_from_all_layouts(data, suffix):
+    cloud = read_cloud_text(data.encode(), suffix)
     np.testing.assert_array_equal(cloud.points, POINTS)
     np.testing.assert_array_equal(cloud.normals, NORMALS)
 
 
 def test_named_normals_need_not_be_unit_vectors():
     data = "x y z nx ny nz\n" + text(BOTH * [1, 1, 1, 9, 9, 9])
-    found = read_text(data.encode(), ".txt").normals
+    found = read_cloud_text(data.encode(), ".txt").normals
     np.testing.assert_allclose(found, 9 * NORMALS, rtol=1e-15)
 
 
-def test_a_fourth_column_of_pts_is_the_intensity():
+def test_fourth_column_of_pts_is_ignored():
     data = "4\n" + text(np.insert(POINTS, 3, range(4), axis=1))
-    np.testing.assert_array_equal(read_text(data.encode(), ".pts").points, POINTS)
+    np.testing.assert_array_equal(read_cloud_text(data.encode(), ".pts").points, POINTS)
 
 
 DECIMAL_COMMA = "expected numbers with a decimal point, separated by"
@@ -92,7 +92,7 @@ DECIMAL_COMMA = "expected numbers with a decimal point, separated by"
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("\n \n", "^found no line of numbers, expected one point a line: x y z$"),
+        ("\n \n", "^found no line of numbers, expected one point per line: x y z$"),
         ("# nothing\n", "^found no line of numbers"),
         ("x y z\n", "^found no line of numbers"),
         ("1 2 3\n4 5\n", "^line 2: 2 columns, expected 3 as in line 1$"),
@@ -108,7 +108,7 @@ DECIMAL_COMMA = "expected numbers with a decimal point, separated by"
         ("1 2 3 0.5\n", "^four columns without names: the last may be a homogeneous coordinate"),
         (
             "x y z w\n1 2 3 4\n",
-            "^a column named w: homogeneous; expected x y z, divided by it",
+            "^a column named w: homogeneous; expected x y z, divided by w",
         ),
         ("x y z nx ny\n1 2 3 4 5\n", "^columns named x y z nx ny, expected x y z, or x y z nx ny"),
         ("x y z\n1 2 3 4 5 6\n", "^line 1: columns named 'x y z', expected 6 different names"),
@@ -117,6 +117,6 @@ DECIMAL_COMMA = "expected numbers with a decimal point, separated by"
         ("1 2 3\0\n", "^found bytes that are 0, expected text"),
     ],
 )
-def test_what_is_wrong_is_said_by_line(data, message):
+def test_errors_name_the_line(data, message):
     with pytest.raises(ShapeError, match=message):
-        read_text(data.encode(), ".xyz")
+        read_cloud_text(data.encode(), ".xyz")

@@ -1,6 +1,6 @@
-"""Mesh files as other programs and people write them: the same solid, whatever surrounds it.
+"""Variants of mesh formats that describe the same solid.
 
-The solid is a prism on an L, which a fan from the wrong corner would cut into too much area.
+The solid is a prism over an L. A fan around the wrong corner would have too much area.
 """
 
 import struct
@@ -44,7 +44,7 @@ STL = (
 
 
 def binary_ply(order="<", length="B", index="i", before=b"", behind=b"", head=None):
-    """Of faces of four and six corners; `before` and `behind` surround each face's list."""
+    """Returns a PLY of faces with four and six corners, each between `before` and `behind`."""
     name = {"<": "binary_little_endian", ">": "binary_big_endian"}[order]
     text = (head or PLY_HEAD).format(form=name)
     body = b"".join(struct.pack(order + "3f", *corner) for corner in CORNERS)
@@ -56,22 +56,22 @@ def binary_ply(order="<", length="B", index="i", before=b"", behind=b"", head=No
 
 
 def with_columns(text, first, columns, count=12):
-    """Columns of numbers behind each of `count` lines."""
+    """Appends columns of numbers to each of `count` lines."""
     lines = text.split("\n")
     for k in range(first, first + count):
         lines[k] += columns
     return "\n".join(lines)
 
 
-def binary_stl(remark=b"", attribute=7):
+def binary_stl(comment=b"", attribute=7):
     triangles = read_mesh(STL.encode(), ".stl")
     corners = triangles.vertices[triangles.faces].astype("<f4")
     body = b"".join(bytes(12) + row.tobytes() + struct.pack("<H", attribute) for row in corners)
-    return remark.ljust(80) + struct.pack("<I", len(corners)) + body
+    return comment.ljust(80) + struct.pack("<I", len(corners)) + body
 
 
 LATIN = "# gr\xfc\xdfe aus K\xf6ln \\".encode("latin-1")
-SHIFT_JIS = "usemtl 表".encode("shift-jis")  # ends in the byte of a backslash
+SHIFT_JIS = "usemtl 表".encode("shift-jis")  # the last byte is that of a backslash
 EDGES = "element edge 2\nproperty int vertex1\nproperty int vertex2\n"
 HEAD_OF_ALL = (
     "ply\nformat {form} 1.0\nelement vertex 12\nproperty float x\nproperty float y\n"
@@ -80,12 +80,12 @@ HEAD_OF_ALL = (
     "end_header\n"
 )
 READ = {
-    "off, as it is": OFF,
+    "off, plain": OFF,
     "off in lower case": OFF.replace("OFF", "off"),
     "off, CR": OFF.replace("\n", "\r"),
     "off, counts behind the keyword": OFF.replace("OFF\n", "OFF "),
-    "off, remarks behind values": OFF.replace("\n", " # 1 2 3\n"),
-    "off, remarks of Latin-1": OFF.encode().replace(b"\n", b"\n" + LATIN + b"\n"),
+    "off, comments behind values": OFF.replace("\n", " # 1 2 3\n"),
+    "off, comments of Latin-1": OFF.encode().replace(b"\n", b"\n" + LATIN + b"\n"),
     "off, byte-order mark": OFF.encode("utf-8-sig"),
     "off in UTF-16": OFF.encode("utf-16"),
     "off in UTF-16 without a mark": OFF.encode("utf-16-be"),
@@ -99,12 +99,12 @@ READ = {
     "off with all": with_columns(OFF, 2, " 0 0 1 1 0 0 1 .5 .5").replace("OFF", "STCNOFF"),
     "off with colors of faces": with_columns(OFF, 14, " 0.5 0.5 1", 8),
     "off with numbers of colors": with_columns(OFF, 14, " 3", 8),
-    "obj, as it is": OBJ,
+    "obj, plain": OBJ,
     "obj in upper case": OBJ.upper(),
     "obj, CR": OBJ.replace("\n", "\r"),
-    "obj, remarks behind values": OBJ.replace("\n", " # 1 2 3\n"),
-    "obj, remarks close behind values": OBJ.replace("\n", "#\n"),
-    "obj, remarks that end in a backslash": OBJ.encode().replace(b"\n", b"\n" + LATIN + b"\n"),
+    "obj, comments behind values": OBJ.replace("\n", " # 1 2 3\n"),
+    "obj, comments close behind values": OBJ.replace("\n", "#\n"),
+    "obj, comments that end in a backslash": OBJ.encode().replace(b"\n", b"\n" + LATIN + b"\n"),
     "obj, names that end in a backslash": OBJ.encode().replace(b"\n", b"\n" + SHIFT_JIS + b"\n"),
     "obj, continued": OBJ.replace(" ", " \\\n"),
     "obj, continued, blanks behind": OBJ.replace(" ", "\\ \t\n "),
@@ -119,16 +119,16 @@ READ = {
     "obj with texture": OBJ.replace("f 1 ", "vt 0 0\nf 1/1 "),
     "obj with lines, points and curves": OBJ + "l 1 2 3\np 1 2\ncurv 0 1 1 2 3\nend\n",
     "obj, indented": OBJ.replace("\n", "\n\t "),
-    "ply, as it is": PLY,
+    "ply, plain": PLY,
     "ply in upper case": PLY.upper(),
     "ply, CR": PLY.replace("\n", "\r"),
     "ply, CR LF": PLY.replace("\n", "\r\n"),
     "ply, byte-order mark": PLY.encode("utf-8-sig"),
     "ply in UTF-16": PLY.encode("utf-16"),
-    "ply, remarks of Latin-1": PLY.encode().replace(
+    "ply, comments of Latin-1": PLY.encode().replace(
         b"element", b"comment " + LATIN + b"\nobj_info " + LATIN + b"\nelement"
     ),
-    "ply, remarks behind the header": PLY.replace("end_header\n", "end_header\ncomment 1 2\n"),
+    "ply, comments behind the header": PLY.replace("end_header\n", "end_header\ncomment 1 2\n"),
     "ply, text behind": PLY + "made by a program\n",
     "ply, values on lines of their own": HEAD + PLY.removeprefix(HEAD).replace(" ", "\n"),
     "ply of another name": PLY.replace("vertex_indices", "vertex_index"),
@@ -156,12 +156,12 @@ READ = {
     "ply binary, bytes behind": binary_ply() + b"\n",
     "ply binary, text behind": binary_ply(">") + b"made by a program, 2024\n",
     "ply binary, zeros behind": binary_ply() + bytes(500),
-    "stl, as it is": STL,
+    "stl, plain": STL,
     "stl in upper case": STL.upper(),
     "stl, CR": STL.replace("\n", "\r"),
     "stl, byte-order mark": STL.encode("utf-8-sig"),
     "stl in UTF-16": STL.encode("utf-16"),
-    "stl, remark first": "; a facet normal is not\n\n" + STL,
+    "stl, comment first": "; a facet normal is not\n\n" + STL,
     "stl without a name": STL.replace(" part", ""),
     "stl with a long name": STL.replace("part", "solid facet of 3,5 mm, gr\xfcn").encode("latin-1"),
     "stl without normals": STL.replace(" normal 0 0 0", ""),
@@ -169,7 +169,7 @@ READ = {
     "stl, end solid": STL.replace("endsolid", "end solid"),
     "stl, bytes behind": STL.encode() + b"\0\0\x1a",
     "stl binary": binary_stl(),
-    "stl binary, its remark begins with solid": binary_stl(b"solid part\n"),
+    "stl binary, its comment begins with solid": binary_stl(b"solid part\n"),
     "stl binary, the same and bytes behind": binary_stl(b"solid part\n") + b"\n",
     "stl binary, zeros behind": binary_stl() + bytes(500),
     "stl binary, text behind": binary_stl() + b"made by a program " * 9,
@@ -191,7 +191,7 @@ def area_and_volume(mesh):
 
 
 @pytest.mark.parametrize("name", READ)
-def test_what_surrounds_a_mesh_does_not_change_it(name):
+def test_all_variants_are_the_same_solid(name):
     mesh = read_mesh(as_bytes(READ[name]), suffix_of(name))
     np.testing.assert_allclose(area_and_volume(mesh), (AREA, VOLUME), rtol=1e-12)
 
@@ -215,7 +215,7 @@ STRIPS = {
 
 
 @pytest.mark.parametrize("name", STRIPS)
-def test_strips_of_triangles_are_a_closed_surface(name):
+def test_triangle_strips_are_read(name):
     strip = STRIPS[name]
     text = STRIP_HEAD.format(form="ascii") + rows(CUBE) + rows([[len(strip), *strip]])
     binary = STRIP_HEAD.format(form="binary_big_endian").encode() + b"".join(
@@ -228,7 +228,7 @@ def test_strips_of_triangles_are_a_closed_surface(name):
         np.testing.assert_allclose((area, abs(volume)), (6, 1))
 
 
-def test_strips_and_faces_are_one_mesh():
+def test_strips_and_faces_are_joined():
     text = STRIP_HEAD.format(form="ascii").replace(
         "end_header", "element face 1\nproperty list int int vertex_indices\nend_header"
     )
@@ -237,7 +237,7 @@ def test_strips_and_faces_are_one_mesh():
     np.testing.assert_allclose(area_and_volume(read_mesh(data.encode(), ".ply")), (6, 1))
 
 
-def test_points_of_a_ply_come_with_normals_where_there_are_any():
+def test_points_and_normals_of_ply_are_read():
     points, normals = read_ply_points(PLY.encode())
     np.testing.assert_array_equal(points, CORNERS)
     assert normals is None
@@ -257,7 +257,7 @@ def test_points_of_a_ply_come_with_normals_where_there_are_any():
 
 
 def facet(lines):
-    """The text of STL with the first `vertex 0 0 0` of a facet replaced."""
+    """Replaces the first line `vertex 0 0 0` of the STL."""
     return STL.replace("vertex 0 0 0\n", lines, 1)
 
 
@@ -370,7 +370,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_refused_is_refused_by_name(name):
+def test_errors_name_the_format_and_the_fault(name):
     data, message = REFUSED[name]
     with pytest.raises(ShapeError, match=f"not a readable {suffix_of(name)} file: .*{message}"):
         read_mesh(as_bytes(data), suffix_of(name))

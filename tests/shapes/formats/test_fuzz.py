@@ -1,8 +1,8 @@
-"""Damaged and hostile files: each reader gives a shape or says what is wrong, and nothing else.
+"""Damaged and hostile files: each reader returns a shape or raises `ShapeError`.
 
-Bytes of valid files are flipped, removed, added, cut off and swapped, numbers replaced by huge,
-negative and infinite ones; arrays are damaged also inside an intact archive. The fast tests take
-60 examples a reader and format, the slow ones 1,000.
+The tests flip, remove, add, cut and swap bytes of valid files. They replace numbers by huge,
+negative and infinite numbers. They also damage arrays inside an intact archive. The fast tests use
+60 examples per reader and format, the slow tests 1,000.
 """
 
 import datetime
@@ -21,14 +21,16 @@ from hypothesis import strategies as st
 
 from spherical_cnn.errors import ShapeError
 from spherical_cnn.shapes.formats.mesh import read_mesh
-from spherical_cnn.shapes.load import caster_of_file
+from spherical_cnn.shapes.load import load_mesh
 from spherical_cnn.shapes.points import read_points
+from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.shapes.signal import Pose
-from spherical_cnn.shapes.voxels import read_voxels, voxel_mesh
+from spherical_cnn.shapes.voxels import extract_surface, read_voxels
 from spherical_cnn.sphere.grid import SphericalGrid
 
 FAST, SLOW = 60, 1000
-MEMORY = 64 * 2**20  # more than any example needs; one that believes a count takes gigabytes
+CHANGES = ("flip", "remove", "insert", "cut", "number", "number", "word", "swap")
+MEMORY = 64 * 2**20  # exceeds what any example needs; trust in a wrong count takes gigabytes
 DEADLINE = datetime.timedelta(seconds=20)  # an example takes milliseconds
 
 CUBE = trimesh.creation.box((1, 0.7, 0.5))
@@ -41,17 +43,17 @@ NUMBERS = [
 ]
 WORDS = [
     *(struct.pack("<f", np.nan), struct.pack("<f", np.inf), struct.pack("<d", -np.inf)),
-    *(b"\xff" * 4, b"\x00" * 4, b"\x80" * 8, b"\x00\xca\x9a\x3b"),  # the last is a billion
+    *(b"\xff" * 4, b"\x00" * 4, b"\x80" * 8, b"\x00\xca\x9a\x3b"),  # the last one is a billion
 ]
 
 
-# An L of six corners, three quads behind it: polygons of mixed lengths, not all convex.
+# An L and three more polygons: mixed lengths, not all convex.
 L = [[0, 0, 0], [2, 0, 0], [2, 1, 0], [1, 1, 0], [1, 2, 0], [0, 2, 0], [0, 0, 1], [2, 0, 1]]
 SIDES = [[0, 5, 4, 3, 2, 1], [0, 1, 7, 6], [0, 6, 5], [1, 2, 7]]
 
 
 def polygons(suffix):
-    """The files of an L with sides, by hand."""
+    """Returns files with the polygons of an L and its sides."""
     text = {
         start: "".join(f"{start}{' '.join(map(str, corner))}\n" for corner in L)
         for start in ("", "v ")
@@ -78,7 +80,7 @@ def polygons(suffix):
 
 
 def encoded(mesh, suffix):
-    """The files of a mesh: text, and binary where there is such a thing."""
+    """Returns text and binary files of a mesh."""
     if suffix == ".ply":
         return [mesh.export(file_type="ply", encoding=kind) for kind in ("ascii", "binary")]
     if suffix == ".stl":
@@ -98,7 +100,7 @@ def array_file(array):
 
 def archive(data):
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as members:  # without the date: the same bytes each time
+    with zipfile.ZipFile(file, "w") as members:  # without a date: reproducible bytes
         members.writestr(zipfile.ZipInfo("shape.npy"), data, zipfile.ZIP_DEFLATED)
     return file.getvalue()
 
@@ -129,28 +131,28 @@ IDS = [kind + suffix for kind, suffix in FILES]
 
 @st.composite
 def damaged(draw, files):
-    """One of the files after one to four strokes, or bytes without any sense."""
+    """Draws one of the files after one to four changes, or random bytes."""
     if draw(st.integers(0, 19)) == 0:
         return draw(st.binary(max_size=200))
     data = draw(st.sampled_from(files))
     for _ in range(draw(st.integers(1, 4))):
         start, stop = sorted(draw(st.tuples(*[st.integers(0, len(data))] * 2)))
-        stroke = draw(st.sampled_from("flip remove insert cut number number word swap".split()))
-        if stroke == "flip":
+        change = draw(st.sampled_from(CHANGES))
+        if change == "flip":
             flipped = bytes(byte ^ draw(st.integers(1, 255)) for byte in data[start : start + 1])
             data = data[:start] + flipped + data[start + 1 :]
-        elif stroke == "remove":
+        elif change == "remove":
             data = data[:start] + data[min(stop, start + 40) :]
-        elif stroke == "insert":
+        elif change == "insert":
             data = data[:start] + draw(st.binary(max_size=8)) + data[start:]
-        elif stroke == "cut":
+        elif change == "cut":
             data = data[:stop]
-        elif stroke == "swap":
+        elif change == "swap":
             data = data[:start] + data[stop:] + data[start:stop]
-        elif stroke == "word":
+        elif change == "word":
             word = draw(st.sampled_from(WORDS))
             data = data[:start] + word + data[start + len(word) :]
-        else:  # a number, half of the time of the header
+        else:  # a number, in half of the cases of the header
             places = [match.span() for match in re.finditer(rb"[-+]?\d[\d.]*(e[-+]?\d+)?", data)]
             if places:
                 last = min(8, len(places)) if draw(st.booleans()) else len(places)
@@ -161,7 +163,7 @@ def damaged(draw, files):
 
 @st.composite
 def damaged_file(draw, kind, suffix):
-    """As `damaged`; an archive is damaged itself, or is intact and holds a damaged array."""
+    """Draws a damaged file; an archive is damaged itself or holds a damaged array."""
     files = FILES[kind, suffix]
     if suffix != ".npz":
         return draw(damaged(files))
@@ -171,12 +173,12 @@ def damaged_file(draw, kind, suffix):
 
 
 def read(kind, suffix, data):
-    """A finite shape, or a `ShapeError` that says something."""
+    """Asserts that a file gives a finite shape, or a `ShapeError` with a message."""
     try:
         if kind == "mesh":
             vertices, faces, _ = read_mesh(data, suffix)
         elif kind == "voxels":
-            vertices, faces, _ = voxel_mesh(read_voxels(data, suffix))
+            vertices, faces, _ = extract_surface(read_voxels(data, suffix))
         else:
             assert isinstance(read_points(data, suffix).points, np.ndarray)
             return
@@ -188,7 +190,7 @@ def read(kind, suffix, data):
 
 
 def watched(function, *args):
-    """Calls a function that must neither warn nor allocate `MEMORY`."""
+    """Calls a function and asserts that it neither warns nor allocates `MEMORY`."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         tracemalloc.start()
@@ -202,7 +204,7 @@ def watched(function, *args):
 
 
 def fuzz(function, files, examples):
-    """Calls `function` with `examples` of the files, the same ones each time."""
+    """Calls `function` with reproducible examples of the files."""
 
     @settings(
         max_examples=examples,
@@ -230,11 +232,11 @@ def test_many_damaged_files_are_read_or_refused(kind, suffix):
 
 
 def cast(folder, kind, suffix, data):
-    """A finite signal, or a `ShapeError`, from a file on disk."""
+    """Asserts that a file gives a finite signal, or a `ShapeError`."""
     path = folder / f"damaged{suffix}"
     path.write_bytes(data)
     try:
-        caster = caster_of_file(path, kind)
+        caster = RayCaster(load_mesh(path, kind))
     except ShapeError as error:
         assert str(error)
         return

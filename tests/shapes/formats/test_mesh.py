@@ -5,16 +5,16 @@ import pytest
 import trimesh
 
 from spherical_cnn.errors import ShapeError
-from spherical_cnn.shapes.formats.mesh import checked, read_mesh
-from spherical_cnn.shapes.load import caster_of_file
+from spherical_cnn.shapes.formats.mesh import check_mesh, read_mesh
+from spherical_cnn.shapes.load import load_mesh
 from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.shapes.signal import Mesh, Pose
 from spherical_cnn.sphere.grid import SphericalGrid
 
 GRID = SphericalGrid(16)
-SMALL = 4 * 2**20  # bytes: nothing that a file of a few kB says needs more
+SMALL = 4 * 2**20  # maximum memory in bytes for a file of a few kB
 
-# A frustum that no rotation maps to itself, of plane quadrilaterals.
+# A frustum of plane quadrilaterals without rotational symmetry.
 CORNERS = np.array(
     [[-1, -0.6, -0.5], [1, -0.6, -0.5], [1, 0.6, -0.5], [-1, 0.6, -0.5]]
     + [[-0.4, -0.25, 0.7], [0.6, -0.25, 0.7], [0.6, 0.35, 0.7], [-0.4, 0.35, 0.7]]
@@ -43,7 +43,7 @@ def obj(faces=TRIANGLES, between=""):
 
 
 def obj_in_parts():
-    """Faces right after their own vertices, counted from the last one: no part knows the others."""
+    """Returns faces behind their own vertices, with negative indices."""
     return "".join(
         f"g part{number}\n{lines(CORNERS[face], 'v ')}f -4 -3 -2 -1\n"
         for number, face in enumerate(QUADS)
@@ -119,19 +119,19 @@ def suffix_of(name):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_all_files_of_one_solid_have_one_signal(name, tmp_path):
+def test_all_formats_of_a_solid_have_equal_signals(name, tmp_path):
     expected = RayCaster(Mesh(CORNERS, np.array(TRIANGLES))).signal(GRID, Pose())
     mesh = read_mesh(FILES[name], suffix_of(name))
     assert mesh.vertices.dtype == np.float64 and mesh.faces.dtype.kind == "i"
     found = RayCaster(mesh).signal(GRID, Pose())
-    assert (np.abs(found - expected) > 1e-5).any(-1).mean() < 0.01  # rays that meet an edge
+    assert (np.abs(found - expected) > 1e-5).any(-1).mean() < 0.01  # rays that hit an edge
     path = tmp_path / f"solid{suffix_of(name).upper()}"
     path.write_bytes(FILES[name])
     plain = tmp_path / "plain.off"
     plain.write_bytes(off())
     for up in "xyz":
         found, expected = (
-            caster_of_file(file, up=up).signal(GRID, Pose()) for file in (path, plain)
+            RayCaster(load_mesh(file, up=up)).signal(GRID, Pose()) for file in (path, plain)
         )
         assert (np.abs(found - expected) > 1e-5).any(-1).mean() < 0.01
 
@@ -151,15 +151,15 @@ def test_meshes_without_area_are_refused(case, tmp_path):
     path = tmp_path / f"shape.{case.split()[0]}"
     path.write_bytes(data)
     with pytest.raises(ShapeError, match=message):
-        caster_of_file(path)
+        load_mesh(path)
 
 
-def test_vertices_of_no_face_are_dropped():
+def test_unused_vertices_are_dropped():
     mesh = read_mesh(off(corners=[*CORNERS, [9, 9, 9], [np.nan, 0, np.inf]]), ".off")
     np.testing.assert_array_equal(mesh.vertices, CORNERS)
     first = Mesh(np.array([[np.nan] * 3, *CORNERS]), np.array(TRIANGLES) + 1)
-    np.testing.assert_array_equal(checked(first).vertices, CORNERS)
-    np.testing.assert_array_equal(checked(first).faces, TRIANGLES)
+    np.testing.assert_array_equal(check_mesh(first).vertices, CORNERS)
+    np.testing.assert_array_equal(check_mesh(first).faces, TRIANGLES)
 
 
 def with_corner(value):
@@ -238,7 +238,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_bad_meshes_are_refused_within_little_memory(case):
+def test_bad_meshes_are_refused_with_little_memory(case):
     data, message = REFUSED[case]
     tracemalloc.start()
     try:
@@ -257,8 +257,8 @@ def test_truncated_meshes_are_refused(name, tenths):
         read_mesh(FILES[name][: len(FILES[name]) * tenths // 10], suffix_of(name))
 
 
-def test_of_a_truncated_obj_whole_faces_are_read():
-    """The format has no counts: that some are missing cannot be known."""
+def test_complete_faces_of_a_truncated_obj_are_read():
+    """The format has no counts, so missing faces are not detectable."""
     data = FILES["obj"]
     with pytest.raises(ShapeError, match="no faces"):
         read_mesh(data[: data.index(b"f ") - 1], ".obj")
@@ -267,9 +267,9 @@ def test_of_a_truncated_obj_whole_faces_are_read():
 
 
 @pytest.mark.parametrize("scale", [1e-320, 1e-300, 1e-30, 1e30, 1e300])
-def test_any_size_is_accepted(scale):
+def test_meshes_of_any_size_are_accepted(scale):
     corners = CORNERS * scale
-    mesh = checked(Mesh(corners, np.array(TRIANGLES)))
+    mesh = check_mesh(Mesh(corners, np.array(TRIANGLES)))
     np.testing.assert_array_equal(mesh.vertices, corners)
 
 
@@ -277,25 +277,26 @@ def test_files_of_infinite_extent_are_refused(tmp_path):
     path = tmp_path / "huge.off"
     path.write_bytes(off(corners=CORNERS * 1.7e308))
     with pytest.raises(ShapeError, match="extent is inf, expected"):
-        caster_of_file(path)
+        load_mesh(path)
 
 
-PEAK = 5 * 2**20  # kB, of the whole process, 0.5 GiB of it TensorFlow
+PEAK = 5 * 2**20  # kB of the whole process; TensorFlow takes 0.5 GiB
 
 HEIGHT_FIELD = """
 import pathlib, sys, numpy as np
-from spherical_cnn.shapes.load import caster_of_file
+from spherical_cnn.shapes.load import load_mesh
+from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.shapes.signal import Pose
 from spherical_cnn.sphere.grid import SphericalGrid
 
-signal = caster_of_file(sys.argv[1]).signal(SphericalGrid(32), Pose())
+signal = RayCaster(load_mesh(sys.argv[1])).signal(SphericalGrid(32), Pose())
 assert np.isfinite(signal).all() and signal.any()
 print(pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 """
 
 
 def height_field(path, side):
-    """`2 (side - 1)²` triangles, as binary STL or as OFF."""
+    """Writes `2 (side - 1)²` triangles as binary STL or OFF."""
     x, y = np.meshgrid(*[np.linspace(-1, 1, side)] * 2, indexing="ij")
     vertices = np.stack([x, y, 0.3 * np.sin(5 * x) * np.cos(3 * y)], -1).reshape(-1, 3)
     corner = np.arange(side * side).reshape(side, side)
@@ -314,8 +315,8 @@ def height_field(path, side):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "side"), [(".stl", 1450), (".off", 1500)])
-def test_200_megabytes_are_read(suffix, side, tmp_path, start_python):
-    """Four million triangles, within 5 GiB and a minute of an idle processor."""
+def test_files_of_200_megabytes_are_read(suffix, side, tmp_path, start_python):
+    """Four million triangles take at most 5 GiB, and a minute on an idle processor."""
     path = tmp_path / f"field{suffix}"
     height_field(path, side)
     assert path.stat().st_size > 180e6

@@ -4,7 +4,7 @@ import trimesh
 
 from spherical_cnn.errors import ShapeError
 from spherical_cnn.shapes.formats.mesh import SUFFIXES, read_mesh
-from spherical_cnn.shapes.formats.mesh_writing import encoded
+from spherical_cnn.shapes.formats.mesh_writing import encode_mesh
 from spherical_cnn.shapes.signal import Mesh
 
 BALL = trimesh.creation.icosphere(1)
@@ -19,17 +19,17 @@ def ball(scale, shift=0):
 @pytest.mark.parametrize(
     ("scale", "shift"), [(1, 0), (1e-9, 0), (1e9, 0), (1, 1e6), (1e-50, 0), (1e200, 0)]
 )
-def test_a_mesh_comes_back_to_the_last_digit(suffix, scale, shift):
+def test_round_trip_is_exact(suffix, scale, shift):
     mesh = ball(scale, shift)
-    found = read_mesh(encoded(mesh, suffix), suffix)
+    found = read_mesh(encode_mesh(mesh, suffix), suffix)
     np.testing.assert_array_equal(found.vertices, mesh.vertices)
     np.testing.assert_array_equal(found.faces, mesh.faces)
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(1, 0), (1e-9, 0), (1e9, 0), (1, 100)])
-def test_stl_keeps_seven_digits(scale, shift):
+def test_round_trip_of_stl_keeps_seven_digits(scale, shift):
     mesh = ball(scale, shift)
-    data = encoded(mesh, ".stl")
+    data = encode_mesh(mesh, ".stl")
     found = read_mesh(data, ".stl")
     np.testing.assert_allclose(
         found.vertices[found.faces], mesh.vertices[mesh.faces], rtol=1e-6, atol=1e-7 * scale
@@ -45,13 +45,13 @@ def test_stl_keeps_seven_digits(scale, shift):
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(1e-50, 0), (1e200, 0), (1, 1e6)])
-def test_stl_is_refused_where_its_digits_do_not_suffice(scale, shift):
+def test_stl_is_refused_if_its_precision_is_too_low(scale, shift):
     with pytest.raises(ShapeError, match="STL holds 7 digits .* choose .off, .obj or .ply"):
-        encoded(ball(scale, shift), ".stl")
+        encode_mesh(ball(scale, shift), ".stl")
 
 
 @pytest.mark.parametrize("suffix", EXACT)
-def test_trimesh_reads_what_is_written(suffix):
-    stream = trimesh.util.wrap_as_stream(encoded(ball(1), suffix))
+def test_trimesh_reads_the_written_files(suffix):
+    stream = trimesh.util.wrap_as_stream(encode_mesh(ball(1), suffix))
     loaded = trimesh.load_mesh(stream, file_type=suffix[1:], process=False)
     np.testing.assert_allclose(loaded.vertices[loaded.faces], BALL.vertices[BALL.faces])

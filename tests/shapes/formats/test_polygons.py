@@ -3,7 +3,7 @@ import pytest
 import trimesh
 
 from spherical_cnn.errors import ShapeError
-from spherical_cnn.shapes.formats.polygons import Polygons, triangulated
+from spherical_cnn.shapes.formats.polygons import Polygons, triangulate
 from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
 
 
@@ -46,7 +46,7 @@ def doubled_areas(vertices, faces):
 
 @pytest.mark.parametrize("name", PLANE)
 @pytest.mark.parametrize("scale", [1e-300, 1e-3, 1e12])
-def test_triangles_cover_a_polygon_once_in_its_orientation(name, scale, rng):
+def test_triangles_cover_a_polygon_once_with_its_orientation(name, scale, rng):
     corners, area = PLANE[name]
     rotation = euler_to_matrix(random_rotations(1, rng)[0])
     vertices = flat(corners) @ rotation.T
@@ -54,7 +54,7 @@ def test_triangles_cover_a_polygon_once_in_its_orientation(name, scale, rng):
     for first in range(0, len(vertices), max(1, len(vertices) // 8)):
         order = np.roll(np.arange(len(vertices)), -first)
         for sign, row in ((1, order), (-1, order[::-1])):
-            faces = triangulated(scale * vertices, Polygons.of_rows([row.tolist()]))
+            faces = triangulate(scale * vertices, Polygons.from_rows([row.tolist()]))
             signed = doubled_areas(vertices, faces) @ normal / 2
             np.testing.assert_allclose(signed.sum(), sign * area, rtol=1e-9)
             np.testing.assert_allclose(np.abs(signed).sum(), area, rtol=1e-9)
@@ -63,7 +63,7 @@ def test_triangles_cover_a_polygon_once_in_its_orientation(name, scale, rng):
 def test_polygons_of_mixed_lengths_keep_their_order():
     vertices = flat([*U, *L])
     rows = [[8, 9, 10], range(8, 14), [0, 1], [0, 1, 4, 5], range(8)]
-    faces = triangulated(vertices, Polygons.of_rows(rows))
+    faces = triangulate(vertices, Polygons.from_rows(rows))
     assert faces.dtype == np.int64
     assert faces.min(axis=1).tolist() == sorted(faces.min(axis=1).tolist(), key=lambda k: k < 8)
     areas = [doubled_areas(vertices, part)[:, 2].sum() / 2 for part in np.split(faces, [1, 5, 7])]
@@ -73,26 +73,26 @@ def test_polygons_of_mixed_lengths_keep_their_order():
 def test_convex_polygons_are_fans_of_their_first_corner():
     angle = np.arange(7) * 2 * np.pi / 7
     vertices = flat(np.stack([np.cos(angle), np.sin(angle)], axis=-1))
-    faces = triangulated(vertices, Polygons.of_rows([[3, 4, 5, 6, 0, 1, 2]]))
+    faces = triangulate(vertices, Polygons.from_rows([[3, 4, 5, 6, 0, 1, 2]]))
     np.testing.assert_array_equal(faces, [[3, 4, 5], [3, 5, 6], [3, 6, 0], [3, 0, 1], [3, 1, 2]])
 
 
-def test_all_corners_stay_so_that_neighbors_close():
-    """A prism whose floor has corners on its edges; walls meet it there. Watertight, volume 7."""
+def test_collinear_corners_are_kept():
+    """The walls of a prism share these corners, so the prism is watertight and has volume 7."""
     corners, _ = PLANE["U, corners on its edges"]
     count = len(corners)
     vertices = np.concatenate([flat(corners), flat(corners) + [0, 0, 1]])
     ring = [(k, (k + 1) % count) for k in range(count)]
     walls = [[a, b, b + count, a + count] for a, b in ring]
     rows = [range(count)[::-1], range(count, 2 * count), *walls]
-    solid = trimesh.Trimesh(vertices, triangulated(vertices, Polygons.of_rows(rows)))
+    solid = trimesh.Trimesh(vertices, triangulate(vertices, Polygons.from_rows(rows)))
     assert solid.is_watertight
     np.testing.assert_allclose(solid.volume, 7)
 
 
-def test_a_polygon_that_is_not_plane_is_cut_in_its_best_plane(rng):
+def test_nonplanar_polygon_is_cut_in_its_best_plane(rng):
     vertices = flat(U) + [0, 0, 1] * rng.normal(scale=0.05, size=(8, 1))
-    faces = triangulated(vertices, Polygons.of_rows([range(8)]))
+    faces = triangulate(vertices, Polygons.from_rows([range(8)]))
     normals = doubled_areas(vertices, faces)
     assert (normals[:, 2] > 0).all()
     np.testing.assert_allclose(normals[:, 2].sum() / 2, 7)
@@ -103,14 +103,14 @@ def test_a_polygon_that_is_not_plane_is_cut_in_its_best_plane(rng):
     [
         [[0, 0], [1, 0], [2, 0], [3, 0], [1, 0]],  # on a line
         [[1, 1]] * 5,
-        [[0, 0], [1, 1], [1, 0], [0, 1]],  # crosses itself, its lobes cancel
+        [[0, 0], [1, 1], [1, 0], [0, 1]],  # intersects itself, the signed areas cancel
         star(5)[[1, 5, 9, 3, 7]],  # a pentagram
         [[0, 0], [1, 0], [np.nan, 1], [0, 1]],
         [[0, 0], [1, 0], [np.inf, 1], [0.5, 0.5], [0, 1]],
     ],
 )
 def test_polygons_without_an_inside_become_fans(corners):
-    faces = triangulated(flat(corners), Polygons.of_rows([range(len(corners))]))
+    faces = triangulate(flat(corners), Polygons.from_rows([range(len(corners))]))
     assert len(faces) == len(corners) - 2
     assert (faces[:, 0] == 0).all()
 
@@ -119,6 +119,6 @@ def test_polygons_without_an_inside_become_fans(corners):
     ("row", "message"),
     [([0, 1, 2, 4], "0 … 4, expected 0 … 3"), ([0, -1, 2, 3], "-1 … 3"), ([], "face 2 has no")],
 )
-def test_impossible_polygons_are_refused(row, message):
+def test_invalid_polygons_are_refused(row, message):
     with pytest.raises(ShapeError, match=message):
-        triangulated(flat(L[:4]), Polygons.of_rows([[0, 1, 2], row]))
+        triangulate(flat(L[:4]), Polygons.from_rows([[0, 1, 2], row]))

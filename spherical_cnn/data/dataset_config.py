@@ -93,7 +93,7 @@ class DatasetConfig(Options):
 
     @property
     def reading(self):
-        """Arguments of `mesh_of_file`."""
+        """Arguments of `load_mesh`."""
         limit = self.max_file_mb * 2**20
         return {"kind": self.kind, "center": self.center, "up": self.up, "limit": limit}
 

@@ -5,12 +5,12 @@ import pytest
 
 from spherical_cnn.cli import dispatch
 from spherical_cnn.commands.networks import train_parser
-from spherical_cnn.data.config import DatasetConfig
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.flags import Parser, add_options
-from spherical_cnn.training.config import RunConfig
 from spherical_cnn.training.network import build_model
 from spherical_cnn.training.run import dataset_config_of, open_run
+from spherical_cnn.training.run_config import RunConfig
 from spherical_cnn.training.run_folder import RunFolder
 
 # Options that have no default, or another one, in the original program.
