@@ -1,6 +1,6 @@
 """Files of rankings and of classes in the format of SHREC'17.
 
-A ranking is a row of positions of shapes, best first; -1 ends a ranking that is shorter than others.
+A ranking is a row of positions of shapes, best first; -1 ends a shorter ranking.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def score(rankings, classes, subclasses=None, queries=None):
         queries: `(queries,)` positions of the queries; `None` for all shapes, in order.
 
     Returns:
-        dict of `micro`, `macro` and `classes`, the last a dict by class; each is a dict by `METRICS`.
+        dict of `micro`, `macro` and `classes`, a dict by class; each is a dict by `METRICS`.
 
     Raises:
         RankingError: if a ranking names a shape twice, or an unknown one.

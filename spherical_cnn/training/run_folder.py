@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import glob
 import io
@@ -206,20 +207,28 @@ class RunFolder:
         self.write_text(name, text.getvalue())
 
 
-def start_logging(folder):
-    """Sends the logger `spherical_cnn` to standard output and to `logging.log` of a `RunFolder`."""
+@contextlib.contextmanager
+def log_to(folder):
+    """Context in which the logger writes to standard output and `logging.log` of a `RunFolder`."""
     logger = logging.getLogger("spherical_cnn")
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
     os.makedirs(folder.root, exist_ok=True)
     log = folder.path("logging.log")
     file = logging.FileHandler(log, encoding="utf-8", errors="backslashreplace")
-    for handler in (LogHandler(), file):
+    handlers = (LogHandler(), file)
+    for handler in handlers:
         handler.setFormatter(logging.Formatter("[%(asctime)s:%(levelname)s] %(message)s"))
         logger.addHandler(handler)
+    level, propagate = logger.level, logger.propagate
     logger.setLevel(logging.INFO)
     logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.propagate = propagate
+        for handler in handlers:
+            logger.removeHandler(handler)
+            handler.close()
 
 
 def _read_json(path, keys, optional=(), what="facts of a run"):

@@ -24,7 +24,7 @@ from spherical_cnn.training.metrics import confusion_counts, worst_mistakes
 from spherical_cnn.training.network import record_format
 from spherical_cnn.training.run import load_run, new_run, open_run
 from spherical_cnn.training.run_config import RunConfig
-from spherical_cnn.training.run_folder import start_logging
+from spherical_cnn.training.run_folder import log_to
 
 logger = logging.getLogger("spherical_cnn")
 
@@ -154,22 +154,23 @@ def _train_and_test(folder, config, make_data):
     _prepare(config)
     run = new_run(folder, config)
     data = make_data()
-    with devices.together():
-        devices.check_same(run.state["epoch"])
-        if devices.chief:
-            _begin(run, data)
-        if not config.test_only:
-            fit(run, data, devices)
-    return _finish(run, data) if devices.chief else {}
+    with contextlib.ExitStack() as stack:
+        with devices.together():
+            devices.check_same(run.state["epoch"])
+            if devices.chief:
+                if config.from_scratch:
+                    folder.clear()
+                folder.clear_unfinished()
+                stack.enter_context(log_to(folder))
+                _begin(run, data)
+            if not config.test_only:
+                fit(run, data, devices)
+        return _finish(run, data) if devices.chief else {}
 
 
 def _begin(run, data):
     """Writes the files of a run that exist before its first epoch."""
     folder, config = run.folder, run.config
-    if config.from_scratch:
-        folder.clear()
-    folder.clear_unfinished()
-    start_logging(folder)
     logger.info(f"Running on {platform.node()}")
     logger.info(f"Options: {json.dumps(config.to_dict())}")
     if not config.test_only:

@@ -35,8 +35,8 @@ class PartResult(NamedTuple):
     Args:
         sizes: bytes written, per copy.
         skipped: `(name, reason)` of shapes that have no signal.
-        blank: names of shapes with a nearly blank copy (see `MIN_HIT_RATE`), such as a sheet through
-            the center.
+        blank: names of shapes with a nearly blank copy (see `MIN_HIT_RATE`), such as a sheet
+            through the center.
     """
 
     sizes: list
