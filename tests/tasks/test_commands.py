@@ -58,7 +58,10 @@ def test_a_bad_record_later_stops_the_run_resumably(flags, shards, tmp_path, cap
     bad[-1000] ^= 1
     (data / "train10.tfrecord").write_bytes(bad)
     argv = [*flags, f"--dset_dir={data}"]
-    message = r".*train10.tfrecord: record 23 .from 0. is corrupt: its checksum does not match; .*"
+    message = (
+        r".*train10.tfrecord: record 23 .from 0. is corrupt: its checksum does not match; expected "
+        r"TFRecords, plain or compressed as a whole by GZIP or ZLIB\. Copy or build the shard again"
+    )
     assert_fails(capsys, 1, message, "train", argv)
     with np.load(tmp_path / "run/checkpoints/latest.npz") as stored:
         assert json.loads(str(stored["state"]))["epoch"] == 1
