@@ -229,7 +229,7 @@ def test_a_build_killed_when_it_was_all_but_finished_is_tidied(source, out, shar
     manifest = build(source, out, SMALL)
     before = shards(out)
     (out / ".building").mkdir()
-    (out / ".building/journal.json").write_text('{"request": {}, "splits": {}}')
+    (out / ".building/request.json").write_text("{}")
     assert build(source, out, SMALL) == manifest and shards(out) == before
     assert not (out / ".building").exists()
 

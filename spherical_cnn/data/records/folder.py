@@ -1,4 +1,4 @@
-"""The folder of a dataset: its manifest, its journal while it is built, its lock."""
+"""The folder of a dataset: its manifest, its request while it is built, its lock."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from spherical_cnn.errors import DatasetError
 from spherical_cnn.old_names import dataset_options
 
 MANIFEST = "manifest.json"
-UNFINISHED = ".building"
-JOURNAL = os.path.join(UNFINISHED, "journal.json")
+BUILDING = ".building"
+REQUEST = os.path.join(BUILDING, "request.json")
 
 
 def check_folder(folder, request):
@@ -20,11 +20,10 @@ def check_folder(folder, request):
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise DatasetError(f"{folder}: a file, expected an absent or empty folder")
     manifest = read_manifest(folder)
-    journal = None if manifest else read_journal(folder)
-    there = manifest or (journal and journal["request"])
+    there = manifest or _read_request(folder)
     if there is None:
         names = sorted(os.listdir(folder)) if os.path.exists(folder) else []
-        if names and names != [UNFINISHED]:
+        if names and names != [BUILDING]:
             raise DatasetError(
                 f"{folder}: expected an absent or empty folder, found {', '.join(names[:5])}"
             )
@@ -64,7 +63,7 @@ def _check_same(folder, request, there):
 @contextlib.contextmanager
 def locked(folder):
     """Context that creates the folder and locks it against a second build."""
-    path = os.path.join(folder, UNFINISHED)
+    path = os.path.join(folder, BUILDING)
     try:
         os.makedirs(path, exist_ok=True)
         lock = open(os.path.join(path, "lock"), "wb")
@@ -78,45 +77,27 @@ def locked(folder):
         yield
 
 
-def read_journal(folder):
-    """Returns the journal of an unfinished build, or `None`."""
-    advice = f"damaged; remove {os.path.join(folder, UNFINISHED)} to build again"
-    journal = _read_objects(os.path.join(folder, JOURNAL), ("request", "splits"), advice)
-    if journal and not (
-        isinstance(journal["request"].get("options"), dict)
-        and all(_is_state(state) for state in journal["splits"].values())
-    ):
-        raise DatasetError(f"{os.path.join(folder, JOURNAL)}: {advice}")
-    return journal
-
-
-def _is_state(state):
-    types = {"done": int, "sizes": list, "whole": bool, "skipped": list, "blank": list}
-    return isinstance(state, dict) and all(isinstance(state.get(k), t) for k, t in types.items())
+def _read_request(folder):
+    """Returns the request of an unfinished build, or `None`."""
+    advice = f"damaged; remove {os.path.join(folder, BUILDING)} to build again"
+    return _read_object(os.path.join(folder, REQUEST), ("options",), advice)
 
 
 def read_manifest(folder):
     """Returns the manifest of a finished dataset, or `None`."""
     advice = "damaged, or no manifest of this program; choose another folder"
-    return _read_objects(os.path.join(folder, MANIFEST), ("options", "shards"), advice)
+    return _read_object(os.path.join(folder, MANIFEST), ("options", "shards"), advice)
 
 
-def _read_objects(path, keys, advice):
+def _read_object(path, keys, advice):
     """Returns the dict in a file, with dicts under `keys`, or `None` without such a file."""
-    values = _read_json(path)
-    if values is None:
-        return None
-    if not isinstance(values, dict) or not all(isinstance(values.get(k), dict) for k in keys):
-        raise DatasetError(f"{path}: {advice}")
-    return values
-
-
-def _read_json(path):
-    """Returns the value in a JSON file; `None` without such a file, `False` if it is no JSON."""
     try:
         with open(path, encoding="utf-8") as file:
-            return json.load(file) or False
+            values = json.load(file)
     except FileNotFoundError:
         return None
     except (ValueError, RecursionError):
-        return False
+        values = None
+    if not isinstance(values, dict) or not all(isinstance(values.get(k), dict) for k in keys):
+        raise DatasetError(f"{path}: {advice}")
+    return values

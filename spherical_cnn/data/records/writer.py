@@ -1,27 +1,31 @@
-"""Writes parts of shards: the work of one process of a build."""
+"""Writes parts of shards, the work of one process of a build, and joins them."""
 
 from __future__ import annotations
 
 import dataclasses
+import errno
+import json
 import os
+import shutil
 from typing import NamedTuple
 
 import tensorflow as tf
 
+from spherical_cnn.data.atomic import UNFINISHED, write_json
 from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.poses import draw_poses
 from spherical_cnn.data.records.codec import encode, join_complex
-from spherical_cnn.data.records.frames import FRAME
 from spherical_cnn.data.signals import signals
+from spherical_cnn.errors import DatasetError
 from spherical_cnn.shapes.signal import MIN_HIT_RATE, compute_hit_rate
 
-PART_PREFIX = "task-"  # of the names of the files that parts are written to
 _RECORDS_PER_PART, _SHAPES_PER_PART = 512, 32
+_RESULT = "result.json"
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """Some shapes of one split, to be written to a file of their own."""
+    """Some shapes of one split, to be written to a folder of their own, a file per copy."""
 
     config: DatasetConfig
     split: str
@@ -53,23 +57,22 @@ def plan_parts(config, split, labeled, folder):
         labeled: list of `(Item, label)`.
         folder: where the parts are written.
 
-    Yields:
-        `Part`.
+    Returns:
+        list of `Part`.
     """
     count = min(_SHAPES_PER_PART, max(1, _RECORDS_PER_PART // config.copies_of(split)))
-    for first in range(0, len(labeled), count):
-        path = os.path.join(folder, f"{PART_PREFIX}{os.getpid()}-{first}")
-        yield Part(config, split, labeled[first : first + count], path)
+    chunks = [(i, labeled[i : i + count]) for i in range(0, len(labeled), count)]
+    return [
+        Part(config, split, items, os.path.join(folder, f"{split}-{i}-{len(items)}"))
+        for i, items in chunks
+    ]
 
 
 def write_part(part):
-    """Writes the records of a part: all of the first copy, then all of the second, and so on.
-
-    Returns:
-        `PartResult`.
+    """Writes the folder of a part atomically: whole, or not at all.
 
     Raises:
-        OSError: if the file cannot be written.
+        OSError: if it cannot be written.
     """
     copies: list[list[bytes]] = [[] for _ in range(part.config.copies_of(part.split))]
     skipped: list[tuple[str, str]] = []
@@ -85,11 +88,54 @@ def write_part(part):
             copies[number].append(encode(join_complex(signal), label, item.name, number))
         if compute_hit_rate(copies_of_item).min() < MIN_HIT_RATE:
             blank.append(item.name)
+    folder, name = os.path.split(part.path)
+    unfinished = os.path.join(folder, f"{UNFINISHED}{os.getpid()}-{name}")
+    os.makedirs(unfinished, exist_ok=True)
+    sizes = [_write(os.path.join(unfinished, str(i)), copy) for i, copy in enumerate(copies)]
+    result = PartResult(sizes, skipped, blank)
+    write_json(os.path.join(unfinished, _RESULT), result._asdict(), sync=False)  # like the records
     try:
-        with tf.io.TFRecordWriter(os.fsencode(part.path)) as writer:
-            for record in (record for copy in copies for record in copy):
+        os.rename(unfinished, part.path)
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY:  # else a worker of a killed build has just written it
+            raise
+
+
+def read_result(part):
+    """Returns the `PartResult` of a part that has been written."""
+    with open(os.path.join(part.path, _RESULT), encoding="utf-8") as file:
+        return PartResult(**json.load(file))
+
+
+def join_parts(parts, results, copy, path):
+    """Joins one copy of all parts to a shard at `path`, and removes their files of it.
+
+    Raises:
+        DatasetError: if a file of a part is missing or has lost bytes.
+    """
+    if not os.path.exists(path):
+        with open(f"{path}-", "wb") as shard:
+            for part, result in zip(parts, results, strict=True):
+                source = os.path.join(part.path, str(copy))
+                found = os.path.getsize(source) if os.path.exists(source) else 0
+                if found != result.sizes[copy]:
+                    raise DatasetError(
+                        f"{source}: found {found} bytes, expected {result.sizes[copy]}; remove "
+                        "the folder of the dataset to build it again"
+                    )
+                with open(source, "rb") as file:
+                    shutil.copyfileobj(file, shard)
+        os.rename(f"{path}-", path)
+    for part in parts:
+        os.truncate(os.path.join(part.path, str(copy)), 0)
+
+
+def _write(path, records):
+    """Writes a TFRecord file; returns its size."""
+    try:
+        with tf.io.TFRecordWriter(os.fsencode(path)) as writer:
+            for record in records:
                 writer.write(record)
     except tf.errors.OpError as error:
-        raise OSError(None, error.message.split("; ")[-1], part.path) from error
-    sizes = [sum(len(record) + FRAME for record in copy) for copy in copies]
-    return PartResult(sizes, skipped, blank)
+        raise OSError(None, error.message.split("; ")[-1], path) from error
+    return os.path.getsize(path)

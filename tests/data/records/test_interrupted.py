@@ -41,34 +41,53 @@ def test_interrupted_it_ends_at_the_same_bytes(built, out, shards, small_parts, 
     source, folder, config, manifest = built
     with pytest.raises(KeyboardInterrupt):
         build(source, out, config, progress=Interruption(last))
-    visible = ["train0.tfrecord", "train1.tfrecord"] if last > 6 else []
-    assert list(shards(out)) == visible and not (out / "manifest.json").exists()
-    for name in ("task-1-0", "task-1-99", ".writing-abc"):  # as a kill leaves them
+    assert shards(out) == {} and not (out / "manifest.json").exists()
+    left = out / ".building/.writing-1-train-0-1"  # as a kill leaves a part, a file, a shard
+    left.mkdir()
+    for name in (".writing-1-train-0-1/0", ".writing-abc", "train0.tfrecord-"):
         (out / ".building" / name).write_bytes(b"left")
-    for path in (out / ".building").glob("*.tfrecord"):
-        with path.open("ab") as file:
-            file.write(b"not in the journal")
     seen = []
     assert build(source, out, config, progress=lambda *state: seen.append(state)) == manifest
-    assert seen[0] == (min(last, 6), 10) or last > 6
+    assert seen[0] == (min(last, 6), 10)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen) and seen[-1] == (10, 10)
     assert shards(out) == shards(folder) and not (out / ".building").exists()
 
 
-def test_a_shard_that_lost_bytes_is_begun_again(built, out, shards, small_parts):
+@pytest.mark.parametrize("function", ["rename", "truncate"])
+@pytest.mark.parametrize("calls", range(0, 14))
+def test_killed_between_two_changes_of_the_folder(
+    built, out, shards, small_parts, monkeypatch, function, calls
+):
     source, folder, config, manifest = built
-    with pytest.raises(KeyboardInterrupt):
-        build(source, out, config, progress=Interruption(4))
-    os.truncate(out / ".building/train1.tfrecord", 1000)
-    assert build(source, out, config) == manifest and shards(out) == shards(folder)
+    real, allowed = getattr(os, function), iter(range(calls))
+
+    def killed(*args):
+        if next(allowed, None) is None:
+            raise KeyboardInterrupt
+        real(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, function, killed)
+        with pytest.raises(KeyboardInterrupt):
+            build(source, out, config)
+    assert build(source, out, config) == manifest
+    assert shards(out) == shards(folder) and not (out / ".building").exists()
 
 
-def test_a_shard_that_was_whole_and_is_gone_is_reported(built, out, small_parts):
+@pytest.mark.parametrize("lost", [".building/train1.tfrecord", "train1.tfrecord"])
+def test_a_shard_that_was_whole_and_is_gone_is_reported(built, out, small_parts, monkeypatch, lost):
     source, _, config, _ = built
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(building, "_checksum", killed)
     with pytest.raises(KeyboardInterrupt):
-        build(source, out, config, progress=Interruption(7))
-    (out / "train1.tfrecord").unlink()
-    message = f"{out}/train1.tfrecord: is missing; remove the folder to build it again"
+        build(source, out, config)
+    if lost.startswith("."):
+        os.rename(out / "train1.tfrecord", out / lost)
+    (out / lost).unlink()
+    message = r"out/.building/train-0-1/1: found 0 bytes, expected \d+; remove the folder"
     for _ in range(2):
         with pytest.raises(DatasetError, match=message):
             build(source, out, config)
@@ -80,21 +99,6 @@ def test_an_interrupted_build_is_continued_by_its_own_request_only(built, out, s
         build(source, out, config, progress=Interruption(2))
     with pytest.raises(DatasetError, match="holds another dataset: .*data_seed 0 there, 1 here"):
         build(source, out, DatasetConfig(resolution=8, copies=2, data_seed=1))
-
-
-def test_a_build_that_an_earlier_version_began_is_resumed(
-    built, out, shards, small_parts, of_earlier_version
-):
-    source, folder, config, manifest = built
-    with pytest.raises(KeyboardInterrupt):
-        build(source, out, config, progress=Interruption(4))
-    path = out / ".building/journal.json"
-    journal = json.loads(path.read_text())
-    journal["request"]["options"] = of_earlier_version(journal["request"]["options"])
-    path.write_text(json.dumps(journal))
-    seen = []
-    assert build(source, out, config, progress=lambda done, _: seen.append(done)) == manifest
-    assert seen[0] == 4 and shards(out) == shards(folder)
 
 
 def test_two_builds_at_once_in_one_folder(built, out, shards, small_parts):
@@ -119,17 +123,13 @@ def test_a_lock_of_another_process_is_heeded(source, out):
     build(source, out, SMALL)
 
 
-EMPTY = '{"request": {}, "splits": {}}'
-HALF = '{"request": {"options": {}}, "splits": {"train": {"done": 1}}}'
-
-
-@pytest.mark.parametrize("text", ["", "{", "[1]", "{}", "null", "\0", "[" * 10**5, EMPTY, HALF])
-def test_a_damaged_journal_is_named_and_nothing_removed(source, out, small_parts, text):
+@pytest.mark.parametrize("text", ["", "{", "[1]", "{}", "null", "\0", "[" * 10**5])
+def test_a_damaged_request_is_named_and_nothing_removed(source, out, small_parts, text):
     with pytest.raises(KeyboardInterrupt):
         build(source, out, SMALL, progress=Interruption(4))
-    (out / ".building/journal.json").write_text(text)
+    (out / ".building/request.json").write_text(text)
     before = {path: path.is_file() and path.read_bytes() for path in out.rglob("*")}
-    message = f"{out}/.building/journal.json: damaged; remove {out}/.building to build again"
+    message = f"{out}/.building/request.json: damaged; remove {out}/.building to build again"
     with pytest.raises(DatasetError, match=message):
         build(source, out, SMALL)
     assert {path: path.is_file() and path.read_bytes() for path in out.rglob("*")} == before
@@ -148,29 +148,19 @@ def test_a_worker_that_dies_ends_the_build_resumably(built, out, shards, small_p
     assert build(source, out, config) == manifest and shards(out) == shards(folder)
 
 
-@pytest.mark.parametrize(
-    ("lose", "message"),
-    [
-        (lambda path: os.truncate(path, os.path.getsize(path) - 10), r"\d+ bytes left, expected "),
-        (os.remove, "No such file or directory; what is written is kept"),
-    ],
-)
-def test_a_part_that_lost_bytes_never_reaches_a_shard(
-    built, out, shards, small_parts, monkeypatch, lose, message
-):
-    source, folder, config, manifest = built
+@pytest.mark.parametrize("lose", [lambda path: os.truncate(path, 10), os.remove])
+def test_a_part_that_lost_bytes_never_reaches_a_shard(built, out, small_parts, monkeypatch, lose):
+    source, _, config, _ = built
 
     def write_and_lose(part):
-        result = write_part(part)
-        if not part.path.endswith("-0"):
-            lose(part.path)
-        return result
+        write_part(part)
+        if part.path.endswith("train-1-1"):
+            lose(os.path.join(part.path, "1"))
 
     monkeypatch.setattr(building, "write_part", write_and_lose)
-    with pytest.raises(DatasetError, match=rf"out/.building/task-{os.getpid()}-1: {message}"):
+    message = r"out/.building/train-1-1/1: found \d+ bytes, expected \d+; remove the folder"
+    with pytest.raises(DatasetError, match=message):
         build(source, out, config)
-    monkeypatch.undo()
-    assert build(source, out, config) == manifest and shards(out) == shards(folder)
 
 
 @contextlib.contextmanager
@@ -228,27 +218,16 @@ def start(folder, *flags):
 
 
 def wait_for(process, folder, moment):
-    """Until `moment` holds of the splits in the journal; a shard in sight belongs to a whole split.
-
-    Returns:
-        Whether the process is still running.
-    """
+    """Waits until `moment(folder / ".building")`; returns whether the process is still running."""
     while process.poll() is None:
-        visible = {path.stem.rstrip("0123456789") for path in folder.glob("*.tfrecord")}
-        try:
-            splits = json.loads((folder / ".building/journal.json").read_text())["splits"]
-        except FileNotFoundError:
-            splits = {}
-        if splits:
-            assert all(splits[split]["whole"] for split in visible)
-        if moment(splits):
+        if moment(folder / ".building"):
             return True
         time.sleep(0.002)
     return False
 
 
-def done(split, number):
-    return lambda splits: splits.get(split, {}).get("done", 0) >= number
+def exists(pattern, number=1):
+    return lambda folder: len(list(folder.glob(pattern))) >= number
 
 
 def session(leader):
@@ -267,8 +246,8 @@ def test_killed_at_any_moment_it_ends_at_the_same_bytes(tmp_path, shards):
     folder = tmp_path / "killed"
     kills = 0
     for moment in (
-        *(lambda splits: True, lambda splits: bool(splits), done("train", 32)),
-        *(done("train", 160), done("train", 300), done("test", 40)),
+        *(exists("*"), exists("request.json"), exists("train-*"), exists("train-*", 5)),
+        *(exists("train0.tfrecord"), exists("test-*"), exists("test3.tfrecord*")),
     ):
         process = start(folder)
         if wait_for(process, folder, moment):
@@ -290,7 +269,7 @@ def test_killed_at_any_moment_it_ends_at_the_same_bytes(tmp_path, shards):
 def test_workers_do_not_outlive_the_build(out, number):
     process = start(out, "--workers=2")
     try:
-        assert wait_for(process, out, done("train", 1))
+        assert wait_for(process, out, exists("train-*"))
         process.send_signal(number)
         output, _ = process.communicate() if number == signal.SIGINT else (process.wait(), None)
         if number == signal.SIGINT:
