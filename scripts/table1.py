@@ -6,7 +6,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from spherical_cnn.cli import run_command
+from spherical_cnn.cli import main
 
 if __name__ == "__main__":
-    run_command(["table1"], sys.argv[1:])
+    main("table1")

@@ -16,7 +16,7 @@ from spherical_cnn.version import __version__
 
 # Command: the module of `spherical_cnn.commands` with its function, and what it does.
 COMMANDS = {
-    "build": ("datasets", "build a dataset of TFRecords from shapes"),
+    "build": ("networks", "build a dataset of TFRecords from shapes"),
     "train": ("networks", "train a network on TFRecords or on shapes, test it and report"),
     "test": ("networks", "test a finished run on its test split or on another dataset"),
     "table1": ("networks", "train and test networks as in Table 1 of the paper"),
@@ -32,20 +32,10 @@ COMMANDS = {
 _RESUMABLE = ("build", "train", "table1")
 
 
-def main():
-    """Runs the command of `sys.argv` and ends the process with its exit code."""
-    run_command(sys.argv[1:2], sys.argv[2:])
-
-
-def run_command(command, argv):
-    """Runs a command and ends the process with its exit code.
-
-    Args:
-        command: list of its name; empty, or a flag, for the help.
-        argv: its arguments.
-    """
+def main(*command):
+    """Runs a command, or that of `sys.argv`, and ends the process with its exit code."""
     console.protect_streams()
-    code = exit_code([*command, *argv])
+    code = exit_code([*command, *sys.argv[1:]])
     failure = console.output_failure()
     if failure:
         console.print_error(f"error: {failure}; files are written, printed results are lost")
@@ -60,25 +50,19 @@ def run_command(command, argv):
 
 
 def exit_code(argv):
-    """Runs a command line and returns its exit code.
-
-    Args:
-        argv: name of the command and its arguments. `--debug` prints tracebacks, `--quiet` hides
-            progress.
-    """
-    debug, quiet = "--debug" in argv, "--quiet" in argv
+    """Runs a command line and returns its exit code; with `--debug`, raises its errors."""
+    debug = "--debug" in argv
+    console.set_quiet("--quiet" in argv)
     argv = [argument for argument in argv if argument not in ("--debug", "--quiet")]
-    console.set_quiet(quiet)
+    if debug:
+        dispatch(argv)
+        return 0
     try:
         dispatch(argv)
     except (SphericalCNNError, ImportError, OSError) as error:
-        if debug:
-            raise
         console.print_error(f"error: {error}")
         return 2 if isinstance(error, ConfigError) else 1
     except UnicodeEncodeError as error:
-        if debug:
-            raise
         name = error.object[max(0, error.start - 40) : error.end + 40]
         console.print_error(
             f"error: found {name!r}, expected a name that {error.encoding} can express; rename it, "
@@ -86,8 +70,6 @@ def exit_code(argv):
         )
         return 1
     except KeyboardInterrupt:
-        if debug:
-            raise
         resume = f"; resume with: {shlex.join(['scnn', *argv])}" if argv[0] in _RESUMABLE else ""
         console.print_error(f"interrupted{resume}")
         return 130
@@ -95,14 +77,10 @@ def exit_code(argv):
 
 
 def dispatch(argv):
-    """Runs a command line; raises its errors.
-
-    Args:
-        argv: name of the command and its arguments.
-    """
+    """Runs a command line, the name of a command and its arguments; raises its errors."""
     name = argv[0] if argv else "--help"
     if name in ("--help", "-h"):
-        print(_help())
+        _print_help()
     elif name == "--version":
         print(f"spherical_cnn {__version__}")
     elif name not in COMMANDS:
@@ -113,18 +91,11 @@ def dispatch(argv):
         getattr(module, f"{name}_command")(argv[1:])
 
 
-def _help():
+def _print_help():
+    print("usage: scnn COMMAND [ARGUMENTS]\n")
+    print("Spherical CNNs for 3-D shapes. `scnn COMMAND --help` describes a command.\n")
+    print("commands:")
     width = max(map(len, COMMANDS))
-    lines = (f"  {name:{width}}  {text}" for name, (_, text) in COMMANDS.items())
-    return "\n".join(
-        [
-            "usage: scnn COMMAND [ARGUMENTS]",
-            "",
-            "Spherical CNNs for 3-D shapes. `scnn COMMAND --help` describes a command.",
-            "",
-            "commands:",
-            *lines,
-            "",
-            "flags: --version; with any command --debug, --quiet, --help",
-        ]
-    )
+    for name, (_, text) in COMMANDS.items():
+        print(f"  {name:{width}}  {text}")
+    print("\nflags: --version; with any command --debug, --quiet, --help")

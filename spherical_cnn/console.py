@@ -18,11 +18,6 @@ class SafeStream(io.TextIOWrapper):
     Characters that the encoding lacks are written as escapes, such as `\u2026`. If writing fails,
     because the reader of a pipe has ended or a disk is full, further output is dropped.
 
-    Args:
-        buffer: binary stream with a file descriptor.
-        encoding: encoding of the text.
-        line_buffering: whether to write each line when it ends.
-
     Attributes:
         failure: `OSError` of the first write that failed, else `None`.
     """
@@ -68,11 +63,8 @@ def protect_streams():
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
     for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            buffer = open(os.devnull, "wb")
-            setattr(sys, name, SafeStream(buffer, "utf-8", line_buffering=True))
-        elif isinstance(stream, io.TextIOWrapper) and not isinstance(stream, SafeStream):
+        stream = getattr(sys, name) or open(os.devnull, "w", encoding="utf-8")
+        if isinstance(stream, io.TextIOWrapper) and not isinstance(stream, SafeStream):
             encoding, lines = stream.encoding, stream.line_buffering
             setattr(sys, name, SafeStream(stream.detach(), encoding, lines))
 

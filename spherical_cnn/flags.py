@@ -10,8 +10,27 @@ import argparse
 import dataclasses
 import difflib
 
+from spherical_cnn.choices import KINDS
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.options import type_of
+
+_KINDS = ", ".join(("auto", *KINDS))
+_SHARED: dict[str, dict] = {
+    "run": {"metavar": "RUN", "help": "folder of a finished or released run"},
+    "source": {
+        "metavar": "SOURCE",
+        "help": "folder CLASS/SPLIT/FILE, SPLIT/CLASS/FILE or CLASS/FILE; an .npz; or embedded",
+    },
+    "--split_file": {"metavar": "CSV", "help": "splits of the shapes: columns name, split"},
+    "--workers": {"type": int, "default": 1, "metavar": "N", "help": "processes; default 1"},
+    "--json": {"action": "store_true", "help": "print JSON with all digits"},
+    "--kind": {"metavar": "KIND", "help": f"what the files hold: {_KINDS}; default: as in the run"},
+    "--up": {
+        "metavar": "AXIS",
+        "help": "axis that points up in the files; default: as in the run",
+    },
+    "--shards": {"nargs": "+", "required": True, "metavar": "FILE", "help": "TFRecords"},
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,8 +62,13 @@ class Parser(argparse.ArgumentParser):
         ):
             self.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=text)
 
+    def add_shared(self, *names):
+        """Adds arguments that several commands have."""
+        for name in names:
+            self.add_argument(name, **_SHARED[name])
+
     def parse_known_args(self, args=None, namespace=None):
-        """Parses like argparse; an unknown flag is an error that suggests a similar one."""
+        """Parses like argparse, but refuses an unknown flag and suggests a similar one."""
         found, unknown = super().parse_known_args(args, namespace)
         flags = [text for text in unknown if text.startswith("-")]
         if flags:
@@ -64,35 +88,26 @@ class Parser(argparse.ArgumentParser):
         return [] if not line or line.startswith("#") else [line]
 
 
-def add_options(parser, *options, without=()):
-    """Adds the fields of dataclasses to a parser as flags, in their groups.
+def add_options(parser, kind, without=()):
+    """Adds the fields of a subclass of `Options` to a parser as flags, in their groups.
 
-    Args:
-        parser: `Parser`. Flags that are not given are absent from its namespace.
-        options: subclasses of `Options`.
-        without: names of fields that are no flags here.
+    Flags that are not given are absent from the parsed namespace. The fields in `without` are no
+    flags.
     """
-    groups = {}
-    for kind in options:
-        title = "flags"
-        for field in dataclasses.fields(kind):
-            title = field.metadata["group"] or title
-            if field.name in without:
-                continue
-            if title not in groups:
-                groups[title] = parser.add_argument_group(title)
-            _add_flag(groups[title], kind, field)
+    group = parser.add_argument_group("flags")
+    for field in dataclasses.fields(kind):
+        if field.metadata["group"]:
+            group = parser.add_argument_group(field.metadata["group"])
+        if field.name not in without:
+            _add_flag(group, kind, field)
 
 
 def _add_flag(group, kind, field):
-    flags = [f"--{field.name}"]
-    if field.metadata["short"]:
-        flags.append(f"-{field.metadata['short']}")
-    help_text = field.metadata["help"]
+    short, help_text, choices = (field.metadata[key] for key in ("short", "help", "choices"))
+    flags = [f"--{field.name}", *([f"-{short}"] if short else [])]
     if isinstance(field.default, bool):
         group.add_argument(*flags, action="store_true", default=argparse.SUPPRESS, help=help_text)
         return
-    choices = field.metadata["choices"]
     if choices:
         help_text += f" ({', '.join(map(str, choices))})"
     if field.default not in (dataclasses.MISSING, None, ""):

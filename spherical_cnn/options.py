@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import functools
+import json
 import math
 import typing
 from collections.abc import Callable
@@ -20,10 +21,10 @@ def option(default, short, help_text, choices=None, least=None, below=math.inf, 
         default: value when the flag is not given.
         short: short flag without its dash, or `None`.
         help_text: help of the flag.
-        choices: allowed values, if they are few.
+        choices: allowed values.
         least: smallest allowed number.
         below: exclusive upper bound of a number.
-        group: title of the group in the help that this field and the next ones belong to.
+        group: title of the group in the help that starts with this field.
     """
     metadata = {"short": short, "help": help_text, "choices": choices, "group": group}
     metadata |= {"least": least, "below": below}
@@ -42,19 +43,19 @@ class Options:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            value = _convert(type(self), field, getattr(self, field.name))
+            given, wanted = getattr(self, field.name), type_of(type(self), field)
+            try:
+                value = wanted.convert(given)
+            except (ValueError, TypeError, SyntaxError, OverflowError) as error:
+                raise ConfigError(
+                    f"--{field.name}: expected {wanted.expected}. Received: {given!r}"
+                ) from error
             object.__setattr__(self, field.name, value)
             _check(field, value)
 
     def to_dict(self):
         """Returns the options as a dict of JSON values, which `from_dict` takes."""
-        values = dataclasses.asdict(self)
-        for name, value in values.items():
-            if isinstance(value, tuple):
-                values[name] = list(value)
-            elif isinstance(value, dict):
-                values[name] = {str(key): entry for key, entry in value.items()}
-        return values
+        return json.loads(json.dumps(dataclasses.asdict(self)))
 
     def to_flags(self):
         """Returns the options that differ from their defaults, as lines of a file of flags."""
@@ -62,14 +63,11 @@ class Options:
         defaults = type(self)()
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if value == getattr(defaults, field.name):
-                continue
-            if value is True:
+            if value is True and not getattr(defaults, field.name):
                 flags.append(f"--{field.name}")
-            elif isinstance(value, tuple):
-                flags.append(f"--{field.name}={','.join(map(str, value))}")
-            else:
-                flags.append(f"--{field.name}={value}")
+            elif value != getattr(defaults, field.name):
+                text = ",".join(map(str, value)) if isinstance(value, tuple) else value
+                flags.append(f"--{field.name}={text}")
         return flags
 
     @classmethod
@@ -165,14 +163,3 @@ def type_of(kind, field):
 
 
 _hints = functools.cache(typing.get_type_hints)
-
-
-def _convert(kind, field, value):
-    """Returns `value`, text or JSON, as the field's type."""
-    wanted = type_of(kind, field)
-    try:
-        return wanted.convert(value)
-    except (ValueError, TypeError, SyntaxError, OverflowError) as error:
-        raise ConfigError(
-            f"--{field.name}: expected {wanted.expected}. Received: {value!r}"
-        ) from error

@@ -19,7 +19,7 @@ def print_and_write(argv):
     open(argv[0], "w").close()
 
 cli.dispatch = print_and_write
-cli.run_command([], sys.argv[1:])
+cli.main()
 """
 
 

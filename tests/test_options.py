@@ -28,7 +28,8 @@ class Cake(Options):
 
 def parse(*argv, options=(Oven, Cake), without=()):
     parser = Parser("Bakes.", examples=("bake --fan",), prog="bake")
-    add_options(parser, *options, without=without)
+    for kind in options:
+        add_options(parser, kind, without)
     return vars(parser.parse_args(list(argv)))
 
 

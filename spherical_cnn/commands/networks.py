@@ -1,21 +1,56 @@
-"""`scnn train`, `scnn test`, `scnn table1`."""
+"""The commands that build datasets, and train and test networks."""
 
 from __future__ import annotations
 
+import collections
 import os
 
-from spherical_cnn.commands.arguments import SOURCE, add_split_file, add_workers
 from spherical_cnn.console import shapes_progress
 from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.flags import Parser, add_options
 from spherical_cnn.training.run_config import RunConfig
 
-_ONLINE = ("split_file", "workers")
 _DATA_OF_RUN = ("resolution", "copies", "test_copies")
 _SET_BY_TABLE = ("rotation", "test_rotation", "resolution")
 _RUN_OF_TABLE = ("n_classes", "run_id", "logdir", "dset_dir", "online", "test_only")
 _PROCESSES = ("coordinator", "num_processes", "process_id")
+
+
+def build_command(argv):
+    """Builds a dataset, and prints how many shapes it holds and which were skipped."""
+    parser = Parser(
+        "Builds a dataset of TFRecords from shapes: meshes, voxels or point clouds.\n\n"
+        "Interrupted, the same command resumes.",
+        examples=(
+            "scnn build data/ModelNet40 data/m40-so3-64 --copies 48 --workers 2",
+            "scnn build meshes data/mine --up y --test_fraction 0.2 --scale_range 0.25",
+        ),
+        prog="scnn build",
+    )
+    parser.add_shared("source")
+    parser.add_argument("folder", metavar="FOLDER", help="where the dataset goes")
+    parser.add_shared("--split_file", "--workers")
+    add_options(parser, DatasetConfig)
+    options = parser.parse_args(argv)
+    config = DatasetConfig(**DatasetConfig.select(vars(options)))
+
+    from spherical_cnn.data.records.build import build
+
+    progress = shapes_progress("shapes")
+    manifest = build(
+        options.source, options.folder, config, options.split_file, options.workers, progress
+    )
+    for split, counts in manifest["counts"].items():
+        classes = sum(map(bool, counts.values()))
+        print(f"{split}: {sum(counts.values())} shapes of {classes} classes")
+    reasons = collections.Counter(entry["reason"] for entry in manifest["skipped"])
+    for reason, count in reasons.most_common(10):
+        print(f"skipped, {count}: {reason}")
+    if manifest["blank"]:
+        names = ", ".join(entry["name"] for entry in manifest["blank"][:10])
+        print(f"nearly blank in some copy, but used, {len(manifest['blank'])}: {names}")
+    print(f"All shards and skipped shapes: {options.folder}/manifest.json")
 
 
 def train_parser():
@@ -34,8 +69,7 @@ def train_parser():
         prog="scnn train",
     )
     add_options(parser, RunConfig)
-    add_split_file(parser)
-    add_workers(parser)
+    parser.add_shared("--split_file", "--workers")
     add_options(parser, DatasetConfig, without=_DATA_OF_RUN)
     return parser
 
@@ -43,21 +77,22 @@ def train_parser():
 def train_command(argv):
     """Trains and tests a run."""
     given = vars(train_parser().parse_args(argv))
-    request = {key: given.pop(key) for key in _ONLINE}
+    request = {key: given.pop(key) for key in ("split_file", "workers")}
     options, dataset = RunConfig.select(given), DatasetConfig.select(given)
-    if options.get("online"):
-        from spherical_cnn.training.train import train_online
-
-        train_online(options, dataset, **request, progress=shapes_progress("shapes"))
-        return
-    if dataset or request != {"split_file": None, "workers": 1}:
-        names = [*dataset, *(name for name in _ONLINE if request[name] not in (None, 1))]
+    DatasetConfig(**dataset)  # refuses bad options, before Keras is imported
+    if not options.get("test_only"):  # which takes other options from the run
+        RunConfig.from_dict(options)
+    names = [*dataset, *(name for name, value in request.items() if value not in (None, 1))]
+    if names and not options.get("online"):
         flags = ", ".join(f"--{name}" for name in names)
         raise ConfigError(f"{flags}: for online data, expected --online SOURCE")
 
-    from spherical_cnn.training.train import train
+    from spherical_cnn.training.train import train, train_online
 
-    train(options)
+    if options.get("online"):
+        train_online(options, dataset, **request, progress=shapes_progress("shapes"))
+    else:
+        train(options)
 
 
 def test_command(argv):
@@ -76,7 +111,7 @@ def test_command(argv):
 
 
 def table_parser():
-    """Returns the parser of the flags that `scnn table1` and its files of networks share."""
+    """Returns the parser of the flags that `scnn table1` and its files of networks take."""
     parser = Parser(
         "Trains and tests networks as in Table 1 of the paper, for the shapes of a source.\n\n"
         "Builds an upright and an SO(3) dataset, trains each network on both, and tests z/z, "
@@ -95,7 +130,7 @@ def table_parser():
 def table1_command(argv):
     """Trains and tests networks, and prints the table."""
     parser = table_parser()
-    parser.add_argument("source", metavar="SOURCE", help=SOURCE)
+    parser.add_shared("source")
     parser.add_argument("folder", metavar="FOLDER", help="folder of the results")
     parser.add_argument(
         "--networks", nargs="+", required=True, metavar="FILE", help="files of flags, one per row"
@@ -103,20 +138,26 @@ def table1_command(argv):
     parser.add_argument(
         "--seeds", type=int, default=1, metavar="N", help="runs of each network; default 1"
     )
-    add_split_file(parser)
-    add_workers(parser)
+    parser.add_shared("--split_file", "--workers")
     given = vars(parser.parse_args(argv))
-    paths, seeds = given.pop("networks"), given.pop("seeds")
-    request = {key: given.pop(key) for key in ("source", "folder", "split_file", "workers")}
-    flags = {path: vars(table_parser().parse_args([f"@{path}"])) for path in paths}
-    names = {os.path.splitext(os.path.basename(path))[0]: path for path in paths}
-    if len(names) < len(paths):
+    paths = given.pop("networks")
+    request = {
+        key: given.pop(key) for key in ("source", "folder", "seeds", "split_file", "workers")
+    }
+    if request["seeds"] < 1:
+        raise ConfigError(f"--seeds: expected at least 1. Received: {request['seeds']}")
+    networks = {}
+    for path in paths:
+        flags = {**given, **vars(table_parser().parse_args([f"@{path}"]))}
+        config = RunConfig.from_dict(RunConfig.select(flags))
+        dataset = DatasetConfig(**DatasetConfig.select(flags), resolution=config.input_res)
+        networks[os.path.splitext(os.path.basename(path))[0]] = config, dataset
+    if len(networks) < len(paths):
         raise ConfigError(f"--networks: expected different names. Received: {', '.join(paths)}")
 
     from spherical_cnn.reporting.page import table_lines
-    from spherical_cnn.tasks.table1 import Network, accuracy_table, run_table
+    from spherical_cnn.tasks.table1 import accuracy_table, run_table
 
-    networks = {name: Network.from_flags({**given, **flags[path]}) for name, path in names.items()}
-    table = run_table(networks=networks, seeds=seeds, progress=shapes_progress, **request)
+    table = run_table(networks=networks, progress=shapes_progress, **request)
     print("", *table_lines(*accuracy_table(table)), sep="\n")
     print(f"\nReport: {request['folder']}/report.html")

@@ -1,10 +1,10 @@
-"""`scnn align`, `scnn visualize`."""
+"""The commands that align and draw shapes."""
 
 from __future__ import annotations
 
 import json
 
-from spherical_cnn.commands.arguments import add_json, add_reading, add_run
+from spherical_cnn.errors import ConfigError
 from spherical_cnn.flags import Parser
 
 
@@ -27,7 +27,7 @@ def align_command(argv):
     add("--rays_per_sample", type=int, default=7, metavar="N", help="supersampling; default 7")
     add("--run", metavar="RUN", help="run folder; its dataset says how signals are made")
     add("--layer", metavar="NAME", help="layer of the run, such as conv1_distance")
-    add_reading(parser)
+    parser.add_shared("--kind", "--up")
     add(
         "--threshold",
         type=float,
@@ -37,8 +37,12 @@ def align_command(argv):
     )
     add("--copy", metavar="FILE", help="write mesh FIRST, aligned: .off .obj .ply .stl")
     add("--picture", metavar="FILE", help="write a PNG of the shapes before and after")
-    add_json(parser)
+    parser.add_shared("--json")
     options = parser.parse_args(argv)
+    if not 0 < options.threshold <= 1:
+        raise ConfigError(
+            f"--threshold: expected more than 0, at most 1. Received: {options.threshold}"
+        )
 
     from spherical_cnn.data.atomic import write_bytes
     from spherical_cnn.reporting.plots import png
@@ -49,7 +53,8 @@ def align_command(argv):
     paths = (options.first, options.second)
     signals = options.resolution, options.rays_per_sample, options.run, options.layer
     view = SignalView(*signals, options.kind, options.up)
-    alignment.check_outputs(options.copy, options.threshold, paths, view.config.kind)
+    if options.copy:
+        alignment.check_copy(options.copy, paths, view.config.kind)
     first, second = (view.load(path) for path in paths)
     found = alignment.align_shapes(first, second, view, options.threshold)
     if options.json:
@@ -57,41 +62,39 @@ def align_command(argv):
     else:
         print(*alignment.lines(found), sep="\n")
     if options.copy:
-        copy = alignment.aligned_copy(first, second, found.rotations[0])
+        copy = alignment.aligned_copy(*paths, found.rotations[0], view.config.center)
         write_bytes(options.copy, alignment.mesh_bytes(copy, options.copy))
     if options.picture:
-        rotation = first.upright @ found.rotations[0] @ first.upright.T
+        rotation = view.upright @ found.rotations[0] @ view.upright.T
         figure = alignment_figure(first.ray_caster, second.ray_caster, rotation)
         write_bytes(options.picture, png(figure))
 
 
 def visualize_command(argv):
     """Draws a picture."""
-    options = vars(_visualize_parser().parse_args(argv))
+    options = _visualize_parser().parse_args(argv)
 
     from spherical_cnn.data.atomic import write_bytes
     from spherical_cnn.tasks import visualize as pictures
     from spherical_cnn.tasks.signal_view import SignalView
 
-    what, path = options.pop("what"), options.pop("picture")
-    if what == "mistakes":
-        data = pictures.mistakes_page(options["run"], options["shards"], options["most"])
-    elif what == "filters":
-        data = pictures.filters_picture(options["run"], options["layer"])
+    if options.what == "mistakes":
+        data = pictures.mistakes_page(options.run, options.shards, options.most)
+    elif options.what == "filters":
+        data = pictures.filters_picture(options.run, options.layer)
+    elif options.what == "features":
+        view = SignalView(run=options.run, layer="signal", kind=options.kind, up=options.up)
+        shape = view.load(options.shape)
+        data = pictures.features_picture(view, shape, options.angles, options.layers)
     else:
-        shape = options.pop("shape")
-        own = {key: options.pop(key) for key in ("angles", "layers", "frames") if key in options}
-        if what == "features":
-            options["layer"] = "signal"
-        view = SignalView(**options)
-        loaded = view.load(shape)
-        if what == "signal":
-            data = pictures.signal_picture(view, loaded)
-        elif what == "features":
-            data = pictures.features_picture(view, loaded, **own)
+        signals = options.resolution, options.rays_per_sample, options.run, options.layer
+        view = SignalView(*signals, options.kind, options.up)
+        shape = view.load(options.shape)
+        if options.what == "signal":
+            data = pictures.signal_picture(view, shape)
         else:
-            data = pictures.animation(view, loaded, options["layer"], **own)
-    write_bytes(path, data)
+            data = pictures.animation(view, shape, options.layer, options.frames)
+    write_bytes(options.picture, data)
 
 
 def _visualize_parser():
@@ -109,16 +112,17 @@ def _visualize_parser():
     )
     what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     signal = what.add_parser("signal", description="The two channels of a shape: a PNG.")
+    signal.set_defaults(run=None, layer=None)
     filters = what.add_parser("filters", description="Spectra and profiles of filters: a PNG.")
     features = what.add_parser("features", description="Feature maps under rotation: a PNG.")
     animation = what.add_parser("animation", description="A rotating shape and its maps: a GIF.")
     mistakes = what.add_parser("mistakes", description="Misclassified records: an HTML page.")
     for one in (filters, features, mistakes):
-        add_run(one)
+        one.add_shared("run")
     filters.add_argument("layer", metavar="LAYER", help="such as conv0_distance")
     for one in (signal, features, animation):
         one.add_argument("shape", metavar="SHAPE", help="mesh, voxels or points")
-        add_reading(one)
+        one.add_shared("--kind", "--up")
     for one in (signal, filters, features, animation, mistakes):
         one.add_argument("picture", metavar="OUT", help="file to write")
     for one in (signal, animation):
@@ -142,6 +146,6 @@ def _visualize_parser():
     )
     animation.add_argument("--layer", metavar="NAME", help="layer of the run")
     animation.add_argument("--frames", type=int, default=36, metavar="N", help="default 36")
-    mistakes.add_argument("--shards", nargs="+", required=True, metavar="FILE", help="TFRecords")
+    mistakes.add_shared("--shards")
     mistakes.add_argument("--most", type=int, default=50, metavar="N", help="default 50")
     return parser

@@ -5,21 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from spherical_cnn.commands.arguments import (
-    SOURCE,
-    add_json,
-    add_reading,
-    add_run,
-    add_workers,
-)
 from spherical_cnn.console import progress_bar, shapes_progress
 from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.errors import ConfigError, ShapeError
 from spherical_cnn.flags import Parser, add_options
 from spherical_cnn.training.run_config import RunConfig
-
-_FROM_RUN = ("resolution", "rotation", "copies", "val_fraction", "test_fraction")
-_READING = ("kind", "center", "up", "max_file_mb", "embedded_shapes", "rays_per_sample")
 
 
 def predict_command(argv):
@@ -35,13 +25,11 @@ def predict_command(argv):
         ),
         prog="scnn predict",
     )
-    add_run(parser)
+    parser.add_shared("run")
     parser.add_argument("files", nargs="*", metavar="FILE", help="shapes, or folders of shapes")
     parser.add_argument("--rotations", type=int, default=4, metavar="N", help="default 4")
     parser.add_argument("--top", type=int, default=3, metavar="N", help="classes named; default 3")
-    add_reading(parser)
-    add_workers(parser)
-    add_json(parser)
+    parser.add_shared("--kind", "--up", "--workers", "--json")
     parser.add_argument("--export", metavar="PATH", help="write a SavedModel, or an .onnx file")
     options = parser.parse_args(argv)
     if not (options.files or options.export) or min(options.rotations, options.top) < 1:
@@ -74,18 +62,18 @@ def evaluate_command(argv):
         ),
         prog="scnn evaluate",
     )
-    add_run(parser)
-    parser.add_argument("source", metavar="SOURCE", help=SOURCE)
-    add_workers(parser)
-    add_json(parser)
-    add_options(parser, DatasetConfig, without=_FROM_RUN)
-    given = vars(parser.parse_args(argv))
-    run, source, workers, as_json = (given.pop(key) for key in ("run", "source", "workers", "json"))
+    parser.add_shared("run", "source", "--workers", "--json")
+    of_run = ("resolution", "rotation", "copies", "val_fraction", "test_fraction")
+    add_options(parser, DatasetConfig, without=of_run)
+    options = parser.parse_args(argv)
+    given = DatasetConfig.select(vars(options))
+    DatasetConfig(**given)  # refuses bad options, before Keras is imported
 
     from spherical_cnn.tasks.evaluate import evaluate_shapes
 
-    results = evaluate_shapes(run, source, given, workers, shapes_progress("shapes"))
-    if as_json:
+    progress = shapes_progress("shapes")
+    results = evaluate_shapes(options.run, options.source, given, options.workers, progress)
+    if options.json:
         print(json.dumps(results, indent=1))
         return
     for name, reason in results["skipped"][:10]:
@@ -93,11 +81,12 @@ def evaluate_command(argv):
     for name in results["blank"][:10]:
         print(f"nearly blank: {name}")
     rotation = results["dataset"]["test_rotation"].replace("same", results["dataset"]["rotation"])
-    print(f"rotation {rotation}, {results['test_samples']} samples", end=", ")
-    print(f"{len(results['skipped'])} shapes skipped", end=", ")
-    if results["blank"]:
-        print(f"{len(results['blank'])} nearly blank", end=", ")
-    print(f"accuracy {results['test']:.4f}, loss {results['test_loss']:.4f}")
+    blank = f", {len(results['blank'])} nearly blank" if results["blank"] else ""
+    print(
+        f"rotation {rotation}, {results['test_samples']} samples, "
+        f"{len(results['skipped'])} shapes skipped{blank}, accuracy {results['test']:.4f}, "
+        f"loss {results['test_loss']:.4f}"
+    )
 
 
 def retrieve_command(argv):
@@ -141,8 +130,9 @@ def retrieve_command(argv):
     else:
         from spherical_cnn.tasks.retrieve import retrieve
 
-        where = options.run, options.shards, options.output
-        found = retrieve(*where, options.by_class, options.length_from)
+        found = retrieve(
+            options.run, options.shards, options.output, options.by_class, options.length_from
+        )
     for name in found.get("blank", [])[:10]:
         print(f"nearly blank: {name}")
     print(*table_lines(*score_table(found)), sep="\n")
@@ -163,20 +153,20 @@ def equivariance_command(argv):
         ),
         prog="scnn equivariance",
     )
-    parser.add_argument("source", metavar="SOURCE", help=SOURCE)
+    parser.add_shared("source")
     parser.add_argument("--shapes", type=int, default=16, metavar="N", help="default 16")
     parser.add_argument("--rotations", type=int, default=8, metavar="N", help="default 8")
     add_options(parser, RunConfig)
-    others = {field.name for field in dataclasses.fields(DatasetConfig)} - set(_READING)
+    reading = {"kind", "center", "up", "max_file_mb", "embedded_shapes", "rays_per_sample"}
+    others = {field.name for field in dataclasses.fields(DatasetConfig)} - reading
     add_options(parser, DatasetConfig, without=others)
     given = vars(parser.parse_args(argv))
-    source = given.pop("source")
-    counts = {name: given.pop(name) for name in ("shapes", "rotations")}
+    counts = {name: given[name] for name in ("shapes", "rotations")}
     for name, count in counts.items():
         if count < 1:
             raise ConfigError(f"--{name}: expected at least 1. Received: {count}")
-    dataset = DatasetConfig(**{name: given.pop(name) for name in _READING if name in given})
-    config = RunConfig.from_dict(given)
+    dataset = DatasetConfig(**DatasetConfig.select(given))
+    config = RunConfig.from_dict(RunConfig.select(given))
 
     from spherical_cnn.nn.layer_errors import error_table
     from spherical_cnn.reporting.page import table_lines
@@ -189,7 +179,7 @@ def equivariance_command(argv):
         model, config = run.model, run.config
     else:
         model = build_model(config)
-    errors = measure_shapes(model, source, dataset, **counts, seed=config.seed)
+    errors = measure_shapes(model, given["source"], dataset, **counts, seed=config.seed)
     print(*table_lines(*error_table(errors)), sep="\n")
 
 
@@ -204,9 +194,9 @@ def activations_command(argv):
         ),
         prog="scnn activations",
     )
-    add_run(parser)
+    parser.add_shared("run")
     parser.add_argument("output", metavar="OUTPUT", help="the .npz to write")
-    parser.add_argument("--shards", nargs="+", required=True, metavar="FILE", help="TFRecords")
+    parser.add_shared("--shards")
     parser.add_argument("--layers", nargs="+", default=["descriptor"], metavar="NAME")
     options = parser.parse_args(argv)
 
@@ -222,7 +212,7 @@ def release_command(argv):
         examples=('scnn release runs/chairs weights/chairs --origin "Our own scans, CC BY 4.0."',),
         prog="scnn release",
     )
-    add_run(parser)
+    parser.add_shared("run")
     parser.add_argument(
         "folder", metavar="FOLDER", help="absent or empty; its name becomes the network's"
     )

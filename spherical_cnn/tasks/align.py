@@ -21,90 +21,78 @@ def align_shapes(first, second, view, threshold=0.95):
     """Finds the rotations that take one shape to another, about their centers, in the files' axes.
 
     Args:
-        first: `spherical_cnn.tasks.signal_view.LoadedShape`.
-        second: `LoadedShape` with the same up axis.
-        view: `SignalView`.
-        threshold: as in `symmetry_rotations`.
+        first: `LoadedShape` to rotate.
+        second: `LoadedShape` to align with.
+        view: `SignalView` that has loaded both.
+        threshold: see `symmetry_rotations`.
 
     Returns:
         `SymmetryRotations`.
 
     Raises:
-        ShapeError: naming the file whose shape no ray meets, or whose shape looks the same from all
-            sides.
-        RunError: if maps of a layer are not finite.
+        ShapeError: naming the file whose shape no ray meets, or looks the same from all sides.
     """
-    shapes = {"a": first, "b": second}
-    of_first, of_second = view.maps(view.signals([first, second]))
+    signals = np.concatenate([view.signals(first), view.signals(second)])
+    of_first, of_second = view.maps(signals)
     try:
         peaks = symmetry_rotations(of_first, of_second, threshold)
     except UnalignableError as error:
+        path = {"a": first, "b": second}[error.which].path
         raise ShapeError(
-            f"{shapes[error.which].path}: looks the same from all sides, like a ball, so every "
+            f"{path}: looks the same from all sides, like a ball, so every "
             "rotation aligns it; expected a shape that varies over the sphere"
         ) from error
-    upright = first.upright
+    upright = view.upright
     axis = None if peaks.axis is None else peaks.axis @ upright
     return peaks._replace(rotations=upright.T @ peaks.rotations @ upright, axis=axis)
 
 
-def aligned_copy(first, second, rotation):
-    """Returns the mesh in the first file, rotated, moved and scaled onto the second one.
+def aligned_copy(first, second, rotation, center):
+    """Returns the `Mesh` in a file, rotated, moved and scaled onto that in another one.
 
     Args:
-        first: `LoadedShape`.
-        second: `LoadedShape`.
+        first: path of the mesh to align.
+        second: path of the other mesh.
         rotation: `(3, 3)`, in the files' axes.
-
-    Returns:
-        `Mesh`.
-
-    Raises:
-        ShapeError, OSError: if a file is no mesh, or has changed since it was read.
+        center: see `normalize`.
     """
-    mesh, _ = _normalized_mesh(first)
-    _, placement = _normalized_mesh(second)
+    mesh, _ = _normalized_mesh(first, center)
+    _, placement = _normalized_mesh(second, center)
     vertices = placement.radius * mesh.vertices @ rotation.T + placement.center
     return Mesh(vertices, mesh.faces)
 
 
-def _normalized_mesh(shape):
+def _normalized_mesh(path, center):
     """A mesh in its file's axes, normalized, and its `Placement`."""
     try:
-        suffix = os.path.splitext(shape.path)[1].lower()
-        return normalize(read_mesh(read_bytes(shape.path), suffix), shape.center)
+        return normalize(read_mesh(read_bytes(path), _suffix(path)), center)
     except ShapeError as error:
-        raise ShapeError(f"{shape.path}: {error}") from error
+        raise ShapeError(f"{path}: {error}") from error
 
 
 def mesh_bytes(mesh, path):
     """Returns the mesh as bytes of a file with the suffix of `path`."""
-    return encode_mesh(mesh, os.path.splitext(path)[1].lower())
+    return encode_mesh(mesh, _suffix(path))
 
 
-def check_outputs(copy, threshold, paths, kind="auto"):
-    """Checks that a copy is possible, and that the threshold is in (0, 1].
+def _suffix(path):
+    return os.path.splitext(path)[1].lower()
 
-    Args:
-        copy: path of the aligned copy, or `None`.
-        threshold: as in `symmetry_rotations`.
-        paths: paths of the shapes.
-        kind: as in `load_shape`.
+
+def check_copy(copy, paths, kind):
+    """Checks that shapes in `paths`, read as `kind`, and the file `copy` can be meshes.
 
     Raises:
-        ConfigError: naming the flag.
+        ConfigError: if one cannot.
     """
-    if copy and os.path.splitext(copy)[1].lower() not in SUFFIXES:
+    if _suffix(copy) not in SUFFIXES:
         raise ConfigError(f"--copy: expected {' '.join(SUFFIXES)}. Received: {copy}")
-    for path in paths if copy else ():
-        is_mesh = os.path.splitext(path)[1].lower() in SUFFIXES
-        if not is_mesh or choose_kind(path, kind) not in ("auto", "mesh"):
+    for path in paths:
+        if _suffix(path) not in SUFFIXES or choose_kind(path, kind) not in ("auto", "mesh"):
             raise ConfigError(
                 f"--copy: only meshes have copies, expected {' '.join(SUFFIXES)} with faces. "
                 f"Received: {path}; the rotation alone needs no --copy"
             )
-    if not 0 < threshold <= 1:
-        raise ConfigError(f"--threshold: expected more than 0, at most 1. Received: {threshold}")
 
 
 def to_dict(peaks):
@@ -127,7 +115,7 @@ def to_dict(peaks):
 def lines(peaks):
     """Returns `SymmetryRotations` as lines of text."""
     values = to_dict(peaks)
-    best = values["rotations"][0]
+    best, *others = values["rotations"]
     rows = [" ".join(f"{x:10.6f}" for x in row) for row in best["matrix"]]
     found = [
         *(f"{title:12}{row}" for title, row in zip(("rotation", "", ""), rows, strict=True)),
@@ -136,14 +124,11 @@ def lines(peaks):
         f"{'correlation':12}{best['correlation']:.4f}, next best {values['runner_up']:.4f} of it",
         f"{'residual':12}{values['residual']:.4f} of the norm of what varies over the sphere",
     ]
-    others = len(values["rotations"]) - 1
     if values["axis"]:
         found.append(f"symmetric: any rotation about {_numbers(values['axis'], 4)} gives the same")
     if others:
-        found.append(f"symmetric: {others} more are as good, ZYZ angles in degrees")
-        found += [
-            f"  {_numbers(r['zyz'], 3)}  {r['correlation']:.4f}" for r in values["rotations"][1:]
-        ]
+        found.append(f"symmetric: {len(others)} more are as good, ZYZ angles in degrees")
+        found += [f"  {_numbers(r['zyz'], 3)}  {r['correlation']:.4f}" for r in others]
     return found
 
 

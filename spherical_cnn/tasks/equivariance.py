@@ -34,8 +34,8 @@ def measure_shapes(model, source, config, *, shapes=16, rotations=8, seed=0):
         model: `two_branch` network.
         source: see `spherical_cnn.data.sources.find_shapes`.
         config: `DatasetConfig`; says how to read shapes and cast rays.
-        shapes: number of shapes, at most.
-        rotations: number of random rotations of each.
+        shapes: largest number of shapes.
+        rotations: number of random rotations.
         seed: seed of the rotations.
 
     Returns:
@@ -44,13 +44,22 @@ def measure_shapes(model, source, config, *, shapes=16, rotations=8, seed=0):
     Raises:
         ConfigError: if no shape can be cast.
         ShapeError: if rays miss all shapes.
-        RunError: if the network's outputs are not finite.
     """
     angles = random_rotations(rotations, np.random.default_rng(seed))
     config = dataclasses.replace(config, resolution=model.input_shape[1])
     poses = [Pose(matrix) for matrix in (np.eye(3), *euler_to_matrix(angles))]
-    found = _visible(_cast_first(os.fspath(source), config, poses, shapes), source)
-    start, *recast = np.stack(found, axis=1)
+    seen = []
+    found = _cast_first(os.fspath(source), config, poses, shapes)
+    for name, of_item in found.items():
+        try:
+            check_visible(name, of_item)
+        except ShapeError as error:
+            logger.warning(f"skipped: {error}")
+        else:
+            seen.append(of_item)
+    if not seen:
+        raise ShapeError(f"{source}: no ray meets any of {len(found)} shapes")
+    start, *recast = np.stack(seen, axis=1)
     limited, rotated = rotated_exactly(start, angles)
     return {
         "exact": measure(model, limited, rotated, angles),
@@ -68,7 +77,7 @@ def _cast_first(source, config, poses, count):
             if item.split == split:
                 classes.setdefault(item.class_name, []).append(item)
         rounds = itertools.zip_longest(*classes.values())
-        items = [item for one in rounds for item in one if item is not None]
+        items = [item for one in rounds for item in one if item]
         cast: dict[str, np.ndarray] = {}
         for item, of_item in signals(items, [poses] * len(items), config):
             if isinstance(of_item, str):
@@ -82,18 +91,3 @@ def _cast_first(source, config, poses, count):
             return cast
     first = f"the first, {reasons[0]}" if reasons else "found no test and no train shapes"
     raise ConfigError(f"{printable(source)}: no shape that can be cast; {first}")
-
-
-def _visible(found, source):
-    """Signals of the shapes that rays meet; warns of the others."""
-    seen = []
-    for name, of_item in found.items():
-        try:
-            check_visible(name, of_item)
-        except ShapeError as error:
-            logger.warning(f"skipped: {error}")
-        else:
-            seen.append(of_item)
-    if not seen:
-        raise ShapeError(f"{source}: no ray meets any of {len(found)} shapes")
-    return seen

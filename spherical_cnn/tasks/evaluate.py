@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 import re
 
@@ -14,7 +13,7 @@ from spherical_cnn.data.module import ArrayBatches
 from spherical_cnn.data.poses import draw_poses
 from spherical_cnn.data.signals import signals
 from spherical_cnn.data.sources import find_shapes
-from spherical_cnn.errors import ConfigError, RunError
+from spherical_cnn.errors import ConfigError
 from spherical_cnn.shapes.signal import MIN_HIT_RATE, compute_hit_rate
 from spherical_cnn.training.run import dataset_config_of, load_run
 from spherical_cnn.training.run_folder import RunFolder
@@ -27,10 +26,10 @@ def evaluate_shapes(path, source, given, workers=1, progress=lambda done, total:
     """Computes the accuracy of a run on the test shapes of a source, or on all if it has none.
 
     Args:
-        path: path of the run folder.
+        path: run folder.
         source: see `spherical_cnn.data.sources.find_shapes`.
-        given: dict of options of `DatasetConfig` that differ from those of the run's dataset, such
-            as `test_rotation`.
+        given: dict of options of `DatasetConfig` that replace those of the run's dataset, such as
+            `test_rotation`.
         workers: number of processes that cast.
         progress: called with the number of shapes done and of all shapes.
 
@@ -41,7 +40,6 @@ def evaluate_shapes(path, source, given, workers=1, progress=lambda done, total:
 
     Raises:
         ConfigError: if the options, or the source's classes, do not fit the run.
-        RunError, OSError: if run or source cannot be read, or the network's outputs are not finite.
     """
     config = dataset_config_of(RunFolder(path), **{"val_fraction": 0, "test_fraction": 0, **given})
     run = load_run(path, upright=config.rotation_of("test") != "so3")
@@ -53,55 +51,41 @@ def evaluate_shapes(path, source, given, workers=1, progress=lambda done, total:
     except ConfigError as error:
         raise ConfigError(f"{printable(source)}: {error}") from error
     items = [item for item in found.items if item.split == "test"] or found.items
-    batches, skipped, blank = _cast(items, labels, run, config, workers, progress)
-    if not len(batches.signals):
-        raise ConfigError(
-            f"{printable(source)}: no shape could be used; the first, {': '.join(skipped[0])}"
-        )
-    results = evaluate(run, batches)
-    if not math.isfinite(results["test_loss"]):
-        raise RunError(
-            f"{run.folder.checkpoint('final')}: the network's outputs are not finite for shapes of "
-            f"{printable(source)}; its weights overflow or are damaged"
-        )
-    return {**results, "dataset": config.to_dict(), "skipped": skipped, "blank": blank}
-
-
-def _cast(items, labels, run, config, workers, progress):
-    """Batches of the shapes that have signals; the skipped ones; the nearly blank ones."""
     poses = [draw_poses(config, "test", item.name) for item in items]
     rows: list[np.ndarray] = []
     used, skipped, blank = [], [], []
-    for count, (item, found) in enumerate(signals(items, poses, config, workers=workers), 1):
-        if isinstance(found, str):
-            skipped.append([item.name, found])
+    for count, (item, cast) in enumerate(signals(items, poses, config, workers=workers), 1):
+        if isinstance(cast, str):
+            skipped.append([item.name, cast])
         else:
-            rows.append(found)
-            used += [item] * len(found)
-            if compute_hit_rate(found).min() < MIN_HIT_RATE:
+            rows.append(cast)
+            used += [item] * len(cast)
+            if compute_hit_rate(cast).min() < MIN_HIT_RATE:
                 blank.append(item.name)
         progress(count, len(items))
-    shape = (0, config.resolution, config.resolution, 2)
+    if not rows:
+        raise ConfigError(
+            f"{printable(source)}: no shape could be used; the first, {': '.join(skipped[0])}"
+        )
     batches = ArrayBatches(
-        np.concatenate(rows) if rows else np.empty(shape, np.float32),
+        np.concatenate(rows),
         np.array([labels[item.class_name] for item in used], np.int64),
         np.array([item.name.encode() for item in used], object),
         run.config.train_bsize,
     )
-    return batches, skipped, blank
+    results = evaluate(run, batches)
+    return {**results, "dataset": config.to_dict(), "skipped": skipped, "blank": blank}
 
 
 def _labels(found, classes, count):
     """Labels by class name of a source, numbered like the `classes` of the run's dataset."""
-    own = classes
     unnamed = all(_UNNAMED.fullmatch(name) for name in found.classes)
-    if not classes or unnamed:
-        classes = found.classes
-    labels = {name: label for label, name in enumerate(classes)}
+    known = found.classes if unnamed or not classes else classes
+    labels = {name: label for label, name in enumerate(known)}
     unknown = sorted({item.class_name for item in found.items} - labels.keys())
-    if unknown or len(classes) > count:
+    if unknown or len(known) > count:
         raise ConfigError(
-            f"found classes {', '.join(unknown or classes)}; expected some of the run's {count}"
-            + (f": {', '.join(own)}" if own else "")
+            f"found classes {', '.join(unknown or known)}; expected some of the run's {count}"
+            + (f": {', '.join(classes)}" if classes else "")
         )
     return labels

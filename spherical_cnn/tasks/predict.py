@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import os
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +29,7 @@ class Prediction(NamedTuple):
     Args:
         path: path of the file.
         classes: names of the most probable classes, in order.
-        probabilities: their probabilities, means over the rotations.
+        probabilities: their means over the rotations.
         agreement: fraction of the rotations in which the first class is the most probable.
         spread: standard deviation of its probability over the rotations.
         error: why the file cannot be used, else "".
@@ -50,12 +49,11 @@ class Predictor:
     """A finished run that classifies shapes in files.
 
     Args:
-        run: path of the run folder.
+        run: run folder.
         up: axis that points up in the files; default: as in the run's dataset.
         kind: what the files hold; default likewise.
 
     Raises:
-        ConfigError: if there is no such axis or kind.
         RunError: if there is no finished run, or it does not say how its signals are made.
     """
 
@@ -81,13 +79,13 @@ class Predictor:
 
         Args:
             paths: files with suffixes of `spherical_cnn.shapes.load.SUFFIXES`.
-            rotations: number of rotations, of the kind that the run is trained on; the first is
-                none.
+            rotations: number of rotations, of the kind that the run is trained on; the first is the
+                identity.
             top: number of classes to name.
             workers: number of processes that read and cast.
 
         Yields:
-            `Prediction`.
+            `Prediction` of each.
         """
         generator = np.random.default_rng(self.config.data_seed)
         matrices = draw_rotations(self.config.rotation, rotations, generator)
@@ -101,21 +99,18 @@ class Predictor:
             )
 
     def _classify(self, group, top):
+        kind = self.config.kind
         good = [found for _, found in group if not isinstance(found, str)]
-        logits: Iterator[np.ndarray] = iter(())
         if good:
             outputs = predict_dict(self.model, np.concatenate(good), _NETWORK_BATCH)["logits"]
             logits = iter(np.split(np.asarray(outputs, np.float64), len(good)))
         for path, found in group:
-            if isinstance(found, str):
-                yield self._refused(path, found)
-            else:
+            if not isinstance(found, str):
                 yield self._prediction(path, next(logits), compute_hit_rate(found), top)
-
-    def _refused(self, path, reason):
-        if choose_kind(path, self.config.kind) != self.config.kind:
-            reason += f" (files are read as {self.config.kind}; --kind auto goes by the suffix)"
-        return Prediction(path, [], [], 0.0, 0.0, reason)
+                continue
+            if choose_kind(path, kind) != kind:
+                found += f" (files are read as {kind}; --kind auto goes by the suffix)"
+            yield Prediction(path, [], [], 0.0, 0.0, found)
 
     def _prediction(self, path, logits, shares, top):
         probabilities = special.softmax(logits, axis=-1)
@@ -145,15 +140,7 @@ def _usable(found):
 
 
 def export(model, path):
-    """Writes a network for other programs: signals in, logits and descriptors out.
-
-    Args:
-        model: `two_branch` network.
-        path: an ONNX file, if it ends in `.onnx`; else the folder of a SavedModel.
-
-    Raises:
-        ImportError: if the path is an ONNX file and tf2onnx is not installed.
-    """
+    """Writes a network for other programs: an ONNX file if `path` says so, else a SavedModel."""
     kind = "onnx" if path.endswith(".onnx") else "tf_saved_model"
     if kind == "onnx" and importlib.util.find_spec("tf2onnx") is None:
         raise ImportError('ONNX needs tf2onnx: pip install "tf2onnx>=1.17"')
@@ -166,7 +153,6 @@ def find_files(paths):
 
     Raises:
         ConfigError: if a folder has no shapes.
-        OSError: if a folder cannot be listed.
     """
 
     def refuse(error):
@@ -182,10 +168,9 @@ def find_files(paths):
             shapes = [name for name in names if _suffix(name) in SUFFIXES]
             own = [name for name in shapes if _suffix(name) in OWN_SUFFIXES]
             inside += (os.path.join(folder, name) for name in own or shapes)
-        inside.sort()
         if not inside:
             raise ConfigError(f"{path}: found no shapes, expected files {' '.join(SUFFIXES)}")
-        found += inside
+        found += sorted(inside)
     return found
 
 

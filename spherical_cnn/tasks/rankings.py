@@ -18,8 +18,7 @@ CUTOFF = 1000  # longest part of a ranking that counts
 
 def length(ranking):
     """Returns the number of positions in a row of rankings."""
-    ended = np.flatnonzero(np.asarray(ranking) < 0)
-    return int(ended[0]) if len(ended) else len(ranking)
+    return int(np.argmax(np.append(ranking, -1) < 0))
 
 
 def file_names(names):
@@ -36,16 +35,14 @@ def read_truth(path, split=None):
     """Reads ids, classes and subclasses from a CSV of SHREC'17.
 
     Args:
-        path: path of the file, with columns `id,synsetId,subSynsetId,modelId,split`.
+        path: file with columns `id,synsetId,subSynsetId,modelId,split`.
         split: read only lines of this split; `None` for all.
 
     Returns:
         three lists of text.
 
     Raises:
-        RankingError: if it is no such file, a column is missing, a line is shorter than the header,
-            no line remains, or an id has several lines.
-        OSError: if it cannot be read.
+        RankingError: if it is no such file, no line remains, or an id has several lines.
     """
     columns = ["id", "synsetId", "subSynsetId", *(["split"] if split else [])]
     reader = csv.DictReader(_lines(path))
@@ -64,10 +61,10 @@ def read_truth(path, split=None):
     if not rows:
         wanted = f" of split {split}" if split else ""
         raise RankingError(f"{path}: found no line{wanted}, expected one per shape")
-    ids, classes, subclasses = (list(column) for column in zip(*rows, strict=True))
-    if len(set(ids)) < len(ids):
-        twice, _ = collections.Counter(ids).most_common(1)[0]
-        raise RankingError(f"{path}: id {twice} has several lines, expected one per shape")
+    ids, classes, subclasses = map(list, zip(*rows, strict=True))
+    most_common, count = collections.Counter(ids).most_common(1)[0]
+    if count > 1:
+        raise RankingError(f"{path}: id {most_common} has several lines, expected one per shape")
     return ids, classes, subclasses
 
 
@@ -83,19 +80,20 @@ def write_rankings(folder, names, positions, distances):
 
 
 def read_rankings(folder, names):
-    """Reads a folder of such files, of any system.
+    """Reads a folder with a file per query, of any system, as rankings for SHREC'17.
+
+    Six-digit names may lack their leading zeros. Unknown and repeated names in a list are skipped,
+    like in the track's evaluator.
 
     Args:
-        folder: folder with a file per query. Six-digit names may lack their leading zeros.
+        folder: folder of the files.
         names: names of all shapes, in the order of their positions.
 
     Returns:
-        `(queries, rankings)`, arguments of `score`. Unknown and repeated names in a list are
-        skipped, like in the track's evaluator.
+        `(queries, rankings)`, arguments of `score`.
 
     Raises:
-        RankingError: if there is no file, a file is not named after a shape, or is no text.
-        OSError: if the folder cannot be read.
+        RankingError: if there is no file, or a file is not named after a shape, or is no text.
     """
     known = {name: position for position, name in enumerate(names)}
     queries: list[int] = []
@@ -118,11 +116,7 @@ def read_rankings(folder, names):
 
 
 def _lines(path):
-    """Reads the lines of a text file, with their line ends.
-
-    Raises:
-        RankingError: if it is not UTF-8.
-    """
+    """Reads the lines of a text file in UTF-8."""
     with open(path, encoding="utf-8-sig", newline="") as file:
         try:
             return file.readlines()

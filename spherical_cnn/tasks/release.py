@@ -25,10 +25,10 @@ def release(path, folder, origin):
     The weights are in half precision; no folder of this machine is named.
 
     Args:
-        path: path of the run folder.
+        path: run folder.
         folder: absent or empty, named like the network; gets `README.md`, `config.json`,
             `data.json` if the run has one, `metrics.json` and `checkpoints/final.npz`.
-        origin: what the card says about the shapes: their origin and license.
+        origin: origin and license of the shapes, for the card.
 
     Raises:
         RunError: if there is no finished and tested run, or the folder is not empty.

@@ -12,9 +12,9 @@ ranking, `R` the number of shapes of the query's class (including the query, at 
     NDCG = DCG(g) / DCG(best order of all g),   DCG(g) = g_1 + Σ_{r>1} g_r / log2(r)
 
 Relevance: 3 for the same subclass; 2 for the same class without a subclass; 1 for another subclass
-of the class; 0 for another class. Micro averages are over queries, macro averages
-over the classes' averages. Source: Savva et al., SHREC'17 Track: Large-Scale 3D Shape Retrieval
-from ShapeNet Core55, 2017, and the track's evaluator.
+of the class; 0 for another class. Micro averages are over queries, macro averages over the classes'
+averages. Source: Savva et al., SHREC'17 Track: Large-Scale 3D Shape Retrieval from ShapeNet Core55,
+2017, and the track's evaluator.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def score(rankings, classes, subclasses=None, queries=None):
 
     Args:
         rankings: `(queries, longest)` integers, positions of shapes; -1 ends a row.
-        classes: `(shapes,)` labels of any comparable type.
+        classes: `(shapes,)` labels of any type that can be ordered.
         subclasses: `(shapes,)` labels; a shape whose subclass equals its class has none. `None`: no
             shape has one.
         queries: `(queries,)` positions of the queries; `None` for all shapes, in order.
@@ -43,7 +43,7 @@ def score(rankings, classes, subclasses=None, queries=None):
     Raises:
         RankingError: if a ranking names a shape twice, or an unknown one.
     """
-    names, classes = np.unique(np.asarray(classes), return_inverse=True)
+    names, classes = np.unique(classes, return_inverse=True)
     subs = classes if subclasses is None else _numbered(names, subclasses)
     queries = np.arange(len(classes)) if queries is None else np.asarray(queries)
     rankings = np.asarray(rankings)[:, :CUTOFF]
@@ -55,16 +55,12 @@ def score(rankings, classes, subclasses=None, queries=None):
         if len(np.unique(found)) < len(found) or (found >= len(classes)).any():
             raise RankingError(f"ranking {row}: expected different positions below {len(classes)}")
         values[row] = _metrics(query, found, classes, subs)
-    by_class = np.array(
-        [values[classes[queries] == c].mean(axis=0) for c in _present(classes, queries)]
-    )
+    present = np.unique(classes[queries])
+    by_class = [values[classes[queries] == label].mean(axis=0) for label in present]
     return {
         "micro": _named(values.mean(axis=0)),
-        "macro": _named(by_class.mean(axis=0)),
-        "classes": {
-            str(names[c]): _named(row)
-            for c, row in zip(_present(classes, queries), by_class, strict=True)
-        },
+        "macro": _named(np.mean(by_class, axis=0)),
+        "classes": dict(zip(map(str, names[present]), map(_named, by_class), strict=True)),
     }
 
 
@@ -103,10 +99,6 @@ def _numbered(names, subclasses):
     """Subclasses as numbers; those that are names of classes get the numbers of these."""
     numbers = {name: number for number, name in enumerate(names)}
     return np.array([numbers.setdefault(name, len(numbers)) for name in subclasses])
-
-
-def _present(classes, queries):
-    return np.unique(classes[queries])
 
 
 def _named(values):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import os
 
 import numpy as np
 
-from spherical_cnn.data.atomic import write_bytes, write_json
-from spherical_cnn.data.records.tfrecord_data import read_shards
+from spherical_cnn.data.atomic import write_json
 from spherical_cnn.errors import RankingError
 from spherical_cnn.shapes.signal import MIN_HIT_RATE, compute_hit_rate
-from spherical_cnn.tasks.activations import layer_outputs
+from spherical_cnn.tasks.activations import join_batches, layer_outputs, write_arrays
 from spherical_cnn.tasks.rankings import CUTOFF, file_names, write_rankings
 from spherical_cnn.tasks.retrieval_metrics import score
-from spherical_cnn.training.network import record_format
 from spherical_cnn.training.run import load_run
 
 _CHUNK = 256  # queries at a time
@@ -23,27 +20,17 @@ _CHUNK = 256  # queries at a time
 def extract_descriptors(run, shards):
     """Computes the descriptors of the records of shards.
 
-    Args:
-        run: `Run`.
-        shards: paths.
-
     Returns:
         dict of arrays, one row per record: `descriptor`, `predicted` class, `label`, `name`, and
         `seen`, the `compute_hit_rate` of its signal.
-
-    Raises:
-        RecordError, OSError: if shards cannot be read.
     """
     keys = ("descriptor", "predicted", "label", "name", "seen")
-    parts: dict[str, list] = {key: [] for key in keys}
-    batches, errors = read_shards(shards, record_format(run.config), run.config.train_bsize)
-    with errors:
-        for part in layer_outputs(run.model, batches, ["signal", "descriptor", "logits"]):
-            part["predicted"] = np.argmax(part["logits"], axis=-1)
-            part["seen"] = compute_hit_rate(part["signal"])
-            for key, values in parts.items():
-                values.append(part[key])
-    return {key: np.concatenate(values) for key, values in parts.items()}
+    parts = []
+    for part in layer_outputs(run, shards, ["signal", "descriptor", "logits"]):
+        part["predicted"] = np.argmax(part["logits"], axis=-1)
+        part["seen"] = compute_hit_rate(part["signal"])
+        parts.append({key: part[key] for key in keys})
+    return join_batches(parts)
 
 
 def rank(descriptors, predicted=None, cutoff=CUTOFF, names=None):
@@ -89,12 +76,12 @@ def best_distance(positions, distances, classes):
     """Finds the distance at which lists must end for the best micro-averaged F1@N.
 
     Args:
-        positions: positions of shapes, as returned by `rank`.
-        distances: distances, as returned by `rank`.
+        positions: as returned by `rank`.
+        distances: as returned by `rank`.
         classes: `(shapes,)` labels.
 
     Returns:
-        the distance, one of a thousand quantiles of `distances`, up to which shapes are retrieved.
+        One of a thousand quantiles of `distances`.
     """
     _, classes, counts = np.unique(classes, return_inverse=True, return_counts=True)
     candidates = np.quantile(distances, np.linspace(0, 1, 1001))
@@ -110,21 +97,17 @@ def retrieve(path, shards, folder, by_class=False, length_from=None):
     """Ranks all shapes of shards for each of them, by the descriptors of a finished run.
 
     Args:
-        path: path of the run folder.
-        shards: paths of TFRecords that hold each shape once.
+        path: run folder.
+        shards: TFRecords that hold each shape once.
         folder: gets `descriptors.npz` (`descriptor`, `predicted`, `label`, `name`, `id`),
             `rankings/` and `metrics.json`.
         by_class: whether shapes of the query's predicted class come first.
-        length_from: paths of other shards; lists end at their `best_distance`. `None`: lists hold
-            all shapes, and P@N is only the fraction of the query's class.
+        length_from: other shards; lists end at their `best_distance`. `None`: lists hold all
+            shapes, and P@N is only the fraction of the query's class.
 
     Returns:
-        dict as of `score`, for the labels of the shards; with `distance`, if lists end at one; and
-        `blank`, names of shapes that are ranked though their signals are nearly blank.
-
-    Raises:
-        RunError, RecordError, OSError: if run or shards cannot be read.
-        RankingError: naming a shape whose descriptor is zero or not finite.
+        As `score`, for the labels of the shards; with `blank`, names of shapes that are ranked
+        though their signals are nearly blank, and `distance`, if lists end at one.
     """
     run = load_run(path)
 
@@ -142,9 +125,7 @@ def retrieve(path, shards, folder, by_class=False, length_from=None):
         positions[distances > limit] = -1
     blank = found.pop("seen") < MIN_HIT_RATE
     found["id"] = np.array(file_names(found["name"]))
-    buffer = io.BytesIO()
-    np.savez(buffer, **found)
-    write_bytes(os.path.join(folder, "descriptors.npz"), buffer.getvalue())
+    write_arrays(os.path.join(folder, "descriptors.npz"), found)
     write_rankings(os.path.join(folder, "rankings"), found["id"], positions, distances)
     scores = {**score(positions, found["label"]), "blank": found["name"][blank].tolist()}
     if limit is not None:

@@ -22,13 +22,8 @@ CHANNELS = ("distance", "sine of the incidence")
 
 
 def signal_picture(view, shape):
-    """Draws the signal of a shape as a PNG.
-
-    Args:
-        view: `SignalView`.
-        shape: `LoadedShape`.
-    """
-    return png(sphere_plots.signal_figure(view.signals([shape])[0], CHANNELS))
+    """Draws the signal of a `LoadedShape` in a `SignalView` as a PNG."""
+    return png(sphere_plots.signal_figure(view.signals(shape)[0], CHANNELS))
 
 
 def filters_picture(path, layer):
@@ -36,7 +31,6 @@ def filters_picture(path, layer):
 
     Raises:
         ConfigError: if the layer has no spherical filters; names those that have.
-        RunError: if there is no finished run.
     """
     model = load_run(path).model
     convolutions = {one.name: one.conv for one in model.layers if hasattr(one, "conv")}
@@ -52,14 +46,13 @@ def features_picture(view, shape, angles, layers=None):
     Of each layer, the channel with the largest variance is drawn.
 
     Args:
-        view: `SignalView` of a run, its layer `signal`.
+        view: `SignalView` of a run and its layer `signal`.
         shape: `LoadedShape`.
         angles: ZYZ Euler angles of the rotation, degrees.
         layers: names; default: the signal and the layers of the branch `distance`.
 
     Raises:
         ConfigError: if a layer does not exist or computes no maps.
-        RunError: if maps of a layer are not finite.
     """
     known = map_layers(view.model)
     layers = layers or ["signal", *(name for name in known if name.endswith("_distance"))]
@@ -68,39 +61,37 @@ def features_picture(view, shape, angles, layers=None):
         raise ConfigError(f"no maps of {', '.join(missing)}; there are: {', '.join(known)}")
     extractor = feature_extractor(view.model, layers)
     radians = np.radians(angles)
-    both = view.signals([shape, shape], np.stack([np.eye(3), euler_to_matrix(radians)]))
-    start, found = (predict_dict(extractor, signals) for signals in (both[:1], both[1:]))
+    both = view.signals(shape, [np.eye(3), euler_to_matrix(radians)])
+    outputs = predict_dict(extractor, both)
     rows = []
     for name in layers:
-        check_finite(start[name], name)
-        channel = int(np.argmax(np.var(start[name][0], axis=(0, 1))))
-        maps = start[name][..., channel : channel + 1].astype(np.float64)
-        grid = SphericalGrid.from_resolution(maps.shape[1])
+        start, found = outputs[name]
+        check_finite(start, name)
+        channel = _most_varied(start)
+        maps = start[None, ..., [channel]].astype(np.float64)
+        grid = SphericalGrid.from_resolution(len(start))
         rotated = rotate_signal(maps, radians, grid)
         label = CHANNELS[channel] if name == "signal" else f"{name}, channel {channel}"
-        rows.append((label, maps[0, ..., 0], rotated[0, ..., 0], found[name][0, ..., channel]))
+        rows.append((label, maps[0, ..., 0], rotated[0, ..., 0], found[..., channel]))
     return png(sphere_plots.rotated_maps_figure(rows))
 
 
 def animation(view, shape, layer=None, frames=36):
-    """Animates a shape that rotates about a slanted axis, its signal, and a feature map.
+    """Draws a shape that rotates about a slanted axis, and its signal, as a GIF.
 
     Args:
-        view: `SignalView`; with a layer, the map with the largest variance is shown as well.
+        view: `SignalView`.
         shape: `LoadedShape`.
-        layer: name of the layer, for the title.
+        layer: layer of the view; its map with the largest variance is drawn as well.
         frames: number of frames of one full rotation.
-
-    Returns:
-        bytes of a GIF.
     """
     vectors = 2 * np.pi * np.arange(frames)[:, None] / frames * [0.6, 0, 0.8]
     matrices = Rotation.from_rotvec(vectors).as_matrix()
-    signals = view.signals([shape] * frames, matrices)
+    signals = view.signals(shape, matrices)
     panels = [("distance", signals[..., 0])]
     if layer:
         maps = view.maps(signals)
-        channel = int(np.argmax(np.var(maps[0], axis=(0, 1))))
+        channel = _most_varied(maps[0])
         panels.append((f"{layer}, channel {channel}", maps[..., channel]))
     colors = [shading.color_range(values) for _, values in panels]
     pictures = []
@@ -116,20 +107,13 @@ def animation(view, shape, layer=None, frames=36):
     return shading.gif(pictures)
 
 
+def _most_varied(maps):
+    """The channel with the largest variance."""
+    return int(np.argmax(np.var(maps, axis=(0, 1))))
+
+
 def mistakes_page(path, shards, most=50):
-    """Makes a page of a run's misclassified records, the most confident mistakes first.
-
-    Args:
-        path: path of the run folder.
-        shards: paths.
-        most: largest number of records.
-
-    Returns:
-        bytes of an HTML page.
-
-    Raises:
-        RunError, RecordError, OSError: if run or shards cannot be read.
-    """
+    """Draws misclassified records of a run as HTML, at most `most`, the most confident first."""
     from spherical_cnn.data.records.tfrecord_data import read_shards  # needs TensorFlow
 
     run = load_run(path)

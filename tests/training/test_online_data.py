@@ -28,8 +28,8 @@ DATASET = {
 WITHOUT = """
 import sys
 sys.modules.update(dict.fromkeys(("tensorflow", "embreex")))  # None: importing them fails
-from spherical_cnn.cli import run_command
-run_command(["train"], sys.argv[1:])
+from spherical_cnn.cli import main
+main("train")
 """
 
 

@@ -250,21 +250,20 @@ def test_round_batches_needs_a_full_batch(flags):
 
 
 def test_activations_of_named_layers(finished, shards):
-    trained = load_run(finished[0])
-    model, form = trained.model, network.record_format(trained.config)
-    batches, _ = read_shards(find_shards(shards, "test"), form, 8)
+    trained, paths = load_run(finished[0]), find_shards(shards, "test")
     layers = ["conv1_incidence", "descriptor", "logits"]
-    parts = list(layer_outputs(model, batches, layers))
+    parts = list(layer_outputs(trained, paths, layers))
     assert [len(part["label"]) for part in parts] == [8, 5]
     assert (
         parts[0]["conv1_incidence"].shape == (8, 16, 16, 6)
         and parts[0]["name"][0] == "aeroplane_00000"
     )
+    batches, _ = read_shards(paths, network.record_format(trained.config), 8)
     signal = next(iter(batches))["signal"]
-    logits = model(signal, training=False)["logits"]
+    logits = trained.model(signal, training=False)["logits"]
     np.testing.assert_allclose(parts[0]["logits"], logits, rtol=1e-4, atol=1e-5)
     with pytest.raises(ConfigError, match="no layer conv9_distance; there are: .*conv1_incidence"):
-        next(layer_outputs(model, batches, ["conv9_distance"]))
+        next(layer_outputs(trained, paths, ["conv9_distance"]))
 
 
 def test_the_saved_model_loads_with_keras_alone(finished):
