@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spherical_cnn.choices import SPLITS
 from spherical_cnn.errors import ConfigError, ShapeError
 from spherical_cnn.shapes.formats.safe_read import describe_arrays, read_arrays, read_bytes
 
-MAX_BYTES = 4 * 2**30
-_SPLITS = ("train", "val", "test")
+_MAX_BYTES = 4 * 2**30
 _MAX_CLASSES = 100_000
 
 # Names of arrays, lower case: ours, then those of other datasets, such as ModelNet40 in HDF5.
@@ -26,28 +26,17 @@ _EXPECTED = (
 
 
 class ArchivePart(NamedTuple):
-    """The shapes of one split.
-
-    Args:
-        split: `"train"`, `"val"` or `"test"`.
-        key: key of the array of shapes, one per row.
-        normals: key of the array of their normals, or `""`.
-        labels: `(n,)` int64, indices of the classes.
-        names: names of the shapes; empty if they have none.
-    """
+    """The shapes of one split."""
 
     split: str
-    key: str
-    normals: str
-    labels: np.ndarray
-    names: list
+    key: str  # of the array of shapes, one per row
+    normals: str  # key of the array of their normals, or ""
+    labels: np.ndarray  # (n,) int64, indices of the classes
+    names: list[str]  # empty texts if the shapes have none
 
 
 def read_parts(path):
     """Reads the contents of an archive.
-
-    Args:
-        path: path of an `.npz`.
 
     Returns:
         `(parts, classes)`: list of `ArchivePart`; names of the classes.
@@ -56,15 +45,14 @@ def read_parts(path):
         ConfigError: if the arrays are no dataset; it names the file.
         OSError: if it cannot be read.
     """
-    arrays = unpacked(path)
+    arrays = read_archive(path)
     try:
-        found = {split: _keys(arrays, split) for split in _SPLITS}
-        keys = {split: named for split, named in found.items() if named} or {
-            "train": _keys(arrays, "")
-        }
-        if not keys.get("train", True):
+        keys = {split: found for split in SPLITS if (found := _keys(arrays, split))}
+        if not keys and (found := _keys(arrays, "")):
+            keys = {"train": found}
+        if not keys:
             raise ConfigError(f"found {describe_arrays(arrays)}; {_EXPECTED}")
-        labels = {s: _labels(arrays, *named[:2]) for s, named in keys.items()}
+        labels = {split: _labels(arrays, x, y) for split, (x, y, *_) in keys.items()}
         numbers, classes = _numbered(labels, _class_names(arrays))
         parts = [
             ArchivePart(
@@ -77,16 +65,16 @@ def read_parts(path):
     return parts, classes
 
 
-def unpacked(path):
-    """Returns arrays of an archive by name; reads it once per process, and when it changes."""
+def read_archive(path):
+    """Returns the arrays of an archive by name; reads it once per process, and when it changes."""
     state = os.stat(path)
-    return _unpacked(path, state.st_mtime_ns, state.st_size)
+    return _read(path, state.st_mtime_ns, state.st_size)
 
 
 @functools.lru_cache(maxsize=1)
-def _unpacked(path, *_):
+def _read(path, *_):
     try:
-        return read_arrays(read_bytes(path, MAX_BYTES), ".npz")
+        return read_arrays(read_bytes(path, _MAX_BYTES), ".npz")
     except ShapeError as error:
         raise ConfigError(f"{path}: {error}") from error
 
@@ -121,13 +109,14 @@ def _labels(arrays, x_key, y_key):
     """Returns the labels of a split, one per shape: int64 or text."""
     x, y = arrays[x_key], arrays[y_key]
     labels = _flat(y)
-    if labels.dtype.kind not in "iubSU" or x.ndim < 1 or not 0 < len(x) == labels.size:
+    fits = labels.ndim == 1 and labels.dtype.kind in "iubSU"
+    if not fits or x.ndim < 1 or not 0 < len(x) == len(labels):
         raise ConfigError(
             f"{x_key} of shape {x.shape}, {y_key} of shape {y.shape} and {y.dtype}; "
             "expected one label per shape, an integer or the name of a class"
         )
     if labels.dtype.kind in "SU":
-        return np.array([text_of(label) for label in labels])
+        return np.array(_texts(labels))
     if labels.min() < 0 or labels.max() >= _MAX_CLASSES:
         raise ConfigError(
             f"labels {labels.min()} … {labels.max()} in {y_key}, expected 0 … {_MAX_CLASSES - 1}"
@@ -136,20 +125,15 @@ def _labels(arrays, x_key, y_key):
 
 
 def _flat(labels):
-    """Returns labels `(n,)` of columns `(n, 1)`, one-hot rows, and floats that are integers.
-
-    Other labels stay floats.
-    """
-    other = np.empty(0)
+    """Returns `(n,)` labels of columns `(n, 1)`, one-hot rows and integers that are floats."""
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim == 2 and labels.size and labels.dtype.kind in "iubf":
-        one_hot = ((labels == 0) | (labels == 1)).all() and (labels.sum(1) == 1).all()
-        return labels.argmax(1) if one_hot else other
-    if labels.ndim != 1:
-        return other
+        if ((labels == 0) | (labels == 1)).all() and (labels.sum(1) == 1).all():
+            return labels.argmax(1)
     if labels.dtype.kind == "f" and (np.abs(labels) < 2**53).all():
-        return labels.astype(np.int64) if (labels == labels.round()).all() else other
+        if (labels == labels.round()).all():
+            return labels.astype(np.int64)
     return labels
 
 
@@ -158,7 +142,7 @@ def _class_names(arrays):
     key = _key(arrays, _CLASSES, "")
     if not key:
         return None
-    classes = [text_of(name) for name in np.atleast_1d(arrays[key])]
+    classes = _texts(arrays[key])
     if len(set(classes)) < len(classes):
         raise ConfigError(
             f"{len(set(classes))} different names in {key} of {len(classes)}; "
@@ -169,35 +153,37 @@ def _class_names(arrays):
 
 def _numbered(labels, classes):
     """Returns the labels of each split as indices of the classes, and the classes' names."""
-    everything = np.concatenate(list(labels.values()))
-    kinds = {part.dtype.kind == "U" for part in labels.values()}
-    if kinds == {True}:
-        classes = classes or sorted(set(everything.tolist()))
+    if len({part.dtype.kind for part in labels.values()}) > 1:
+        raise ConfigError("labels of one split are names, of another numbers; expected one kind")
+    found = np.unique(np.concatenate(list(labels.values()))).tolist()
+    if isinstance(found[0], str):
+        classes = classes or found
         number = {name: row for row, name in enumerate(classes)}
-        unknown = sorted(set(everything.tolist()) - set(number))
+        unknown = [name for name in found if name not in number]
         if unknown:
             raise ConfigError(f"label {unknown[0]!r} is no name in classes, expected one of them")
         numbers = {s: np.array([number[name] for name in y.tolist()]) for s, y in labels.items()}
         return numbers, classes
-    if len(kinds) > 1:
-        raise ConfigError("labels of one split are names, of another numbers; expected one kind")
     if classes is None:
-        classes = [f"class_{i}" for i in range(everything.max() + 1)]
-    if everything.max() >= len(classes):
+        classes = [f"class_{i}" for i in range(found[-1] + 1)]
+    if found[-1] >= len(classes):
         raise ConfigError(
-            f"{len(classes)} different names in classes for labels up to {everything.max()}; "
+            f"{len(classes)} different names in classes for labels up to {found[-1]}; "
             "expected a name per label"
         )
     return labels, classes
 
 
 def _shape_names(arrays, key, count):
-    names = [text_of(name) for name in np.atleast_1d(arrays[key])] if key else []
-    if key and len(names) != count:
+    names = _texts(arrays[key]) if key else [""] * count
+    if len(names) != count:
         raise ConfigError(f"{len(names)} names in {key} for {count} shapes, expected one per shape")
     return names
 
 
-def text_of(value):
-    """Returns a value of an array, of any bytes, as text."""
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+def _texts(array):
+    """Returns the values of an array, of any bytes, as text."""
+    return [
+        value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+        for value in np.atleast_1d(array)
+    ]

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from spherical_cnn.choices import (
-    CENTERS,
-    EMBEDDED,
-    KINDS,
-    ROTATIONS,
-    UP_AXES,
-    is_supersampling,
-)
+from spherical_cnn.choices import CENTERS, EMBEDDED, KINDS, ROTATIONS, UP_AXES, is_supersampling
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.options import Options, option
 
@@ -99,11 +92,7 @@ class DatasetConfig(Options):
 
 
 def check_reading(source, config, workers=1):
-    """Checks the number of workers, and that the options of reading apply to a source.
-
-    Raises:
-        ConfigError: naming the flag.
-    """
+    """Refuses a wrong number of workers, and options that have no effect on a source."""
     if workers < 1:
         raise ConfigError(f"--workers: expected at least 1. Received: {workers}")
     is_embedded = source == EMBEDDED

@@ -36,12 +36,12 @@ def files_of(folder):
         ConfigError: if some folders are of splits and others of classes.
     """
     for split, class_name, path in _class_folders(folder):
-        if not is_folder(path):
+        if not os.path.isdir(path):
             yield split, None, path
             continue
         for name in sorted(os.listdir(path)):
-            inner, inner_split = os.path.join(path, name), split or split_of(name)
-            if not split and inner_split and is_folder(inner):
+            inner, inner_split = os.path.join(path, name), split or _split_of(name)
+            if not split and inner_split and os.path.isdir(inner):
                 for file in sorted(os.listdir(inner)):
                     yield inner_split, class_name, os.path.join(inner, file)
             else:
@@ -56,9 +56,9 @@ def _class_folders(folder):
         path = os.path.join(folder, name)
         if name in by_split:
             for class_name in sorted(os.listdir(path)):
-                yield split_of(name), class_name, os.path.join(path, class_name)
+                yield _split_of(name), class_name, os.path.join(path, class_name)
         else:
-            if by_split and is_folder(path):
+            if by_split and os.path.isdir(path):
                 raise ConfigError(
                     f"{printable(folder)}: found folders of splits, such as {min(by_split)}, and "
                     f"others, such as {printable(name)}; {LAYOUTS}"
@@ -72,10 +72,10 @@ def _is_split_folder(path):
     Raises:
         ConfigError: if some of these are and others are not.
     """
-    if not split_of(os.path.basename(path)) or not is_folder(path):
+    if not _split_of(os.path.basename(path)) or not os.path.isdir(path):
         return False
-    inner = sorted(name for name in os.listdir(path) if is_folder(os.path.join(path, name)))
-    classes = [name for name in inner if not split_of(name)]
+    inner = sorted(name for name in os.listdir(path) if os.path.isdir(os.path.join(path, name)))
+    classes = [name for name in inner if not _split_of(name)]
     if 0 < len(classes) < len(inner):
         raise ConfigError(
             f"{printable(path)}: found folders of classes, such as {printable(classes[0])}, beside "
@@ -84,11 +84,6 @@ def _is_split_folder(path):
     return bool(classes)
 
 
-def split_of(name):
+def _split_of(name):
     """Returns the split that a folder is named after, in any letter case, or `None`."""
     return _SPLIT_NAMES.get(name.casefold())
-
-
-def is_folder(path):
-    """Returns whether a path is a folder, or a link to one."""
-    return os.path.isdir(path)  # also false for circular links

@@ -6,15 +6,15 @@ import contextlib
 import dataclasses
 import logging
 import os
+from typing import NamedTuple
 
 import numpy as np
 
 from spherical_cnn.data.dataset_config import DatasetConfig, check_reading
-from spherical_cnn.data.meshes import read_meshes
 from spherical_cnn.data.module import ArrayBatches
 from spherical_cnn.data.poses import assign_splits, draw_poses, draw_split_poses, rng
 from spherical_cnn.data.signals import DeviceCaster
-from spherical_cnn.data.sources import Item, find_shapes
+from spherical_cnn.data.sources import Item, find_shapes, read_meshes
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.shapes.signal import Mesh, compute_hit_rate, describe_misses
 
@@ -23,29 +23,16 @@ logger = logging.getLogger("spherical_cnn")
 
 @dataclasses.dataclass(frozen=True)
 class OnlineSource:
-    """The shapes of online data, found but not read.
-
-    Args:
-        config: `DatasetConfig`.
-        items: list of `Item`, with their splits assigned.
-        classes: names of the classes, in the order of their labels.
-        source: where the shapes are.
-    """
+    """The shapes of online data, found but not read; their splits are assigned."""
 
     config: DatasetConfig
-    items: list
-    classes: list
+    items: list[Item]
+    classes: list[str]  # in the order of their labels
     source: str
 
     @classmethod
     def find(cls, source, config, splits, split_file=None):
-        """Finds the shapes of a source.
-
-        Args:
-            source: see `spherical_cnn.data.sources.find_shapes`.
-            config: `DatasetConfig`.
-            splits: those that are used.
-            split_file: see `find_shapes`.
+        """Finds the shapes of the given splits; see `spherical_cnn.data.sources.find_shapes`.
 
         Raises:
             ConfigError: if the source, or a split, has no shapes.
@@ -63,9 +50,9 @@ class OnlineSource:
         return cls(config, [item for item in items if item.split in splits], found.classes, source)
 
     def description(self):
-        """Returns the source, classes and options as a dict."""
-        made = {"source": self.source, "classes": self.classes}
-        return {**made, "options": self.config.to_dict()}
+        """See `DataModule.description`."""
+        options = self.config.to_dict()
+        return {"source": self.source, "classes": self.classes, "options": options}
 
 
 class OnlineData:
@@ -98,8 +85,7 @@ class OnlineData:
     ):
         self.source, self.config = source, source.config
         self._batch_size, self._seed, self._drop = batch_size, seed, drop_remainder
-        self._missing: dict = {}  # what rays miss of shapes, by split and name
-        self._logged: set = set()
+        self._warned: set = set()  # splits and names of shapes that are nearly blank
         shapes = self._read(workers, progress)
         trained = len(shapes.get("train", []))
         if drop_remainder and trained < batch_size:
@@ -107,13 +93,11 @@ class OnlineData:
                 f"--round_batches: {trained} train shapes, fewer than --train_bsize {batch_size}"
             )
         self._sets = {split: self._pack(shapes[split]) for split in sorted(shapes)}
-        self._fixed = {
-            split: self._cast(
-                split, [draw_poses(self.config, split, name)[0] for name in one.names]
-            )
-            for split, one in self._sets.items()
-            if split != "train"
-        }
+        self._fixed = {}
+        for split, one in self._sets.items():
+            if split != "train":
+                poses = [draw_poses(self.config, split, name)[0] for name in one.names]
+                self._fixed[split] = one.caster.signals(poses, f"casting {split}")
 
     def description(self):
         """See `DataModule.description`."""
@@ -124,15 +108,16 @@ class OnlineData:
         logger.info(f"Casting {self.source.source} in every epoch...")
         for name, reason in self.skipped:
             logger.warning(f"skipped: {name}: {reason}")
-        self._log_missing()
+        for split, signals in self._fixed.items():
+            self._warn(split, signals)
 
     def train(self, epoch, share=(0, 1)):
         """See `DataModule.train`; one process trains on all samples."""
         one = self._sets["train"]
         generator = rng(self._seed, "epoch", epoch)
         poses = draw_split_poses(self.config, "train", len(one.labels), generator, generator)
-        signals = self._cast("train", poses)
-        self._log_missing()
+        signals = one.caster.signals(poses, "casting train")
+        self._warn("train", signals)
         order = generator.permutation(len(one.labels))
         if self._drop:
             order = order[: len(order) // self._batch_size * self._batch_size]
@@ -151,19 +136,18 @@ class OnlineData:
         """Reads the shapes: lists of `(item, mesh)` by split; notes those that are skipped."""
         shapes: dict[str, list[tuple[Item, Mesh]]] = {}
         self.skipped = []
+        first: dict[str, tuple[str, str]] = {}  # skipped shape of a split
         items = self.source.items
         for count, (item, mesh) in enumerate(read_meshes(items, self.config, workers), 1):
             if isinstance(mesh, str):
                 self.skipped.append((item.name, mesh))
+                first.setdefault(item.split, (item.name, mesh))
             else:
                 shapes.setdefault(item.split, []).append((item, mesh))
             progress(count, len(items))
-        missing = {item.split for item in items} - shapes.keys()
-        if missing:
-            split = min(missing)
-            names = {item.name for item in items if item.split == split}
-            first = next(entry for entry in self.skipped if entry[0] in names)
-            raise ConfigError(f"{split}: no shape could be used; the first, {': '.join(first)}")
+        for split in sorted(first.keys() - shapes.keys()):
+            reason = ": ".join(first[split])
+            raise ConfigError(f"{split}: no shape could be used; the first, {reason}")
         return shapes
 
     def _pack(self, shapes):
@@ -175,28 +159,20 @@ class OnlineData:
             DeviceCaster([mesh for _, mesh in shapes], self.config),
         )
 
-    def _cast(self, split, poses):
-        """Signals of a split in given poses; notes the nearly blank ones."""
-        one = self._sets[split]
-        signals = one.caster.signals(poses, f"casting {split}")
-        for name, share in zip(one.names, compute_hit_rate(signals), strict=True):
-            if missing := describe_misses(share):
-                self._missing[split, name] = missing
-        return signals
+    def _warn(self, split, signals):
+        """Warns of nearly blank shapes, of each once."""
+        for name, share in zip(self._sets[split].names, compute_hit_rate(signals), strict=True):
+            missing = describe_misses(share)
+            if missing and (split, name) not in self._warned:
+                self._warned.add((split, name))
+                logger.warning(f"{split}: {name}: {missing}")
 
     def _arrays(self, one, signals, rows):
         names = np.array([name.encode() for name in one.names], object)
         return ArrayBatches(signals[rows], one.labels[rows], names[rows], self._batch_size)
 
-    def _log_missing(self):
-        """Logs which shapes are nearly blank, each once."""
-        for split, name in self._missing.keys() - self._logged:
-            logger.warning(f"{split}: {name}: {self._missing[split, name]}")
-        self._logged |= self._missing.keys()
 
-
-@dataclasses.dataclass(frozen=True)
-class _Set:
+class _Set(NamedTuple):
     """The shapes of a split."""
 
     names: list

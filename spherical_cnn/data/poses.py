@@ -23,15 +23,9 @@ def stable_hash(*parts):
 
 
 def draw_poses(config, split, name):
-    """Draws the poses of the copies of a shape. Each depends on seed, shape and number only.
+    """Draws a `Pose` for each copy of a shape, from the seed and the split and name of the shape.
 
-    Args:
-        config: `DatasetConfig`.
-        split: split of the shape.
-        name: name of the shape.
-
-    Returns:
-        list of `Pose`: the shape scaled along its own axes, then rotated; the center shifted.
+    The shape is scaled along its own axes, then rotated; its center is shifted.
     """
     rotation, change = (
         rng(config.data_seed, purpose, split, name) for purpose in ("rotation", "change")
@@ -54,14 +48,10 @@ def draw_rotations(kind, count, generator):
 
 
 def assign_splits(source, config):
-    """Draws val and test shapes from train as the options say; orders train at random.
-
-    Args:
-        source: `Source`.
-        config: `DatasetConfig`.
+    """Draws val and test shapes from those of train; orders train at random.
 
     Returns:
-        list of `Item`.
+        list of `Item` of a `Source`.
 
     Raises:
         ConfigError: if a split or a class has no shapes.

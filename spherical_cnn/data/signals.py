@@ -12,9 +12,8 @@ import logging
 import numpy as np
 
 from spherical_cnn.console import progress_bar
-from spherical_cnn.data.meshes import read_meshes
-from spherical_cnn.data.sources import reason_of
-from spherical_cnn.data.workers import worker_pool
+from spherical_cnn.data.sources import read_meshes
+from spherical_cnn.data.workers import map_shapes
 from spherical_cnn.errors import ShapeError
 from spherical_cnn.shapes.devicecast import build_casting_model, pack_meshes
 from spherical_cnn.shapes.signal import compute_hit_rate, describe_misses, is_blank
@@ -22,7 +21,6 @@ from spherical_cnn.sphere.grid import SphericalGrid
 
 logger = logging.getLogger("spherical_cnn")
 
-_SHAPES_PER_TASK = 8  # of a process
 _BATCH = 64  # meshes that the device casts at a time
 
 
@@ -42,43 +40,20 @@ def signals(items, poses, config, *, caster="embree", workers=1):
     """
     if caster == "device":
         yield from _signals_by_device(items, poses, config, workers)
-        return
-    starts = range(0, len(items), 1 if workers == 1 else _SHAPES_PER_TASK)
-    tasks = (
-        (items[start : start + starts.step], poses[start : start + starts.step], config)
-        for start in starts
-    )
-    with worker_pool(workers, "spherical_cnn.data.signals") as perform_all:
-        for (part, *_), found in perform_all(_cast_task, tasks):
-            yield from zip(part, found, strict=True)
+    else:
+        shapes = [(item.origin, own, config) for item, own in zip(items, poses, strict=True)]
+        yield from zip(items, map_shapes(_cast, shapes, workers, 8), strict=True)
 
 
 def cast_poses(ray_caster, poses, config):
-    """Computes signals of one shape by Embree.
-
-    Args:
-        ray_caster: `RayCaster` of the shape.
-        poses: list of `Pose`.
-        config: `DatasetConfig`; says the resolution and the rays per sample.
-
-    Returns:
-        `(poses, n, n, 2)` float32.
-    """
+    """Computes the signals `(poses, n, n, 2)` of the shape of a `RayCaster` by Embree."""
     grid = SphericalGrid.from_resolution(config.resolution)
     return np.stack([ray_caster.signal(grid, pose, config.rays_per_sample) for pose in poses])
 
 
-def check_visible(name, found):
-    """Refuses a shape that rays miss in every pose; warns if they nearly miss it in one.
-
-    Args:
-        name: name of the shape.
-        found: its signals `(poses, n, n, 2)`.
-
-    Raises:
-        ShapeError: naming the shape.
-    """
-    shares = compute_hit_rate(found)
+def check_visible(name, signals):
+    """Refuses a shape that rays miss in every pose; warns if they nearly miss it in one."""
+    shares = compute_hit_rate(signals)
     missing = describe_misses(shares)
     if is_blank(shares):
         raise ShapeError(f"{name}: {missing}")
@@ -99,22 +74,14 @@ class DeviceCaster:
         self._model = _compiled(grid, config.rays_per_sample)
         self._count = len(meshes)
         starts = range(0, len(meshes), _BATCH)
-        self._batches = [_packed(meshes[start : start + _BATCH]) for start in starts]
+        self._batches = {start: _packed(meshes[start : start + _BATCH]) for start in starts}
 
     def signals(self, poses, title="casting"):
-        """Computes the signal of each mesh in one pose.
-
-        Args:
-            poses: list of `Pose`, one for each mesh.
-            title: label of the progress bar.
-
-        Returns:
-            `(meshes, n, n, 2)` float32.
-        """
+        """Computes the signals `(meshes, n, n, 2)` float32, of each mesh in a `Pose` of its own."""
         found = []
         bar = progress_bar(total=self._count, desc=title, unit=" shapes", leave=False)
-        for number, triangles in enumerate(self._batches):
-            batch = poses[number * _BATCH : (number + 1) * _BATCH]
+        for start, triangles in self._batches.items():
+            batch = poses[start : start + _BATCH]
             posed = [
                 np.array([getattr(pose, name) for pose in _padded(batch)], np.float32)
                 for name in ("matrix", "center")
@@ -130,29 +97,21 @@ _compiled = functools.lru_cache(maxsize=2)(build_casting_model)
 
 def _signals_by_device(items, poses, config, workers):
     read = list(read_meshes(items, config, workers))
-    usable = [row for row, (_, mesh) in enumerate(read) if not isinstance(mesh, str)]
-    found = {}
+    usable = [
+        (mesh, own) for (_, mesh), own in zip(read, poses, strict=True) if not isinstance(mesh, str)
+    ]
     if usable:
-        device = DeviceCaster([read[row][1] for row in usable], config)
-        copies = zip(*(poses[row] for row in usable), strict=True)
-        found = dict(
-            zip(usable, np.stack([device.signals(copy) for copy in copies], 1), strict=True)
-        )
-    for row, (item, mesh) in enumerate(read):
-        yield item, found.get(row, mesh)
+        meshes, poses = zip(*usable, strict=True)
+        device = DeviceCaster(meshes, config)
+        found = iter(np.stack([device.signals(copy) for copy in zip(*poses, strict=True)], 1))
+    for item, mesh in read:
+        yield item, mesh if isinstance(mesh, str) else next(found)
 
 
-def _cast_task(task):
-    items, poses, config = task
+def _cast(origin, poses, config):
     from spherical_cnn.shapes.raycast import RayCaster  # only here, because it needs Embree
 
-    found: list[np.ndarray | str] = []
-    for item, own in zip(items, poses, strict=True):
-        try:
-            found.append(cast_poses(RayCaster(item.origin.mesh(**config.reading)), own, config))
-        except Exception as error:  # an error of one shape does not stop the others
-            found.append(reason_of(error))
-    return found
+    return cast_poses(RayCaster(origin.mesh(**config.reading)), poses, config)
 
 
 def _packed(meshes):

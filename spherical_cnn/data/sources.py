@@ -1,4 +1,4 @@
-"""Finds the shapes of a source: a folder, an `.npz`, or the embedded dataset. Reads none."""
+"""Finds and reads the shapes of a source: a folder, an `.npz`, or the embedded dataset."""
 
 import dataclasses
 import hashlib
@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from spherical_cnn.choices import EMBEDDED, SPLITS
 from spherical_cnn.data import archives
 from spherical_cnn.data.atomic import printable
-from spherical_cnn.data.folders import LAYOUTS, files_of, hint, is_folder
+from spherical_cnn.data.folders import LAYOUTS, files_of, hint
 from spherical_cnn.data.split_file import check_used, read_splits
-from spherical_cnn.errors import ConfigError, ShapeError
-from spherical_cnn.shapes.formats.safe_read import read_bytes
+from spherical_cnn.data.workers import map_shapes
+from spherical_cnn.errors import ConfigError
 from spherical_cnn.shapes.generated import procedural
 from spherical_cnn.shapes.load import (
     OWN_SUFFIXES,
@@ -34,19 +34,12 @@ class Item(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """All shapes of a source.
+    """All shapes of a source, in an order that depends on the source only."""
 
-    Args:
-        items: list of `Item`, in an order that depends on the source only.
-        classes: names of the classes, in the order of their labels.
-        ignored: `(name, reason)` of files that are no shapes.
-        fingerprint: hash of the names and sizes of the files, or of the content of the `.npz`.
-    """
-
-    items: list
-    classes: list
-    ignored: list
-    fingerprint: str
+    items: list[Item]
+    classes: list[str]  # in the order of their labels
+    ignored: list[tuple[str, str]]  # name and reason of files that are no shapes
+    fingerprint: str  # hash of the names and sizes of the files, or of the content of the `.npz`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +55,7 @@ class FileOrigin:
 
 @dataclasses.dataclass(frozen=True)
 class ArrayOrigin:
-    """A shape in a row of an array of an `.npz`, and its normals in another array."""
+    """A shape in a row of an array of an `.npz`; its normals may be in another array."""
 
     path: str
     key: str
@@ -70,8 +63,8 @@ class ArrayOrigin:
     normals: str = ""
 
     def mesh(self, limit, **options):
-        """See `array_to_mesh`; the archive is unpacked once per process."""
-        arrays = archives.unpacked(self.path)
+        """See `array_to_mesh`; the archive is read once per process."""
+        arrays = archives.read_archive(self.path)
         normals = arrays[self.normals][self.row] if self.normals else None
         return array_to_mesh(arrays[self.key][self.row], normals=normals, **options)
 
@@ -90,7 +83,7 @@ class EmbeddedOrigin:
 
 
 def find_shapes(source, split_file=None, embedded_shapes=(1000, 100, 300), seed=0):
-    """Finds the shapes of a source.
+    """Finds the shapes of a source, as a `Source`.
 
     Args:
         source: a folder `class/train/file` or `train/class/file` (or `val`, `test`; or
@@ -102,9 +95,6 @@ def find_shapes(source, split_file=None, embedded_shapes=(1000, 100, 300), seed=
             not list are not used.
         embedded_shapes: number of train, val and test shapes of the embedded dataset.
         seed: seed of the embedded dataset.
-
-    Returns:
-        `Source`.
 
     Raises:
         ConfigError: if there is no such source, or it has another layout.
@@ -118,23 +108,31 @@ def find_shapes(source, split_file=None, embedded_shapes=(1000, 100, 300), seed=
         return _embedded(embedded_shapes, seed)
     if os.path.isdir(source):
         return _folder(source, splits)
-    if is_archive(source) and os.path.exists(source):
+    if source.lower().endswith(".npz") and os.path.exists(source):
         return _npz(os.path.abspath(source), splits)
     raise ConfigError(f"{printable(source)}: expected a folder, an .npz file or {EMBEDDED!r}")
 
 
-def reason_of(error):
-    """Returns why a shape is skipped, given the exception that it raised."""
-    if isinstance(error, ShapeError):
-        return str(error)
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return f"{type(error).__name__}: {error}"
+def read_meshes(items, config, workers=1):
+    """Reads shapes as normalized meshes.
+
+    Args:
+        items: list of `Item`.
+        config: `DatasetConfig`; says how to read.
+        workers: number of processes.
+
+    Yields:
+        `(item, mesh)` in the order of the items: `Mesh` with float32 vertices and int32 faces, or
+        a text that says why the shape cannot be read.
+    """
+    reading = config.reading
+    shapes = [(item.origin, reading) for item in items]
+    yield from zip(items, map_shapes(_read_mesh, shapes, workers, 32), strict=True)
 
 
-def is_archive(source):
-    """Returns whether a source is an `.npz`, by its name."""
-    return source.lower().endswith(".npz") and not os.path.isdir(source)
+def _read_mesh(origin, reading):
+    mesh = origin.mesh(**reading)
+    return mesh._replace(vertices=mesh.vertices.astype("f4"), faces=mesh.faces.astype("i4"))
 
 
 def _embedded(counts, seed):
@@ -153,34 +151,33 @@ def _embedded(counts, seed):
 
 def _folder(folder, splits):
     items, ignored, sizes = [], [], []
-    unused = set(splits or ())
     files = list(files_of(folder))
     beside = {os.path.dirname(path) for *_, path in files if _suffix(path) in OWN_SUFFIXES}
     for split, class_name, path in files:
         name, suffix = os.path.relpath(path, folder), _suffix(path)
         if splits is not None:
-            unused.discard(name)
-            split = splits.get(name)
+            split = splits.pop(name, None)
+        name = printable(name)
         if class_name is None:
-            ignored.append((printable(name), "not a folder of a class"))
+            ignored.append((name, "not a folder of a class"))
         elif split is None:
-            ignored.append((printable(name), "not in the split file"))
-        elif is_folder(path) and suffix not in SUFFIXES:
-            ignored.append((printable(name), "a folder; expected files here"))
+            ignored.append((name, "not in the split file"))
+        elif os.path.isdir(path) and suffix not in SUFFIXES:
+            ignored.append((name, "a folder; expected files here"))
         elif suffix not in SUFFIXES:
-            ignored.append((printable(name), f"not a shape: suffix none of {' '.join(SUFFIXES)}"))
+            ignored.append((name, f"not a shape: suffix none of {' '.join(SUFFIXES)}"))
         elif splits is None and suffix not in OWN_SUFFIXES and os.path.dirname(path) in beside:
-            ignored.append((printable(name), "not a shape: text beside shapes of other suffixes"))
+            ignored.append((name, "not a shape: text beside shapes of other suffixes"))
         else:
-            items.append(Item(split, printable(class_name), printable(name), FileOrigin(path)))
-            sizes.append((split, printable(name), _size(path)))
-    check_used(unused, folder)
+            items.append(Item(split, printable(class_name), name, FileOrigin(path)))
+            sizes.append((split, name, _size(path)))
+    check_used(splits, folder)
     if not items:
         raise ConfigError(f"{printable(folder)}: found no shapes, {LAYOUTS}{hint(files)}")
     classes = sorted({item.class_name for item in items})
     if set(classes) <= set(SPLITS):
         raise ConfigError(f"{printable(folder)}: found {', '.join(classes)} as classes, {LAYOUTS}")
-    return Source(items, classes, ignored, _digest(json.dumps(sizes).encode()))
+    return Source(items, classes, ignored, hashlib.sha256(json.dumps(sizes).encode()).hexdigest())
 
 
 def _suffix(path):
@@ -189,22 +186,23 @@ def _suffix(path):
 
 def _npz(path, splits):
     parts, classes = archives.read_parts(path)
-    items, ignored = [], []
-    unused = set(splits or ())
+    items, ignored, used = [], [], set()
     for part in parts:
-        for row, label in enumerate(part.labels):
-            name = part.names[row] if part.names else ""
+        for row, (label, name) in enumerate(zip(part.labels, part.names, strict=True)):
             unique = printable(f"{part.key}/{row:06d}" + f"/{name}" * bool(name))
-            listed = unique if unique in unused else name
-            unused.discard(listed)
-            item_split = part.split if splits is None else splits.get(listed)
-            if item_split is None:
+            split = part.split
+            if splits is not None:
+                listed = unique if unique in splits else name
+                used.add(listed)
+                split = splits.get(listed)
+            if split is None:
                 ignored.append((unique, "not in the split file"))
-                continue
-            origin = ArrayOrigin(path, part.key, row, part.normals)
-            items.append(Item(item_split, classes[label], unique, origin))
-    check_used(unused, path)
-    return Source(items, classes, ignored, _digest(read_bytes(path, archives.MAX_BYTES)))
+            else:
+                origin = ArrayOrigin(path, part.key, row, part.normals)
+                items.append(Item(split, classes[label], unique, origin))
+    check_used(set(splits or ()) - used, path)
+    with open(path, "rb") as file:
+        return Source(items, classes, ignored, hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def _size(path):
@@ -212,7 +210,3 @@ def _size(path):
         return os.stat(path).st_size
     except OSError:  # reading the file reports it
         return -1
-
-
-def _digest(data):
-    return hashlib.sha256(data).hexdigest()

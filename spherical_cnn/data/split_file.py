@@ -18,12 +18,8 @@ def read_splits(path):
     """
     splits = {}
     try:
-        file = open(path, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    except OSError as error:
-        raise ConfigError(f"--split_file: {path}: {error.strerror}") from error
-    with file:
-        reader = csv.DictReader(file)
-        try:
+        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            reader = csv.DictReader(file)
             if not {"name", "split"} <= set(reader.fieldnames or ()):
                 raise ConfigError(f"{path}: found header {reader.fieldnames}, expected name,split")
             for row in reader:
@@ -36,19 +32,17 @@ def read_splits(path):
                 if row["name"] in splits:
                     raise ConfigError(f"{where}: {printable(row['name'])} is listed twice")
                 splits[row["name"]] = row["split"]
-        except csv.Error as error:
-            raise ConfigError(f"{path}: line {reader.line_num}: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"--split_file: {path}: {error.strerror}") from error
+    except csv.Error as error:
+        raise ConfigError(f"{path}: line {reader.line_num}: {error}") from error
     if not splits:
         raise ConfigError(f"{path}: found no lines below the header, expected one per shape")
     return splits
 
 
 def check_used(unused, source):
-    """Refuses names of a split file that the source does not have.
-
-    Raises:
-        ConfigError: naming one of them.
-    """
+    """Refuses names of a split file that the source does not have."""
     if unused:
         raise ConfigError(
             f"{printable(source)}: {len(unused)} names of the split file are not found, "

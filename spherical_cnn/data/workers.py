@@ -10,6 +10,8 @@ import signal
 import threading
 from concurrent import futures
 
+from spherical_cnn.errors import ShapeError
+
 
 @contextlib.contextmanager
 def worker_pool(workers, preload="spherical_cnn.data.records.writer"):
@@ -29,6 +31,37 @@ def worker_pool(workers, preload="spherical_cnn.data.records.writer"):
         yield lambda function, tasks: _ordered(executor, function, tasks, 2 * workers)
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def map_shapes(function, shapes, workers, shapes_per_task):
+    """Yields the result of a function for each shape, or a text that says why it failed.
+
+    Args:
+        function: a function of a module, which is imported once for all processes.
+        shapes: list of tuples of arguments, one for each shape.
+        workers: number of processes.
+        shapes_per_task: number of shapes that a process gets at a time.
+    """
+    step = 1 if workers == 1 else shapes_per_task
+    tasks = ((function, shapes[start : start + step]) for start in range(0, len(shapes), step))
+    with worker_pool(workers, function.__module__) as perform_all:
+        for _, results in perform_all(_try_each, tasks):
+            yield from results
+
+
+def _try_each(task):
+    function, shapes = task
+    results = []
+    for arguments in shapes:
+        try:
+            results.append(function(*arguments))
+        except ShapeError as error:
+            results.append(str(error))
+        except OSError as error:
+            results.append(error.strerror or str(error))
+        except Exception as error:
+            results.append(f"{type(error).__name__}: {error}")
+    return results
 
 
 def _ordered(executor, function, tasks, ahead):

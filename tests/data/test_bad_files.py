@@ -12,7 +12,7 @@ import pytest
 from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.records import build as building
 from spherical_cnn.data.records.build import build
-from spherical_cnn.data.records.pipeline import evaluation_batches
+from spherical_cnn.data.records.pipeline import read_batches
 from spherical_cnn.data.records.schema import RecordFormat
 from spherical_cnn.data.records.shard_names import find_shards
 from spherical_cnn.errors import DatasetError, ShapeError
@@ -71,7 +71,7 @@ def test_folders_of_any_bytes_are_read_and_written(tmp_path, out, bed_and_chair)
     assert manifest["source"].endswith("caf\\xe9")
     assert build(source, out / name, SMALL) == manifest
     shards = find_shards(out / name, "train")
-    (batch,) = evaluation_batches(shards, RecordFormat(8), 6)
+    (batch,) = read_batches(shards, RecordFormat(8), 6)
     np.testing.assert_array_equal(np.bincount(batch["label"]), [3, 3])
 
 

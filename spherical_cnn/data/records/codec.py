@@ -25,19 +25,20 @@ from spherical_cnn.data.records.frames import read_frames
 from spherical_cnn.data.records.schema import Record
 from spherical_cnn.errors import RecordError
 
+_KINDS = {
+    **dict.fromkeys(("x", "a", "fname"), "bytes_list"),
+    **dict.fromkeys(("y", "idrot"), "int64_list"),
+}
 
-def encode(signal, label, name=None, rotation=None, angle=None):
-    """Serializes one record.
+
+def encode(signal, label, name=None, rotation=None):
+    """Serializes one record, without `a`, as the bytes of a `tf.train.Example`.
 
     Args:
         signal: `(n, n)` or `(n, n, channels)`, colatitude before longitude, dtype in `DTYPES`.
         label: integer.
-        name: name of the shape, optional.
-        rotation: number of the rotated copy, optional.
-        angle: `(n, n)` with the dtype of `signal`, stored as `a`, optional.
-
-    Returns:
-        The bytes of a `tf.train.Example`.
+        name: name of the shape.
+        rotation: number of the rotated copy.
 
     Raises:
         ValueError: if the shapes or the dtype are wrong.
@@ -49,13 +50,9 @@ def encode(signal, label, name=None, rotation=None, angle=None):
         raise ValueError(f"dtype must be one of {DTYPES}. Received: {signal.dtype}")
     example = tf.train.Example()
     features = example.features.feature
-    features["x"].bytes_list.value.append(_raw(signal))
+    samples = signal.astype(signal.dtype.newbyteorder("<"), copy=False).swapaxes(0, 1)
+    features["x"].bytes_list.value.append(samples.tobytes())
     features["y"].int64_list.value.append(label)
-    if angle is not None:
-        angle = np.asarray(angle, signal.dtype)
-        if angle.shape != signal.shape[:2]:
-            raise ValueError(f"angle must be {signal.shape[:2]}. Received: shape={angle.shape}")
-        features["a"].bytes_list.value.append(_raw(angle))
     if name is not None:
         features["fname"].bytes_list.value.append(printable(name).encode())
     if rotation is not None:
@@ -63,17 +60,17 @@ def encode(signal, label, name=None, rotation=None, angle=None):
     return example.SerializeToString(deterministic=True)  # features are an unordered map
 
 
-def parse(serialized, record_format, explain=None):
-    """Parses a batch of serialized records in a TensorFlow graph.
+def parse(
+    serialized,
+    record_format,
+    explain=lambda: "a label is outside the classes, or a sample is not finite",
+):
+    """Parses a batch of serialized records, a string tensor, in a TensorFlow graph.
 
-    Args:
-        serialized: `(batch,)` string tensor.
-        record_format: `RecordFormat`.
-        explain: function that returns a message naming the record, called only if a label is
-            outside the classes or a sample is not finite.
+    If a label is outside the classes or a sample is not finite, `explain` returns the message.
 
     Returns:
-        dict of `signal` `(batch, n, n, signal_channels)` float32 (see `split_complex`), `label`
+        dict of `signal` `(batch, n, n, channels)` float32 (see `split_complex`), `label`
         `(batch,)` int64, `name` `(batch,)` string and `rotation` `(batch,)` int64 (-1 if absent).
 
     Raises:
@@ -118,16 +115,12 @@ def parse(serialized, record_format, explain=None):
 
 
 def _check(signal, inside, explain):
+    def refuse():
+        tf.debugging.Assert(False, [tf.py_function(explain, [], tf.string)])
+        return True
+
     valid = inside & tf.reduce_all(tf.math.is_finite(signal))
-    return tf.cond(valid, lambda: True, lambda: _refuse(explain))
-
-
-def _refuse(explain):
-    reason = tf.constant("a label is outside the classes, or a sample is not finite")
-    if explain:
-        reason = tf.py_function(explain, [], tf.string)
-    tf.debugging.Assert(False, [reason])
-    return True
+    return tf.cond(valid, lambda: True, refuse)
 
 
 def join_complex(signal):
@@ -153,10 +146,6 @@ def split_complex(samples):
 def read_shard(path, record_format):
     """Reads a shard record by record, with strict checks; slower than a pipeline.
 
-    Args:
-        path: path of the shard.
-        record_format: `RecordFormat`.
-
     Yields:
         `Record` with its signal in the file's dtype.
 
@@ -176,14 +165,15 @@ def _strict(serialized, record_format, where):
         raise RecordError(
             f"{where}: found no tf.train.Example, expected one with features x and y"
         ) from error
-    for key, kind in (("x", "bytes_list"), ("y", "int64_list")):
-        if len(getattr(features[key], kind).value) != 1:
-            found = len(getattr(features[key], kind).value)
+    found = {key: getattr(features[key], kind).value for key, kind in _KINDS.items()}
+    for key in ("x", "y"):
+        if len(found[key]) != 1:
             raise RecordError(
-                f"{where}: found {found} values in feature {key!r}, expected one value ({kind})"
+                f"{where}: found {len(found[key])} values in feature {key!r}, expected one value "
+                f"({_KINDS[key]})"
             )
-    samples = [features[key].bytes_list.value[0] for key in ("x", "a") if _has(features, key)]
-    label = features["y"].int64_list.value[0]
+    samples = [*found["x"], *found["a"][:1]]
+    label = found["y"][0]
     n, dtype = record_format.resolution, np.dtype(record_format.dtype)
     if (
         any(len(raw) % (n * n * dtype.itemsize) for raw in samples)
@@ -197,31 +187,13 @@ def _strict(serialized, record_format, where):
         )
     arrays = [np.frombuffer(raw, dtype.newbyteorder("<")).reshape(n, n, -1) for raw in samples]
     signal = np.concatenate(arrays, axis=-1).swapaxes(0, 1).astype(dtype)
-    name = features["fname"].bytes_list.value[0] if _has(features, "fname") else b""
-    name = name.decode(errors="replace")
-    broken = _count_not_finite(signal)
-    if broken:
-        raise RecordError(
-            f"{where}, shape {name!r}: found {broken} of {signal.size} samples that are NaN, "
-            "infinite or too large for float32, expected finite samples; rebuild the shard "
-            "without this shape"
-        )
-    rotation = features["idrot"].int64_list.value[0] if _has(features, "idrot") else -1
-    return Record(signal, label, name, rotation)
-
-
-def _count_not_finite(signal):
-    """Returns the number of samples that are not finite as float32."""
+    name = found["fname"][0].decode(errors="replace") if found["fname"] else ""
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.count_nonzero(~np.isfinite(np.abs(signal).astype(np.float32)))
-
-
-def _has(features, key):
-    return key in features and bool(
-        features[key].bytes_list.value or features[key].int64_list.value
-    )
-
-
-def _raw(samples):
-    samples = samples.astype(samples.dtype.newbyteorder("<"), copy=False)
-    return samples.swapaxes(0, 1).tobytes()
+        finite = np.isfinite(np.abs(signal).astype(np.float32))
+    if not finite.all():
+        raise RecordError(
+            f"{where}, shape {name!r}: found {np.count_nonzero(~finite)} of {signal.size} samples "
+            "that are NaN, infinite or too large for float32, expected finite samples; rebuild the "
+            "shard without this shape"
+        )
+    return Record(signal, label, name, found["idrot"][0] if found["idrot"] else -1)

@@ -17,33 +17,24 @@ if keras.backend.backend() != "tensorflow":
     tf.config.set_visible_devices([], "GPU")  # TensorFlow only reads: leaves the memory to Keras
 
 FRAME = 16  # bytes that a record takes besides its data: its length and two checksums
-_GZIP_MAGIC = b"\x1f\x8b"
 _MADE_OF = "expected TFRecords, plain or compressed as a whole by GZIP or ZLIB"
 
 
 def compression(path):
-    """Returns the compression of a shard, by its first bytes: `""`, `"GZIP"` or `"ZLIB"`.
-
-    Raises:
-        OSError: if the file cannot be read.
-    """
+    """Returns the compression of a shard, by its first bytes: `""`, `"GZIP"` or `"ZLIB"`."""
     with open(path, "rb") as file:
         head = file.read(4096)
     try:
         found = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(head, 12)  # either of the two
     except zlib.error:
         return ""
-    if head.startswith(_GZIP_MAGIC):
+    if head.startswith(b"\x1f\x8b"):
         return "GZIP"
     return "ZLIB" if found else ""
 
 
 def serialized_records(paths):
-    """Returns a `tf.data.Dataset` of the serialized records of shards, in their order.
-
-    Raises:
-        OSError: if a file cannot be read.
-    """
+    """Returns a `tf.data.Dataset` of the serialized records of shards, in their order."""
     parts = [
         tf.data.TFRecordDataset([os.fsencode(path) for path in group], kind)
         for kind, group in itertools.groupby(paths, compression)
@@ -52,10 +43,7 @@ def serialized_records(paths):
 
 
 def read_frames(path):
-    """Reads a shard record by record.
-
-    Yields:
-        Serialized records.
+    """Yields the serialized records of a shard.
 
     Raises:
         RecordError: naming the first record that is truncated or corrupt.
@@ -63,7 +51,7 @@ def read_frames(path):
     """
     kind = compression(path)
     if not kind:
-        _count_plain(path)  # finds a truncated record before reading any
+        count_records(path)  # finds a truncated record before reading any
     records = iter(serialized_records([path]))
     for number in itertools.count():
         try:
@@ -82,27 +70,21 @@ def read_frames(path):
 
 
 def count_records(path):
-    """Counts the records of a shard by their frames, without reading their data.
-
-    Decompresses a compressed shard, once.
+    """Counts the records of a shard by their frames, once.
 
     Raises:
-        RecordError: if the file ends inside a record, or holds no records.
+        RecordError: if the file ends inside a record, or is no shard.
         OSError: if the file cannot be read.
     """
     path = os.fspath(path)
-    if compression(path):
-        state = os.stat(path)
-        return _count_compressed(path, state.st_mtime_ns, state.st_size)
-    return _count_plain(path)
+    state = os.stat(path)
+    return _count(path, state.st_mtime_ns, state.st_size)
 
 
 @functools.lru_cache(maxsize=1024)
-def _count_compressed(path, *_):
-    return sum(1 for _ in read_frames(path))
-
-
-def _count_plain(path):
+def _count(path, *_):
+    if compression(path):
+        return sum(1 for _ in read_frames(path))
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         position = count = 0

@@ -68,59 +68,83 @@ def load_records(
         raise ValueError("shards: expected at least one path. Received none")
     record_format = RecordFormat(resolution, dtype, channels, num_classes)
     check_shards(shards, record_format)
-    batches = _batches(
+    batches = read_batches(
         shards,
         record_format,
         batch_size,
-        drop_remainder,
+        drop_remainder=drop_remainder,
         order=seed + 1 if shuffle else None,
         reshuffle=True,
     )
     return batches.map(lambda record: (record["signal"], record["label"]))
 
 
-def training_batches(
+def training_batches(shards, record_format, batch_size, epoch, seed, **options):
+    """Returns the batches of an epoch (from 0): one shard, shuffled by seed and epoch.
+
+    For the arguments see `read_batches` and `shard_of_epoch`.
+    """
+    # 31 bits, because TensorFlow drops the others; not 0, which means no seed.
+    order = int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0]) % (2**31 - 2) + 1
+    shard = shard_of_epoch(shards, epoch)
+    return read_batches(shard, record_format, batch_size, order=order, **options)
+
+
+def read_batches(
     shards,
     record_format,
     batch_size,
-    epoch,
-    seed,
-    drop_remainder=False,
     first_n=None,
+    drop_remainder=False,
+    order=None,
+    reshuffle=False,
     share=(0, 1),
 ):
-    """Returns the batches of an epoch: one shard, see `shard_of_epoch`, shuffled by seed and epoch.
+    """Returns the batches of shards, one after the other.
 
     Args:
-        shards: paths, in order.
+        shards: paths.
         record_format: `RecordFormat`.
         batch_size: records per batch.
-        epoch: from 0.
-        seed: non-negative integer.
-        drop_remainder: whether to drop the last, partial batch.
         first_n: number of batches; `None` for all.
+        drop_remainder: whether to drop the last, partial batch.
+        order: positive seed of a shuffle; `None` keeps the order.
+        reshuffle: whether every iteration has another order.
         share: `(i, n)`: parse and return the i-th of n equal parts of each batch, from 0.
 
     Returns:
         `tf.data.Dataset` of dicts as from `parse`, of known cardinality.
     """
-    # 31 bits, because TensorFlow drops the others; not 0, which means no seed.
-    order = int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0]) % (2**31 - 2) + 1
-    shard = shard_of_epoch(shards, epoch)
-    return _batches(shard, record_format, batch_size, drop_remainder, first_n, order, share=share)
-
-
-def evaluation_batches(shards, record_format, batch_size, first_n=None):
-    """Returns the batches of all shards in order: dicts as from `parse`."""
-    return _batches(shards, record_format, batch_size, False, first_n)
+    records = serialized_records(shards)
+    if order is not None:
+        records = records.shuffle(SHUFFLE_BUFFER, order, reshuffle_each_iteration=reshuffle)
+    batches = records.batch(batch_size, drop_remainder=drop_remainder)
+    count = sum(count_records(path) for path in shards)
+    count = count // batch_size if drop_remainder else -(-count // batch_size)
+    if first_n:
+        count = min(count, first_n)
+        batches = batches.take(first_n)
+    part = batch_size // share[1]
+    mine = slice(share[0] * part, (share[0] + 1) * part) if share[1] > 1 else slice(None)
+    batches = batches.map(
+        lambda serialized: parse(
+            serialized[mine], record_format, lambda: printable(str(_fault(shards, record_format)))
+        ),
+        num_parallel_calls=_AHEAD,
+    )
+    # Without autotuning: its thread may sleep for up to a minute at the end of an epoch, and `fit`
+    # waits for it.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    batches = batches.apply(tf.data.experimental.assert_cardinality(count))
+    return batches.prefetch(_AHEAD).with_options(options)
 
 
 def check_shards(shards, record_format):
     """Checks the frames of every shard and its first record, which is fast.
 
     Raises:
-        RecordError: naming the shard and the record.
-        OSError: if a shard cannot be read.
+        RecordError, OSError: naming the shard and the record.
     """
     for path in shards:
         if next(read_shard(path, record_format), None) is None:
@@ -154,38 +178,3 @@ def _fault(shards, record_format):
     except RecordError as error:
         return error
     return None
-
-
-def _batches(
-    shards,
-    record_format,
-    batch_size,
-    drop_remainder,
-    first_n=None,
-    order=None,
-    reshuffle=False,
-    share=(0, 1),
-):
-    records = serialized_records(shards)
-    if order is not None:
-        records = records.shuffle(SHUFFLE_BUFFER, order, reshuffle_each_iteration=reshuffle)
-    batches = records.batch(batch_size, drop_remainder=drop_remainder)
-    count = sum(count_records(path) for path in shards)
-    count = count // batch_size if drop_remainder else -(-count // batch_size)
-    if first_n:
-        count = min(count, first_n)
-        batches = batches.take(first_n)
-    part = batch_size // share[1]
-    mine = slice(share[0] * part, (share[0] + 1) * part) if share[1] > 1 else slice(None)
-    batches = batches.map(
-        lambda serialized: parse(
-            serialized[mine], record_format, lambda: printable(str(_fault(shards, record_format)))
-        ),
-        num_parallel_calls=_AHEAD,
-    )
-    # Without autotuning: its thread may sleep for up to a minute at the end of an epoch, and `fit`
-    # waits for it.
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    batches = batches.apply(tf.data.experimental.assert_cardinality(count))
-    return batches.prefetch(_AHEAD).with_options(options)

@@ -1,4 +1,4 @@
-"""The format of the records of a shard."""
+"""The format of records, and a record as NumPy values."""
 
 import dataclasses
 from typing import NamedTuple
@@ -21,20 +21,14 @@ class Record(NamedTuple):
 class RecordFormat:
     """The format of the records of a shard.
 
-    Args:
-        resolution: `n`, samples along each angle.
-        dtype: dtype of the raw samples, one of `DTYPES`.
-        channels: channels in the file, including `a`; a complex channel counts once.
-        num_classes: labels must be in `0 … num_classes-1`; `None` allows any.
-
     Raises:
         ValueError: if the dtype is unknown or a number is not positive.
     """
 
-    resolution: int
-    dtype: str = "complex64"
-    channels: int = 1
-    num_classes: int | None = None
+    resolution: int  # `n`, samples along each angle
+    dtype: str = "complex64"  # of the raw samples, one of `DTYPES`
+    channels: int = 1  # in the file, including `a`; a complex channel counts once
+    num_classes: int | None = None  # labels must be below it; `None` allows any
 
     def __post_init__(self):
         if self.dtype not in DTYPES:
@@ -44,11 +38,6 @@ class RecordFormat:
                 "resolution and channels must be positive. "
                 f"Received: resolution={self.resolution}, channels={self.channels}"
             )
-
-    @property
-    def signal_channels(self):
-        """Channels after parsing; a complex channel becomes two."""
-        return self.channels * (2 if self.dtype.startswith("complex") else 1)
 
     def expected(self, found_bytes):
         """Describes the found and the expected size of a record's samples."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import glob
 import os
 import re
 from typing import NamedTuple
@@ -19,7 +20,7 @@ _MAKERS = "scnn build makes TFRecords from shapes, scnn train --online trains on
 
 
 class _Shard(NamedTuple):
-    """A parsed name of a shard: part `part` of `parts`, both `None` for a whole shard."""
+    """A parsed name of a shard; `part` and `parts` are `None` for a whole shard."""
 
     stem: str
     part: int | None
@@ -33,9 +34,7 @@ def find_shards(folder, split):
     or `.zlib` if compressed, in any letter case; or they are all parts of a sharded file, such as
     `train-00000-of-00002` or `train.tfrecord-00000-of-00002`.
 
-    Args:
-        folder: folder of the shards; `~` is expanded.
-        split: `"train"`, `"val"` or `"test"`.
+    `~` in the name of the folder is expanded.
 
     Raises:
         RecordError: if there are none, a part is missing, a shard exists twice, or the folder
@@ -137,17 +136,11 @@ def _advice(folder, names, split):
         return "Use --skip_val, or build shards with scnn build --val_fraction"
     if others:
         return f"It holds other shards; name those of this split {split}0.tfrecord and so on"
-    inner = next((n for n in names if any(map(_parsed, _entries(os.path.join(folder, n))))), None)
-    if inner:
-        return f"There are shards in {os.path.join(folder, inner)}: give that folder"
+    for path in sorted(glob.iglob(os.path.join(glob.escape(folder), "*", "*"))):
+        inner, name = os.path.split(path)
+        if _parsed(name):
+            return f"There are shards in {inner}: give that folder"
     return f"If it holds shapes: {_MAKERS}"
-
-
-def _entries(folder):
-    try:
-        return os.listdir(folder)
-    except OSError:  # a file, or a folder that cannot be read
-        return []
 
 
 def _natural(name):

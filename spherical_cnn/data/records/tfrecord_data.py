@@ -10,8 +10,8 @@ from spherical_cnn.data.records.folder import read_manifest
 from spherical_cnn.data.records.frames import count_records
 from spherical_cnn.data.records.pipeline import (
     check_shards,
-    evaluation_batches,
     explain_errors,
+    read_batches,
     training_batches,
 )
 from spherical_cnn.data.records.shard_names import find_shards, shard_of_epoch
@@ -21,11 +21,7 @@ logger = logging.getLogger("spherical_cnn")
 
 
 class RecordBatches:
-    """`Batches` of a `tf.data` pipeline.
-
-    Args:
-        dataset: `tf.data.Dataset` of dicts as from `spherical_cnn.data.records.codec.parse`.
-    """
+    """`Batches` of a `tf.data.Dataset` of dicts, see `spherical_cnn.data.records.codec.parse`."""
 
     def __init__(self, dataset):
         self.dataset = dataset
@@ -47,8 +43,6 @@ class TFRecordData:
 
     Args:
         folder: folder of the shards; `~` is expanded.
-        record_format: `RecordFormat` of the records.
-        batch_size: records per batch.
         splits: those that are read.
         seed: seed of the order of train records.
         drop_remainder: whether to drop the last, partial train batch.
@@ -96,9 +90,9 @@ class TFRecordData:
             self._batch_size,
             epoch,
             self._seed,
-            self._drop_remainder,
-            self._first_n,
-            share,
+            drop_remainder=self._drop_remainder,
+            first_n=self._first_n,
+            share=share,
         )
         samples = min(self._records_of(epoch), int(batches.cardinality()) * self._batch_size)
         return RecordBatches(batches), samples
@@ -106,7 +100,7 @@ class TFRecordData:
     def batches(self, split, limit=None):
         """See `DataModule.batches`: all shards of the split."""
         shards = self.shards[split]
-        return RecordBatches(evaluation_batches(shards, self._format, self._batch_size, limit))
+        return RecordBatches(read_batches(shards, self._format, self._batch_size, limit))
 
     def errors(self):
         """See `DataModule.errors`."""
@@ -131,14 +125,9 @@ class TFRecordData:
 def read_shards(shards, record_format, batch_size):
     """Returns `Batches` of the records of shards, checked, and the context of their errors.
 
-    Args:
-        shards: paths.
-        record_format: `RecordFormat` of the records.
-        batch_size: records per batch.
-
     Raises:
         RecordError, OSError: if shards cannot be read.
     """
     check_shards(shards, record_format)
-    batches = RecordBatches(evaluation_batches(shards, record_format, batch_size))
+    batches = RecordBatches(read_batches(shards, record_format, batch_size))
     return batches, explain_errors(shards, record_format)

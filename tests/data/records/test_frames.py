@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from spherical_cnn.data.records.codec import encode
 from spherical_cnn.data.records.frames import compression, count_records, read_frames
-from spherical_cnn.data.records.pipeline import evaluation_batches, load_records, training_batches
+from spherical_cnn.data.records.pipeline import load_records, read_batches, training_batches
 from spherical_cnn.data.records.schema import RecordFormat
 from spherical_cnn.errors import RecordError
 
@@ -37,7 +37,7 @@ def test_compressed_shards_are_read(shard, kind):
     assert count_records(shard) == 5
     (batch,) = training_batches([shard], FORMAT, 8, epoch=0, seed=0)
     assert sorted(batch["label"].numpy()) == list(range(5))
-    both = list(evaluation_batches([plain, shard, plain], FORMAT, 15))  # of two kinds
+    both = list(read_batches([plain, shard, plain], FORMAT, 15))  # of two kinds
     np.testing.assert_array_equal(both[0]["label"], [*range(5)] * 3)
     assert int(load_records([shard], 8, batch_size=2).cardinality()) == 3
 

@@ -6,8 +6,8 @@ import spherical_cnn
 from spherical_cnn.data.records.codec import encode
 from spherical_cnn.data.records.pipeline import (
     check_shards,
-    evaluation_batches,
     explain_errors,
+    read_batches,
     training_batches,
 )
 from spherical_cnn.data.records.schema import RecordFormat
@@ -78,9 +78,9 @@ def test_the_last_partial_batch(folder):
 
 
 def test_evaluation_reads_any_number_of_shards_in_order(folder):
-    batches = evaluation_batches(find_shards(folder, "val"), FORMAT, 3)
+    batches = read_batches(find_shards(folder, "val"), FORMAT, 3)
     assert labels(batches) == list(range(31, 38)) and int(batches.cardinality()) == 3
-    assert labels(evaluation_batches(find_shards(folder, "val"), FORMAT, 3, first_n=2)) == list(
+    assert labels(read_batches(find_shards(folder, "val"), FORMAT, 3, first_n=2)) == list(
         range(31, 37)
     )
 
@@ -89,7 +89,7 @@ def test_nothing_tunes_the_pipeline(folder):
     """Else the end of an epoch is up to a minute late: TensorFlow's thread sleeps on."""
     for batches in (
         training_batches([folder / "train2.tfrecord"], FORMAT, 2, 0, 0),
-        evaluation_batches([folder / "train2.tfrecord"], FORMAT, 2),
+        read_batches([folder / "train2.tfrecord"], FORMAT, 2),
     ):
         assert batches.options().autotune.enabled is False
 
@@ -116,7 +116,7 @@ def test_faults_are_found_before_and_during_iteration(folder):
         pytest.raises(RecordError, match="val1.tfrecord: record 2 .*found label 36"),
         explain_errors(shards, late),
     ):
-        list(evaluation_batches(shards, late, 2))
+        list(read_batches(shards, late, 2))
     (folder / "val2.tfrecord").write_bytes(b"")
     with pytest.raises(RecordError, match="val2.tfrecord: found no records"):
         check_shards(find_shards(folder, "val"), FORMAT)
