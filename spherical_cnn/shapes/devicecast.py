@@ -157,15 +157,9 @@ def _compute_planes(vertices, faces):
 
 
 def _find_farthest(planes, count, rays):
-    """Finds the farthest triangle along each ray.
+    """Returns `(batch, k)` indices of the farthest triangles along rays `(3, 1, k)`; -1: no hit.
 
-    Args:
-        planes: result of `_compute_planes`.
-        count: number of triangles without padding, a scalar.
-        rays: `(3, 1, k)` unit vectors.
-
-    Returns:
-        `(batch, k)` int32 indices of triangles, -1 for rays without a hit.
+    Only the first `count` triangles are tested.
     """
     x, y, z = (ops.convert_to_tensor(axis) for axis in rays)
 
@@ -189,17 +183,10 @@ def _find_farthest(planes, count, rays):
 
 
 def _measure_hits(corners, given, matrices, centers, rays):
-    """Computes the distances of triangles along rays and the sines of the angles with normals.
+    """Computes distances `(batch, k)` of triangles along rays, and sines of angles with normals.
 
-    Args:
-        corners: `(batch, k, 3, 3)` corners before the pose.
-        given: `(batch, k, 3)` normals before the pose; 0: the corners define the normal.
-        matrices: `(batch, 3, 3)` matrices of the poses.
-        centers: `(batch, 3)` centers of the poses.
-        rays: pair of `(3, 1, k)` unit vectors.
-
-    Returns:
-        `(distance, sine)`, `(batch, k)` each.
+    Corners `(batch, k, 3, 3)` and given normals `(batch, k, 3)` are those before the pose. If the
+    given normal is 0, the corners define it. The rays are a pair of `(3, 1, k)`.
     """
     matrix = [[(matrices[:, None, i, j], 0.0) for j in range(3)] for i in range(3)]
 

@@ -8,6 +8,7 @@ from spherical_cnn.choices import KINDS
 from spherical_cnn.errors import ShapeError
 from spherical_cnn.shapes.formats import cloud_text, mesh
 from spherical_cnn.shapes.formats.clouds import POINT_NAMES, array_to_cloud, choose_cloud
+from spherical_cnn.shapes.formats.ply import read_ply_points
 from spherical_cnn.shapes.formats.safe_read import (
     MAX_BYTES,
     choose_array,
@@ -16,8 +17,9 @@ from spherical_cnn.shapes.formats.safe_read import (
     read_bytes,
 )
 from spherical_cnn.shapes.normalize import normalize, normalize_points
-from spherical_cnn.shapes.points import read_points, reconstruct_surface
-from spherical_cnn.shapes.voxels import VOXEL_NAMES, extract_surface, read_voxels
+from spherical_cnn.shapes.points import reconstruct_surface
+from spherical_cnn.shapes.signal import Mesh
+from spherical_cnn.shapes.voxels import VOXEL_NAMES, extract_surface, read_binvox
 
 _ARRAYS = (".npy", ".npz")  # voxels or points, depending on the shape of the array
 _SUFFIXES = {
@@ -45,51 +47,43 @@ def load_mesh(path, kind="auto", center="sphere", up="z", limit=MAX_BYTES):
     `.npy` and `.npz` files with one array hold what `array_to_mesh` accepts. `.npz` files with
     several arrays hold points and their normals, or voxels, see `POINT_NAMES` and `VOXEL_NAMES`.
 
-    Args:
-        path: path of the file.
-        kind: one of `KINDS`, to read a `.ply` as points, for example, or `"auto"`.
-        center: method that finds the center, see `normalize`.
-        up: the up axis of the file; it becomes z.
-        limit: maximum size of the file in bytes.
-
-    Returns:
-        `Mesh` in the unit ball, with its center at the origin.
+    A `.ply` holds a mesh unless the kind is `"points"`. The axis `up` of the file becomes z. The
+    center of the shape, see `normalize`, becomes the origin, and the radius 1.
 
     Raises:
         ShapeError: if the file does not hold such a shape.
         OSError: if the file cannot be read.
     """
     suffix = _suffix(path)
-    kinds = [name for name in KINDS if suffix in _SUFFIXES[name] and kind in ("auto", name)]
-    if not kinds:
+    if not any(suffix in _SUFFIXES[name] for name in KINDS if kind in ("auto", name)):
         raise ShapeError(_describe_bad_suffix(suffix, kind))
-    data = read_bytes(path, limit)
+    return normalize_upright(read_shape(read_bytes(path, limit), suffix, kind), center, up)
+
+
+def read_shape(data, suffix, kind="auto"):
+    """Returns the `Mesh`, the surface of the voxels, or the `Cloud` in the bytes of a file."""
     if suffix in _ARRAYS:
-        return _arrays_to_mesh(read_arrays(data, suffix), kind, center, up)
-    if kinds[0] == "mesh":
-        return normalize_upright(mesh.read_mesh(data, suffix), center, up)
-    if kinds[0] == "voxels":
-        return normalize_upright(extract_surface(read_voxels(data, suffix)), center, up)
-    return _cloud_to_mesh(read_points(data, suffix), center, up)
+        return _choose_shape(read_arrays(data, suffix), kind)
+    if suffix == ".binvox":
+        return extract_surface(read_binvox(data))
+    if suffix in cloud_text.SUFFIXES:
+        return cloud_text.read_cloud_text(data, suffix)
+    if kind == "points":
+        return read_ply_points(data)
+    return mesh.read_mesh(data, suffix)
 
 
 def array_to_mesh(array, kind="auto", center="sphere", up="z", normals=None):
-    """Converts an array of voxels or points to a normalized mesh.
+    """Converts an array of voxels or points to a normalized `Mesh`, as `load_mesh` does for files.
 
-    Args:
-        array: `(a, b, c)`, `(1, a, b, c)` or `(a, b, c, 1)` voxels; `(n, 3)` points; or `(n, 6)`
-            points and normals, see `array_to_cloud`.
-        kind: `"voxels"`, `"points"`, or `"auto"`, which depends on the shape of the array.
-        center: method that finds the center, see `normalize`.
-        up: the up axis of the array; it becomes z.
-        normals: `(n, 3)` normals of the points, see `Cloud`.
-
-    Returns:
-        `Mesh` in the unit ball, with its center at the origin.
-
-    Raises:
-        ShapeError: if the array does not hold such a shape.
+    The array holds `(a, b, c)`, `(1, a, b, c)` or `(a, b, c, 1)` voxels; `(n, 3)` points, whose
+    normals may be in another array; or `(n, 6)` points and normals, see `array_to_cloud`. Kind
+    `"auto"` depends on the shape of the array.
     """
+    return normalize_upright(_array_to_shape(array, kind, normals), center, up)
+
+
+def _array_to_shape(array, kind, normals=None):
     if kind == "mesh":
         raise ShapeError("an array holds voxels or points, expected no kind mesh")
     if array.ndim == 4 and kind != "points" and (array.shape[0] == 1) != (array.shape[3] == 1):
@@ -102,16 +96,25 @@ def array_to_mesh(array, kind="auto", center="sphere", up="z", normals=None):
                 f"array of shape {array.shape} with negative numbers: several clouds or one "
                 "volume; expected one cloud (n, 3), or kind voxels"
             )
-    if kind == "voxels":
-        return normalize_upright(extract_surface(array), center, up)
-    return _cloud_to_mesh(array_to_cloud(array, normals), center, up)
+    return extract_surface(array) if kind == "voxels" else array_to_cloud(array, normals)
 
 
 def normalize_upright(shape, center="sphere", up="z"):
-    """Rotates the axis `up` of a checked `Mesh` to z and normalizes the mesh, see `normalize`."""
+    """Rotates the axis `up` of a checked `Mesh` or `Cloud` to z and returns a normalized `Mesh`."""
     rotation = UPRIGHT_ROTATIONS[up].T
-    normals = None if shape.normals is None else shape.normals @ rotation
-    return normalize(shape._replace(vertices=shape.vertices @ rotation, normals=normals), center)[0]
+    with np.errstate(over="ignore", invalid="ignore"):
+        normals = None if shape.normals is None else shape.normals.astype(np.float64) @ rotation
+    if isinstance(shape, Mesh):
+        upright = shape._replace(vertices=shape.vertices @ rotation, normals=normals)
+        return normalize(upright, center)[0]
+    with np.errstate(over="ignore"):
+        points = shape.points.astype(np.float64)
+    finite = np.isfinite(points).all(1)
+    if not finite.all():
+        raise ShapeError(
+            f"{(~finite).sum()} of {len(points)} points are not finite, expected finite numbers"
+        )
+    return reconstruct_surface(normalize_points(points @ rotation, center), normals)
 
 
 def choose_kind(path, kind):
@@ -123,34 +126,21 @@ def _suffix(path):
     return os.path.splitext(path)[1].lower()
 
 
-def _arrays_to_mesh(arrays, kind, center, up):
-    names = {"points": POINT_NAMES, "voxels": VOXEL_NAMES}
-    if kind == "auto":
-        name, array = choose_array(arrays, *POINT_NAMES, *VOXEL_NAMES)
-        kind = next((known for known in names if name in names[known]), "auto")
-        if name == "vertices" and {"faces", "triangles"} & {key.lower() for key in arrays}:
-            raise ShapeError(
-                f"found {describe_arrays(arrays)}: a mesh; expected it as "
-                f"{' '.join(mesh.SUFFIXES)}, or kind points to read its vertices only"
-            )
-        if kind == "auto" and array.ndim != 2:
-            return array_to_mesh(array, kind, center, up)
-    if kind == "voxels":
-        return array_to_mesh(choose_array(arrays, *VOXEL_NAMES)[1], kind, center, up)
-    return _cloud_to_mesh(choose_cloud(arrays), center, up)
-
-
-def _cloud_to_mesh(cloud, center, up):
-    rotation = UPRIGHT_ROTATIONS[up].T
-    with np.errstate(over="ignore", invalid="ignore"):
-        points = cloud.points.astype(np.float64)
-        normals = None if cloud.normals is None else cloud.normals.astype(np.float64) @ rotation
-    finite = np.isfinite(points).all(1)
-    if not finite.all():
+def _choose_shape(arrays, kind):
+    if kind == "points":
+        return choose_cloud(arrays)
+    names = VOXEL_NAMES if kind == "voxels" else (*POINT_NAMES, *VOXEL_NAMES)
+    name, array = choose_array(arrays, *names)
+    if name == "vertices" and {"faces", "triangles"} & {key.lower() for key in arrays}:
         raise ShapeError(
-            f"{(~finite).sum()} of {len(points)} points are not finite, expected finite numbers"
+            f"found {describe_arrays(arrays)}: a mesh; expected it as "
+            f"{' '.join(mesh.SUFFIXES)}, or kind points to read its vertices only"
         )
-    return reconstruct_surface(normalize_points(points @ rotation, center), normals)
+    if kind == "auto" and name in VOXEL_NAMES:
+        kind = "voxels"
+    if kind == "auto" and (name in POINT_NAMES or array.ndim == 2):
+        return choose_cloud(arrays)
+    return _array_to_shape(array, kind)
 
 
 def _describe_bad_suffix(suffix, kind):

@@ -23,7 +23,7 @@ def normalize(mesh, center="sphere"):
     """Moves the center of a mesh to the origin and scales the farthest vertex to distance 1.
 
     Args:
-        mesh: `Mesh`, checked.
+        mesh: checked `Mesh`.
         center: `"sphere"` for the center of the smallest enclosing sphere, `"area"` for the
             centroid of the surface, `"volume"` for the centroid of the enclosed volume.
 
@@ -50,14 +50,9 @@ def normalize(mesh, center="sphere"):
 
 
 def normalize_points(points, center="sphere"):
-    """Moves the center of a cloud to the origin and scales the farthest point to distance 1.
+    """Moves the center of `(n, 3)` points to the origin and scales the farthest one to distance 1.
 
-    Args:
-        points: `(n, 3)` coordinates.
-        center: `"sphere"` as in `normalize`, or `"area"` for the mean of the points.
-
-    Returns:
-        `(n, 3)` float64.
+    The center is that of `normalize`, or the mean of the points for `"area"`.
 
     Raises:
         ShapeError: if `center` is `"volume"`, or all points are equal.
@@ -72,16 +67,10 @@ def normalize_points(points, center="sphere"):
 
 
 def bounding_sphere(points):
-    """Computes the smallest sphere that encloses points, to 1e-7 of its radius.
+    """Returns center and radius of the smallest sphere around points, to 1e-7 of the radius.
 
     The algorithm starts from the sphere of two points. It repeatedly adds the farthest point and
     keeps the at most four points that define the new smallest sphere.
-
-    Args:
-        points: `(n, 3)` finite coordinates.
-
-    Returns:
-        `(center, radius)`: `(3,)` float64, and float.
 
     Source: Gärtner 1999, *Fast and robust smallest enclosing balls*.
     """

@@ -8,10 +8,6 @@ import numpy as np
 from scipy.spatial import Delaunay, cKDTree
 
 from spherical_cnn.errors import ShapeError
-from spherical_cnn.shapes.formats import cloud_text
-from spherical_cnn.shapes.formats.clouds import Cloud, choose_cloud
-from spherical_cnn.shapes.formats.ply import read_ply_points
-from spherical_cnn.shapes.formats.safe_read import read_arrays
 from spherical_cnn.shapes.signal import Mesh
 
 LEAST_POINTS = 64  # minimum number of distinct points
@@ -43,22 +39,20 @@ def reconstruct_surface(points, normals=None, neighbors=NEIGHBORS, reach=REACH):
     The surface consists of the triangles of the Delaunay tetrahedra whose longest edge is shorter
     than `reach` times the mean spacing of their corners. This is an alpha complex (Edelsbrunner &
     Mücke 1994) whose alpha follows the local density. It has no inside and no orientation. It may
-    connect two surfaces whose distance is smaller than the spacing.
+    connect two surfaces whose distance is smaller than the spacing. The vertices of the `Mesh` are
+    the distinct points.
 
     Args:
         points: `(N, 3)` finite coordinates in the unit ball. The result does not depend on their
             order or on repeated points.
-        normals: `(N, 3)` normals of any length and sign; unknown normals are 0 or not finite.
+        normals: `(N, 3)` normals of any length and sign; unknown normals are 0 or not finite. The
+            mesh then has normals of the triangles.
         neighbors: rank of the nearest point whose distance is the spacing.
         reach: maximum edge of a triangle, in spacings.
 
-    Returns:
-        `Mesh` of the distinct points, float64, and the triangles, int32. With `normals`, it has
-        normals of the triangles.
-
     Raises:
-        ShapeError: if an array has another shape, a point is not finite, there are fewer than
-            `LEAST_POINTS` distinct points, or all points are on a line.
+        ShapeError: if there are fewer than `LEAST_POINTS` distinct points, or all points are on a
+            line.
     """
     points, normals = _merge_points(points, normals)
     rng = np.random.default_rng(0)
@@ -90,18 +84,12 @@ def reconstruct_surface(points, normals=None, neighbors=NEIGHBORS, reach=REACH):
 
 
 def _average_normals(corners, own):
-    """Averages the normals of the corners of triangles.
+    """Averages the unit normals `(f, 3, 3)` of the corners of triangles; 0 is unknown.
 
     A corner has the weight `c⁵` if its normal has the cosine `c` with the triangle's own normal. On
     smooth surfaces this is nearly the mean with equal signs. If a triangle crosses an edge of the
-    shape, the side that contains the triangle dominates.
-
-    Args:
-        corners: `(f, 3, 3)` unit normals, or 0 if unknown.
-        own: `(f, 3)` unit normals of the triangles, the result if no corner has a normal.
-
-    Returns:
-        `(f, 3)` unit normals.
+    shape, the side that contains the triangle dominates. If no corner has
+    a normal, the result is the triangle's own normal.
     """
     weights = np.einsum("fci,fi->fc", corners, own) ** 5
     mean = np.einsum("fc,fci->fi", weights, corners)
@@ -111,13 +99,10 @@ def _average_normals(corners, own):
 
 def _merge_points(points, normals):
     """Merges near points; returns them in a canonical order, and their unit normals or `None`."""
-    points = np.asarray(points, np.float64)
-    if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():
-        raise ShapeError(f"points must be finite and (N, 3). Received: shape {points.shape}")
     cells = np.round(points / _RESOLUTION)
     keys = [*points.T, *cells.T]
     if normals is not None:
-        normals = _unit_normals(normals, len(points))
+        normals = _unit_normals(normals)
         keys = [*normals.T, ~normals.any(1), *keys]  # points with a normal come first
     order = np.lexsort(keys)
     cells = cells[order]
@@ -130,31 +115,10 @@ def _merge_points(points, normals):
     return points[order], normals if normals is None else normals[order]
 
 
-def _unit_normals(normals, count):
-    """Returns `(count, 3)` float64 unit normals, or 0 for unknown normals."""
-    normals = np.asarray(normals)
-    if normals.shape != (count, 3) or normals.dtype.kind not in "iuf":
-        raise ShapeError(
-            f"normals must be ({count}, 3), one per point. "
-            f"Received: shape {normals.shape}, {normals.dtype}"
-        )
-    with np.errstate(over="ignore", invalid="ignore"):
-        normals = normals.astype(np.float64)
+def _unit_normals(normals):
+    """Returns unit normals, or 0 for unknown normals."""
     largest = np.abs(normals).max(1, keepdims=True, initial=0)
     known = np.isfinite(largest) & (largest > 0)
     normals = np.where(known, normals, 0) / np.where(known, largest, 1)
     length = np.sqrt(np.einsum("ij,ij->i", normals, normals))[:, None]
     return normals / np.where(known, length, 1)
-
-
-def read_points(data, suffix):
-    """Reads a `Cloud` from the bytes of an `.npy`, `.npz`, `.ply` or text file.
-
-    Raises:
-        ShapeError: if the file is damaged or holds something else.
-    """
-    if suffix == ".ply":
-        return Cloud(*read_ply_points(data))
-    if suffix in cloud_text.SUFFIXES:
-        return cloud_text.read_cloud_text(data, suffix)
-    return choose_cloud(read_arrays(data, suffix))

@@ -4,13 +4,14 @@ import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
-from spherical_cnn.shapes.exactcast import Cones
-from spherical_cnn.shapes.rays import NEAREST, compute_rays
+from spherical_cnn.shapes.rays import EDGE_ON, NEAREST, compute_rays
 from spherical_cnn.shapes.signal import compute_sine, drop_slivers
 
 _MARGIN = 1e-2  # distance of ray origins from the bounding sphere, relative to the radius
 _GRAZING = 2e-3  # cosine between ray and normal below which Embree's result is computed again
 _BESIDE = 1e-4  # relative to the radius: rays this near to an edge may hit either side of it
+_PAIRS = 2**18  # rays × triangles per step: 20 MB
+_EDGE = 1e-9  # relative enlargement of triangles, so that no ray passes between two
 
 
 class RayCaster:
@@ -19,9 +20,10 @@ class RayCaster:
     The farthest surface point along a ray from the center is the first one from outside. Therefore
     each ray starts outside, points inwards and ends at the center. Embree finds the triangle in
     float32. The distance is that of the triangle's plane in float64. For rays that are nearly
-    parallel to the triangle, the caster tests all triangles in float64. The mesh is indexed once:
-    under a pose `x ↦ R S (x - c)` the inverse pose moves the rays. Distances along a ray do not
-    change, and the inverse transpose transforms the normals.
+    parallel to a triangle, Embree reports distances at which there is no surface, so the caster
+    tests all triangles in float64. The mesh is indexed once: under a pose `x ↦ R S (x - c)` the
+    inverse pose moves the rays. Distances along a ray do not change, and the inverse transpose
+    transforms the normals.
 
     Args:
         mesh: `Mesh`, checked and normalized. Its `normals`, if it has any, determine the angles but
@@ -92,15 +94,9 @@ class RayCaster:
         return distance, sine
 
     def _farthest(self, directions, center):
-        """Finds the farthest triangle along rays from `center`.
+        """Returns the farthest triangles along rays, their distances, and cosines to the normals.
 
-        Args:
-            directions: `(3, k)` float64 unit vectors.
-            center: `(3,)` coordinates.
-
-        Returns:
-            `(faces, distance, cosine)`, `(k,)` each: index of the triangle, its distance, and the
-            cosine between ray and normal. A ray without a hit has index -1 and undefined values.
+        A ray without a hit has the triangle -1 and undefined values.
         """
         away = center if center.any() else None  # from the origin
         reach = self.radius if away is None else self._reach(center)
@@ -171,6 +167,54 @@ class RayCaster:
         count = np.searchsorted(self._inward, -nearest, side="right")
         offset = self._vertices[:, :count] - center[:, None]
         return np.sqrt(np.einsum("ij,ij->j", offset, offset).max())
+
+
+class Cones:
+    """Triangles as cones of directions from a center, the origin, in float64.
+
+    A unit vector `d` lies in the cone of the triangle `a, b, c` if `d·(b×c)`, `d·(c×a)` and
+    `d·(a×b)` have the sign of `a·(b×c)`. Their sum is the dot product of `d` and the normal.
+
+    Args:
+        corners: `(3, 3, f)` float64: corner, axis, triangle.
+        nearest: distance from the center below which rays do not hit a surface.
+    """
+
+    def __init__(self, corners, nearest):
+        a, b, c = (corner.T for corner in corners)
+        self._sides = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)])  # (3, f, 3)
+        normal = np.cross(b - a, c - a)
+        volume = np.einsum("fi,fi->f", a, normal)
+        self._sides *= np.where(volume < 0, -1, 1)[:, None]
+        self._volume = np.abs(volume)
+        self._length = np.sqrt(np.einsum("fi,fi->f", normal, normal))
+        self._nearest = nearest
+
+    def intersect(self, directions):
+        """Intersects each ray, `(3, f)` unit vectors, with the triangle of the same index.
+
+        Returns `(hits, cosine)`, `(f,)` each; the cosine is that of ray and normal.
+        """
+        shares = np.einsum("sfi,if->sf", self._sides, directions)
+        cosine = shares.sum(0) / self._length
+        return self._distance(shares, self._volume, self._length) > self._nearest, cosine
+
+    def find_farthest(self, directions):
+        """Returns indices of the farthest triangles that `(3, k)` rays hit, -1 for no hit."""
+        size = max(1, _PAIRS // len(self._volume))
+        volume, length = self._volume[:, None], self._length[:, None]
+        farthest = []
+        for start in range(0, directions.shape[1], size):
+            shares = self._sides @ directions[:, start : start + size]
+            distance = self._distance(shares, volume, length)
+            hits = distance.max(0) > self._nearest
+            farthest.append(np.where(hits, distance.argmax(0), -1))
+        return np.concatenate(farthest)
+
+    def _distance(self, shares, volume, length):
+        total = shares.sum(0)
+        hits = (shares.min(0) >= -_EDGE * total) & (total > EDGE_ON * length)
+        return np.divide(volume, total, out=np.zeros(total.shape), where=hits)
 
 
 def _norm(vectors):

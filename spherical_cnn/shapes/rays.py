@@ -15,11 +15,7 @@ NEAREST = 1e-6
 def compute_rays(grid, rays_per_sample=1):
     """Computes the rays of each sample: its own ray, then rings of 6, 12, 18, … around it.
 
-    The rings divide a cone of half angle `π / n` evenly.
-
-    Args:
-        grid: `SphericalGrid` with `n` samples along each angle.
-        rays_per_sample: 1, 7, 19, 37, …
+    The rings divide a cone of half angle `π / n` evenly, so that a sample has 1, 7, 19, 37, … rays.
 
     Returns:
         list of `rays_per_sample` unit vectors `(3, n²)` float64, colatitude before longitude.

@@ -119,11 +119,7 @@ def compute_hit_rate(signals):
     A hit is valid if its distance exceeds the rounding error and the ray does not graze the
     surface. Rays have only invalid hits on a flat shape around its own center.
 
-    Args:
-        signals: `(..., n, n, 2)` distances and sines.
-
-    Returns:
-        `(...)` float64 in `[0, 1]`.
+    Signals are `(..., n, n, 2)`, the shares `(...)`.
     """
     distance, sine = np.moveaxis(np.asarray(signals), -1, 0)
     face_on = sine * sine < 1 - _RESOLVED**2
@@ -136,13 +132,9 @@ def is_blank(rates):
 
 
 def describe_misses(rates):
-    """Describes a shape that too many rays miss.
+    """Describes a shape that too many rays miss, given its hit rates in one or more poses.
 
-    Args:
-        rates: hit rates in one or more poses, see `compute_hit_rate`.
-
-    Returns:
-        A sentence, or `""` if all rates are at least `MIN_HIT_RATE`.
+    Returns `""` if all rates are at least `MIN_HIT_RATE`.
     """
     rates = np.atleast_1d(rates)
     if is_blank(rates):

@@ -6,7 +6,6 @@ import re
 import numpy as np
 
 from spherical_cnn.errors import ShapeError
-from spherical_cnn.shapes.formats.safe_read import choose_array, read_arrays
 from spherical_cnn.shapes.signal import Mesh
 
 MAX_SIDE = 512
@@ -22,12 +21,9 @@ _DIM = re.compile(rb"^[ \t]*dim[ \t]+(\d{1,18})[ \t]+(\d{1,18})[ \t]+(\d{1,18})\
 def extract_surface(volume):
     """Extracts the surface of the occupied cells by marching cubes.
 
-    Args:
-        volume: `(a, b, c)` cells, at most `MAX_SIDE` along each side. Occupied cells are nonzero,
-            or above one half in floating-point arrays.
-
-    Returns:
-        Watertight `Mesh` in units of a cell, with axes in the order of the array.
+    The volume `(a, b, c)` has at most `MAX_SIDE` cells along each side. Occupied cells are nonzero,
+    or above one half in floating-point arrays. The surface is a watertight `Mesh` in units of a
+    cell, with axes in the order of the array.
 
     Raises:
         ShapeError: if the array has another shape, a number is not finite, or no cell is occupied.
@@ -51,17 +47,8 @@ def extract_surface(volume):
     return Mesh(vertices.astype(np.float64), faces)
 
 
-def read_voxels(data, suffix):
-    """Reads a volume from the bytes of an `.npy`, `.npz` or `.binvox` file.
-
-    An `.npz` holds one array, or one array with a name in `VOXEL_NAMES`.
-    """
-    if suffix == ".binvox":
-        return _parse_binvox(data)
-    return choose_array(read_arrays(data, suffix), *VOXEL_NAMES)[1]
-
-
-def _parse_binvox(data):
+def read_binvox(data):
+    """Returns the volume in the bytes of a `.binvox` file, `(x, y, z)` bool."""
     header = _BINVOX.match(data)
     if not header:
         raise ShapeError(

@@ -5,6 +5,7 @@ from helpers import channels
 pytest.importorskip("embreex")
 
 from spherical_cnn.errors import ShapeError
+from spherical_cnn.shapes.load import array_to_mesh
 from spherical_cnn.shapes.points import LEAST_POINTS, MOST_POINTS, reconstruct_surface
 from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.shapes.signal import Pose
@@ -189,8 +190,8 @@ def test_normals_follow_their_points(rng):
 
 @pytest.mark.parametrize("normals", [np.ones((64, 3)), np.ones(500), np.full((500, 3), "a")])
 def test_normals_of_another_shape_are_refused(normals, rng):
-    with pytest.raises(ShapeError, match=r"normals must be \(500, 3\), one per point. Received"):
-        reconstruct_surface(sphere_points(500, rng), normals)
+    with pytest.raises(ShapeError, match=r"normals of shape .*; expected \(500, 3\) numbers, one"):
+        array_to_mesh(sphere_points(500, rng), normals=normals)
 
 
 @pytest.mark.slow
@@ -218,13 +219,19 @@ def _few(rng):
         (_few, f"{LEAST_POINTS} distinct points. Received: {LEAST_POINTS - 1}"),
         (lambda rng: np.full((500, 3), 0.3), "Received: 1$"),
         (lambda rng: np.empty((0, 3)), "Received: 0$"),
-        (lambda rng: np.full((500, 3), np.nan), "finite"),
-        (lambda rng: rng.uniform(-1, 1, (500, 2)), r"\(500, 2\)"),
     ],
 )
 def test_clouds_without_a_surface_are_refused(cloud, match, rng):
     with pytest.raises(ShapeError, match=match):
         reconstruct_surface(cloud(rng))
+
+
+@pytest.mark.parametrize(
+    ("cloud", "match"), [(np.full((500, 3), np.nan), "finite"), (np.ones((500, 2)), r"\(500, 2\)")]
+)
+def test_arrays_without_points_are_refused(cloud, match):
+    with pytest.raises(ShapeError, match=match):
+        array_to_mesh(cloud, "points")
 
 
 def _plane(rng):

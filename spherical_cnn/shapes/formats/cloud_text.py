@@ -19,21 +19,15 @@ _NORMALS = [
 
 
 def read_cloud_text(data, suffix):
-    """Reads a point cloud from text.
+    """Reads a `Cloud` from text in UTF-16, UTF-32 or an extension of ASCII.
 
     Blanks, tabs, commas or semicolons separate columns. `#` and `//` start comments. A line with
     the number of points may precede the points. So may a line or comment that names the columns:
     `x y z`, and `nx ny nz` for normals, in any order. Columns without names are `x y z`, followed
     by `nx ny nz` if `array_to_cloud` recognizes normals. Further columns are ignored. A single
     fourth column needs a name unless all its values are 1, because it may be a homogeneous
-    coordinate. In `.pts` the fourth column is the intensity.
-
-    Args:
-        data: bytes of the file, in UTF-16, UTF-32 or an extension of ASCII.
-        suffix: one of `SUFFIXES`. In `.xyzn` columns 4 to 6 are normals of any length.
-
-    Returns:
-        `Cloud`.
+    coordinate. In `.pts` the fourth column is the intensity. In `.xyzn` columns 4 to 6 are normals
+    of any length.
 
     Raises:
         ShapeError: if a line has another format; it names the line.

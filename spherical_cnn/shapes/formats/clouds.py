@@ -10,7 +10,6 @@ from spherical_cnn.shapes.formats.safe_read import NORMAL_NAMES, choose_array, d
 POINT_NAMES = ("points", "xyz", "pos", "vertices", "pointcloud")
 
 _UNIT_TOLERANCE = 1e-2  # maximum deviation of the length of a unit normal
-_EXPECTED = "(n, 3) points, (n, 6) points and normals"
 
 
 class Cloud(NamedTuple):
@@ -27,7 +26,7 @@ class Cloud(NamedTuple):
 
 
 def array_to_cloud(array, normals=None):
-    """Converts an array to a point cloud.
+    """Converts an array to a `Cloud`.
 
     Args:
         array: `(n, 3)` points, or `(n, 6)` points and normals. The last three columns are normals
@@ -35,16 +34,13 @@ def array_to_cloud(array, normals=None):
             Otherwise they are colors and are ignored.
         normals: `(n, 3)` normals, which replace those of `array`.
 
-    Returns:
-        `Cloud`.
-
     Raises:
         ShapeError: if an array has another shape or dtype.
     """
     if array.ndim != 2 or array.shape[1] not in (3, 6) or array.dtype.kind not in "iuf":
         raise ShapeError(
-            f"array of shape {array.shape}, {array.dtype}; expected {_EXPECTED}, or (a, b, c) "
-            f"voxels{_advice(array.shape)}"
+            f"array of shape {array.shape}, {array.dtype}; expected (n, 3) points, (n, 6) points "
+            f"and normals, or (a, b, c) voxels{_advice(array.shape)}"
         )
     if normals is None:
         return Cloud(array[:, :3], array[:, 3:] if _are_normals(array[:, 3:]) else None)
@@ -61,9 +57,6 @@ def choose_cloud(arrays):
 
     The points are the array with one of `POINT_NAMES`, or else the only array. The normals have
     one of `NORMAL_NAMES`.
-
-    Raises:
-        ShapeError: if the choice of the points is ambiguous, or if they are not on a surface.
     """
     name, array = choose_array(arrays, *POINT_NAMES)
     keys = {key.lower(): key for key in arrays}
@@ -77,14 +70,12 @@ def choose_cloud(arrays):
 
 
 def _are_normals(columns):
-    if columns.shape[1] != 3:
-        return False
     with np.errstate(over="ignore"):
         columns = columns.astype(np.float64)
         length = np.sqrt(np.einsum("ij,ij->i", columns, columns))
     unknown = ~np.isfinite(length) | (length == 0)
     unit = np.abs(length - 1) <= _UNIT_TOLERANCE
-    return bool((columns < 0).any() and (unknown | unit).all())
+    return bool((columns < 0).any() and (unknown | unit).all())  # False for no columns
 
 
 def _advice(shape):

@@ -15,14 +15,7 @@ SUFFIXES = tuple(_READERS)
 
 
 def read_mesh(data, suffix):
-    """Reads a mesh file, triangulates its polygons and joins all parts to one mesh.
-
-    Args:
-        data: bytes of the file.
-        suffix: one of `SUFFIXES`.
-
-    Returns:
-        `Mesh` that passed `check_mesh`.
+    """Reads the bytes of a mesh file as one `Mesh` that passed `check_mesh`.
 
     Raises:
         ShapeError: if the file is damaged, its counts are wrong, or the mesh is not usable.
@@ -40,20 +33,14 @@ def read_mesh(data, suffix):
 
 
 def check_mesh(mesh):
-    """Checks a mesh and drops vertices that no face uses.
-
-    Args:
-        mesh: `Mesh`.
-
-    Returns:
-        `Mesh`.
+    """Checks a `Mesh` and drops vertices that no face uses.
 
     Raises:
         ShapeError: if there are no faces, a face refers to a missing vertex, or a coordinate is not
             finite.
     """
     vertices, faces, _ = mesh
-    if faces.ndim != 2 or faces.shape[1] != 3 or not len(faces):
+    if not len(faces):
         raise ShapeError(f"no faces: {len(vertices)} vertices, faces of shape {faces.shape}")
     check_corners(faces, len(vertices))
     used = np.zeros(len(vertices), bool)

@@ -9,16 +9,7 @@ _STL_ERROR = 1e-3  # maximum error of a vertex by float32, relative to the exten
 
 
 def encode_mesh(mesh, suffix):
-    """Converts a mesh to the bytes of a file.
-
-    OFF, OBJ and PLY hold float64 coordinates. STL holds float32.
-
-    Args:
-        mesh: `Mesh`.
-        suffix: `".off"`, `".obj"`, `".ply"` or `".stl"`.
-
-    Returns:
-        bytes.
+    """Converts a `Mesh` to the bytes of a file, in float64, or float32 for STL.
 
     Raises:
         ShapeError: if the precision of STL is too low for the mesh.

@@ -6,8 +6,17 @@ import numpy as np
 
 from spherical_cnn.errors import ShapeError
 from spherical_cnn.shapes.formats.polygons import Polygons
-from spherical_cnn.shapes.formats.text import normalize_text, parse_float, parse_int, quote_word
+from spherical_cnn.shapes.formats.text import (
+    normalize_text,
+    parse_float,
+    parse_int,
+    parse_numbers,
+    quote_word,
+)
 
+_POINT = re.compile(rb"(?m)^v[ \t]+(\S+[ \t]+\S+[ \t]+\S+)[ \t]*$")
+_TRIANGLE = re.compile(rb"(?m)^f[ \t]+(\d\S*[ \t]+\d\S*[ \t]+\d\S*)[ \t]*$")
+_EITHER = re.compile(rb"(?mi)^[^\S\n]*(?:v|fo?)(?=\s|\Z)")
 # Only lines of numbers are continued. A name may end in a backslash: that of a path, or the second
 # byte of a Shift-JIS character.
 _CONTINUED = re.compile(rb"(?m)^[ \t]*[vVfF]o?(?=[ \t\\])(?:.*\\[ \t]*\n)+.*")
@@ -25,6 +34,26 @@ def read_obj(data):
     text = normalize_text(data, b"#")
     if b"\\" in text:
         text = _CONTINUED.sub(_join_lines, text)
+    return _parse_at_once(text) or _parse_lines(text)
+
+
+def _parse_at_once(text):
+    """Parses plain points and triangles, which is fast; returns `None` for others."""
+    points, triangles = _POINT.findall(text), _TRIANGLE.findall(text)
+    if not triangles or len(points) + len(triangles) != len(_EITHER.findall(text)):
+        return None
+    vertices = parse_numbers(b" ".join(points))
+    corners = parse_numbers(re.sub(rb"/\S*", b"", b" ".join(triangles)), np.int64)
+    if vertices is None or len(vertices) != 3 * len(points):
+        return None
+    if corners is None or len(corners) != 3 * len(triangles):
+        return None
+    if not 0 < corners.min() <= corners.max() <= len(points):
+        return None
+    return vertices.reshape(-1, 3), Polygons.from_array(corners.reshape(-1, 3) - 1)
+
+
+def _parse_lines(text):
     points: list[list[float]] = []
     polygons: list[list[int]] = []
     for number, line in enumerate(text.split(b"\n"), 1):

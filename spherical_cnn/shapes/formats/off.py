@@ -28,23 +28,20 @@ def read_off(data):
         ShapeError: if the file is damaged or is of an unsupported variant.
     """
     text = normalize_text(data, b"#")
-    body = text[_parse_header(text) :]
-    counts = _COUNTS.match(body)
+    head = _HEAD.match(text)
+    if head:
+        _check_variant(head[1].decode(), head[2])
+    counts = head and _COUNTS.match(text, head.end())
     if not counts:
         raise ShapeError(f"expected OFF, then counts of vertices and faces; found {text[:20]!r}")
     vertices, faces = int(counts[1]), int(counts[2])
-    first = text.count(b"\n", 0, len(text) - len(body) + counts.end()) + 1
-    body = body[counts.end() :]
+    body = text[counts.end() :]
+    first = text.count(b"\n", 0, counts.end()) + 1
     return _parse_at_once(body, vertices, faces) or _parse_lines(body, vertices, faces, first)
 
 
-def _parse_header(text):
-    """Returns the position of the counts."""
-    head = _HEAD.match(text)
-    if not head:
-        raise ShapeError(f"expected OFF, then counts of vertices and faces; found {text[:20]!r}")
-    word = head[1].decode()
-    if head[2]:
+def _check_variant(word, binary):
+    if binary:
         raise ShapeError(f"found {word} BINARY, expected OFF, then counts as text: save it as text")
     if "4" in word or word.endswith("nOFF"):
         raise ShapeError(
@@ -53,7 +50,6 @@ def _parse_header(text):
         )
     if not re.fullmatch("(?:ST|C|N)*OFF", word.upper()):
         raise ShapeError(f"found {word}, expected OFF, then counts of vertices and faces")
-    return head.end()
 
 
 def _parse_at_once(text, vertices, faces):
@@ -74,41 +70,38 @@ def _parse_at_once(text, vertices, faces):
 
 def _parse_lines(text, vertices, faces, first):
     """Parses any file line by line; `first` is the number of the first line."""
-    lines = [
-        (number, row)
-        for number, line in enumerate(text.split(b"\n"), first)
-        if (row := line.split())
-    ]
-    rows, rest = lines[: max(vertices + faces, 0)], lines[max(vertices + faces, 0) :]
-    more = next((number for number, row in rest if parse_numbers(b" ".join(row)) is not None), None)
+    lines = [pair for pair in enumerate(text.split(b"\n"), first) if pair[1].strip()]
+    rows = lines[: max(vertices + faces, 0)]
+    more = next((n for n, line in lines[len(rows) :] if parse_numbers(line) is not None), None)
     if min(vertices, faces) < 0 or len(rows) < vertices + faces or more:
         raise ShapeError(
             f"{vertices} vertices, {faces} faces announced, found {len(rows)} lines of both"
             + (f", and one more at line {more}" if more else "")
         )
-    points, polygons = [], []
-    for place, (number, row) in enumerate(rows):
+    points: list[list[float]] = []
+    polygons: list[list[int]] = []
+    for number, line in rows:
         try:
-            if place < vertices:
-                points.append(_parse_vertex(row))
+            if len(points) < vertices:
+                points.append(_parse_vertex(line.split()))
             else:
-                polygons.append(_parse_face(row))
+                polygons.append(_parse_face(line.split()))
         except ShapeError as error:
             raise ShapeError(f"line {number}: {error}") from None
     return np.array(points, np.float64).reshape(-1, 3), Polygons.from_rows(polygons)
 
 
-def _parse_vertex(row):
-    if len(row) < 3:
-        raise ShapeError(f"a vertex of {len(row)} numbers, expected x y z")
-    return [parse_float(word) for word in row[:3]]
+def _parse_vertex(words):
+    if len(words) < 3:
+        raise ShapeError(f"a vertex of {len(words)} numbers, expected x y z")
+    return [parse_float(word) for word in words[:3]]
 
 
-def _parse_face(row):
-    length = parse_int(row[0])
-    if not 0 <= length < len(row):
+def _parse_face(words):
+    length = parse_int(words[0])
+    if not 0 <= length < len(words):
         raise ShapeError(
-            f"a face announces {quote_word(row[0])} vertices, found {len(row) - 1} numbers behind "
-            "it"
+            f"a face announces {quote_word(words[0])} vertices, found {len(words) - 1} numbers "
+            "behind it"
         )
-    return [parse_int(word) for word in row[1 : 1 + length]]
+    return [parse_int(word) for word in words[1 : 1 + length]]

@@ -20,7 +20,7 @@ class Property(NamedTuple):
 
     name: str
     kind: str
-    length: str | None = None
+    length: str | None
 
 
 class Element(NamedTuple):
@@ -31,47 +31,29 @@ class Element(NamedTuple):
     properties: list[Property]
 
 
-class Rows(NamedTuple):
-    """The rows of an element.
-
-    Args:
-        num_rows: number of rows.
-        columns: dict of arrays `(num_rows,)` by name, the properties that are single numbers.
-        lists: dict of `Polygons` by name, the properties that are lists.
-        end: position of the next element.
-    """
-
-    num_rows: int
-    columns: dict[str, np.ndarray]
-    lists: dict[str, Polygons]
-    end: int
-
-
 def read_rows(data, start, element):
-    """Reads the rows of one element.
+    """Reads the rows of an `Element`, the first of which starts at `start`.
 
     If all rows have lists of equal lengths, as in a mesh of triangles, NumPy reads them at once.
     Otherwise the function reads row by row.
 
-    Args:
-        data: bytes of the file.
-        start: position of the first row.
-        element: `Element`.
-
     Returns:
-        `Rows`.
+        `(columns, lists, end)`: dict of arrays `(rows,)` by name, the properties that are single
+        numbers; dict of `Polygons` by name, the properties that are lists; start of the next
+        element.
 
     Raises:
         ShapeError: if the data end before the rows, or a list has an impossible length.
     """
-    found = _read_uniform(data, start, element) or _read_mixed(data, start, element)
-    rows = Rows(element.rows, {}, {}, found[1])
-    for each, (lengths, values) in zip(element.properties, found[0], strict=True):
+    found, end = _read_uniform(data, start, element) or _read_mixed(data, start, element)
+    columns: dict[str, np.ndarray] = {}
+    lists: dict[str, Polygons] = {}
+    for each, (lengths, values) in zip(element.properties, found, strict=True):
         if each.length:
-            rows.lists.setdefault(each.name, Polygons(lengths, values))
+            lists.setdefault(each.name, Polygons(np.array(lengths, np.int64), values))
         else:
-            rows.columns.setdefault(each.name, values)
-    return rows
+            columns.setdefault(each.name, values)
+    return columns, lists, end
 
 
 def _read_uniform(data, start, element):
@@ -86,12 +68,12 @@ def _read_uniform(data, start, element):
     for number, each in enumerate(element.properties):
         size, end = _read_length(data, end, element, each, 1)
         end += size * struct.calcsize(each.kind)
-        if end > len(data):
-            return None
         sizes.append(size)
         if each.length:
             fields.append((f"length {number}", each.length))
         fields.append((f"values {number}", each.kind, (size,)))
+        if end > len(data):
+            return None
     row = np.dtype(fields)
     end = start + element.rows * row.itemsize
     if end > len(data):
@@ -101,8 +83,7 @@ def _read_uniform(data, start, element):
     for number, (each, size) in enumerate(zip(element.properties, sizes, strict=True)):
         if each.length and (table[f"length {number}"] != size).any():
             return None
-        values = table[f"values {number}"].reshape(-1)
-        found.append((np.full(element.rows, size, np.int64), values))
+        found.append((np.full(element.rows, size), table[f"values {number}"].reshape(-1)))
     return found, end
 
 
@@ -112,14 +93,14 @@ def _read_mixed(data, start, element):
     end = start
     for row in range(1, element.rows + 1):
         for each, (lengths, values) in zip(element.properties, found, strict=True):
-            size, end = _read_length(data, end, element, each, row)
-            if end + size * struct.calcsize(each.kind) > len(data):
+            size, start = _read_length(data, end, element, each, row)
+            end = start + size * struct.calcsize(each.kind)
+            if end > len(data):
                 raise _data_end(element)
             lengths.append(size)
-            values += struct.unpack_from(f"{each.kind[0]}{size}{each.kind[1]}", data, end)
-            end += size * struct.calcsize(each.kind)
+            values += struct.unpack_from(f"{each.kind[0]}{size}{each.kind[1]}", data, start)
     return [
-        (np.array(lengths, np.int64), np.array(values, each.kind))
+        (lengths, np.array(values, each.kind))
         for each, (lengths, values) in zip(element.properties, found, strict=True)
     ], end
 

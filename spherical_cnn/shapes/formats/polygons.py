@@ -55,12 +55,8 @@ def triangulate(vertices, polygons):
     a self-intersecting boundary becomes the fan of its first corner. Polygons with one or two
     corners have no triangles.
 
-    Args:
-        vertices: `(v, 3)` coordinates.
-        polygons: `Polygons`.
-
     Returns:
-        `(f, 3)` int64.
+        `(f, 3)` int64 indices of the `(v, 3)` vertices.
 
     Raises:
         ShapeError: if a polygon has no corners, or refers to a missing vertex.
@@ -120,11 +116,7 @@ def _fan(rows):
 
 
 def _clip_ears(corners, normals):
-    """Triangulates concave polygons by ear clipping.
-
-    Args:
-        corners: `(n, k, 3)` coordinates.
-        normals: `(n, 3)` unit normals; each boundary runs counterclockwise around its normal.
+    """Triangulates concave polygons `(n, k, 3)`, counterclockwise around normals `(n, 3)`.
 
     Returns:
         `(n, k - 2, 3)` positions of corners in their polygon, -1 for unused triangles; `(n,)` bool,

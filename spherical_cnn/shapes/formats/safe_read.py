@@ -23,14 +23,7 @@ _HEADER_READERS = {
 
 
 def read_bytes(path, limit=MAX_BYTES):
-    """Reads a regular file.
-
-    Args:
-        path: path of the file.
-        limit: maximum size in bytes.
-
-    Returns:
-        bytes.
+    """Reads a regular file of at most `limit` bytes.
 
     Raises:
         ShapeError: if the file is not a regular file, is empty or is too large.
@@ -46,14 +39,7 @@ def read_bytes(path, limit=MAX_BYTES):
 
 
 def read_arrays(data, suffix):
-    """Reads the arrays of an `.npy` or `.npz` file.
-
-    Args:
-        data: bytes of the file.
-        suffix: `".npy"` or `".npz"`.
-
-    Returns:
-        dict of NumPy arrays by name. The array of an `.npy` file has the name `""`.
+    """Returns the arrays of an `.npz` file by name, or that of an `.npy` file by the name `""`.
 
     Raises:
         ShapeError: if the file is damaged, holds no arrays, or is larger than allowed.
@@ -81,10 +67,7 @@ def read_arrays(data, suffix):
 def choose_array(arrays, *names):
     """Returns the only array with one of `names`, or else the only array of the file.
 
-    Args:
-        arrays: dict of arrays by name, in upper or lower case. Arrays with a name in
-            `NORMAL_NAMES` are never chosen.
-        names: recognized names.
+    Upper and lower case are equal. Arrays with a name in `NORMAL_NAMES` are never chosen.
 
     Returns:
         `(name, array)`, the name in lower case.
@@ -130,40 +113,37 @@ def _read_members(archive):
 
 def _parse_array(data, name):
     """Returns the array in the bytes of an `.npy` file, and the position behind it."""
-    shape, by_column, dtype, start = _parse_header(data, name)
+    file = io.BytesIO(data)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # odd escapes, which NumPy never writes
+            warnings.filterwarnings("ignore", "Reading `.npy`")  # 9L, as Python 2 wrote it
+            version = np.lib.format.read_magic(file)
+            if version not in _HEADER_READERS:
+                raise ShapeError(
+                    f"{name}: found format version {version[0]}.{version[1]}, expected 1.0 or 2.0; "
+                    "save the array again, without named fields"
+                )
+            shape, by_column, dtype = _HEADER_READERS[version](file)
+    except ShapeError:
+        raise
+    except Exception as error:  # NumPy raises many types on damaged headers
+        raise ShapeError(
+            f"{name}: found a damaged header after {data[:8]!r}, expected dtype, order and shape "
+            "as numpy.save writes them; copy or save the file again"
+        ) from error
     if dtype.kind not in "biufSU" or not dtype.itemsize:
         raise ShapeError(f"{name}: dtype {dtype}, expected numbers or text{_advice(dtype)}")
     count = math.prod(shape)
-    end = start + count * dtype.itemsize
+    end = file.tell() + count * dtype.itemsize
     sides = {0, *shape}
     if min(sides) < 0 or max(sides) > len(data) or end > len(data) or len(shape) > _MAX_AXES:
         raise ShapeError(
             f"{name}: shape {shape} of {dtype} in a file of {len(data)} bytes; expected a whole "
             "file; copy or save it again"
         )
-    array = np.frombuffer(data, dtype, count, start)
+    array = np.frombuffer(data, dtype, count, file.tell())
     return array.reshape(shape, order="F" if by_column else "C"), end
-
-
-def _parse_header(data, name):
-    """Returns `(shape, whether by column, dtype, start of the data)` of an `.npy` file."""
-    file = io.BytesIO(data)
-    try:
-        version = np.lib.format.read_magic(file)
-        if version in _HEADER_READERS:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # odd escapes, which NumPy never writes
-                warnings.filterwarnings("ignore", "Reading `.npy`")  # 9L, as Python 2 wrote it
-                return *_HEADER_READERS[version](file), file.tell()
-    except Exception as error:  # NumPy raises many types on damaged headers
-        raise ShapeError(
-            f"{name}: found a damaged header after {data[:8]!r}, expected dtype, order and shape "
-            "as numpy.save writes them; copy or save the file again"
-        ) from error
-    raise ShapeError(
-        f"{name}: found format version {version[0]}.{version[1]}, expected 1.0 or 2.0; save the "
-        "array again, without named fields"
-    )
 
 
 def _advice(dtype):

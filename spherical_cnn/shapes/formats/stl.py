@@ -58,17 +58,22 @@ def _continues(data, points):
         return False
     with np.errstate(all="ignore"):
         corners = np.frombuffer(data, STL_ROW)["corners"].astype(np.float64)
-        reach = 10 * np.abs(points).max(initial=0) if len(points) else np.inf
+        reach = 10 * np.abs(points).max() if len(points) else np.inf
         return bool((np.abs(corners) <= reach).all())
 
 
 def _parse_text(text):
     facets = _FACET.findall(text)
     if text.count(b"facet") != 2 * len(facets):  # or a name contains the word
-        begun = len(_BEGUN.findall(text))
-        if len(facets) < begun:
+        begun = [match.end() - len(b"facet") for match in _BEGUN.finditer(text)]
+        if len(facets) < len(begun):
+            whole = {match.start() for match in _FACET.finditer(text)}
+            broken = next(start for start in begun if start not in whole)
+            line = text.count(b"\n", 0, broken) + 1
             raise ShapeError(
-                f"{begun} facets begun, found {len(facets)} whole ones{_find_broken(text)}"
+                f"{len(begun)} facets begun, found {len(facets)} whole ones; the one at line "
+                f"{line} is not: expected `facet normal` and 3 numbers, `outer loop`, `vertex` "
+                "and 3 numbers for each of 3 or more corners, `endloop`, `endfacet`"
             )
     words = [
         text[text.rfind(b"\n", 0, found.start()) + 1 : found.start()].strip()
@@ -86,17 +91,3 @@ def _parse_text(text):
         facet = np.searchsorted(3 * np.cumsum(lengths), len(values), side="right") + 1
         raise ShapeError(f"facet {facet}: found {quote_word(word)}, expected a number")
     return values.reshape(-1, 3), Polygons(lengths, np.arange(lengths.sum()))
-
-
-def _find_broken(text):
-    """Returns the place of the first broken facet, for an error message."""
-    whole = {match.start() for match in _FACET.finditer(text)}
-    starts = (match.end() - len(b"facet") for match in _BEGUN.finditer(text))
-    start = next((start for start in starts if start not in whole), None)
-    if start is None:
-        return ""
-    line = text.count(b"\n", 0, start) + 1
-    return (
-        f"; the one at line {line} is not: expected `facet normal` and 3 numbers, `outer loop`, "
-        "`vertex` and 3 numbers for each of 3 or more corners, `endloop`, `endfacet`"
-    )

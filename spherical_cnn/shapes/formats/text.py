@@ -29,20 +29,12 @@ def decode_text(data):
 
 
 def normalize_text(data, comment=None):
-    """Decodes text, ends its lines with LF and removes comments.
-
-    Args:
-        data: bytes.
-        comment: character that starts a comment; the comment ends with its line.
-
-    Returns:
-        bytes.
-    """
+    """Decodes text, ends its lines with LF and removes comments, which begin with `comment`."""
     text = decode_text(data)
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if comment and comment in text:
-        text = re.sub(re.escape(comment) + rb"[^\n]*", b"", text)
+        text = re.sub(comment + rb"[^\n]*", b"", text)
     return text
 
 

@@ -19,14 +19,10 @@ def uniform(rng, *ranges):
 
 
 def superellipse(sides, power=2.0):
-    """Builds the outline `|x|^power + |y|^power = 1`, a circle for power 2.
+    """Builds the outline `|x|^power + |y|^power = 1` as `(sides, 2)` points, counterclockwise.
 
-    Args:
-        sides: number of points; the first is half a step from the x axis.
-        power: exponent, at least 1; above 2 the outline is a rounded square.
-
-    Returns:
-        `(sides, 2)` points, counterclockwise.
+    It is a circle for power 2, and a rounded square above. The first point is half a step from the
+    x axis.
     """
     angle = 2 * np.pi * (np.arange(sides) + 0.5) / sides
     return _power(np.stack([np.cos(angle), np.sin(angle)], axis=-1), 2 / power)
@@ -133,13 +129,9 @@ def lathe(profile, outline=CIRCLE, wall=None, through=False) -> Mesh:
 
 
 def tube(path, radius, sides=12, closed=False) -> Mesh:
-    """Builds a round tube along a polyline.
+    """Builds a round tube with `sides` sides along points `(n, 3)`, in a plane if `closed`.
 
-    Args:
-        path: `(n, 3)` points, in a plane if `closed`.
-        radius: radius of the tube, one or one per point.
-        sides: number of points of the section.
-        closed: whether the last point connects to the first one.
+    The tube has one radius, or one per point.
     """
     path = np.asarray(path, float)
     if closed:
@@ -159,11 +151,7 @@ def tube(path, radius, sides=12, closed=False) -> Mesh:
 def panel(center, size, bend=0.0, arch=0.0) -> Mesh:
     """Builds an upright board normal to x.
 
-    Args:
-        center: center of the flat board.
-        size: `(3,)` thickness, width and height.
-        bend: offset of the middle from the edges along x.
-        arch: height of the middle above the edges.
+    `bend` is the offset of the middle from the edges along x, `arch` its height above the edges.
     """
     across = np.linspace(-1, 1, 13)
     hump = 1 - across**2

@@ -28,17 +28,9 @@ FAMILIES: dict[str, Callable[[np.random.Generator], Mesh]] = {
 
 
 def make_mesh(family, rng) -> Mesh:
-    """Draws a random shape of a family.
+    """Draws a random shape of one of `FAMILIES`.
 
-    Args:
-        family: one of `FAMILIES`.
-        rng: `np.random.Generator`.
-
-    Returns:
-        `Mesh` on the plane z = 0, in units of the family, faces counterclockwise from outside.
-
-    Raises:
-        ValueError: if the family is unknown.
+    The shape is on the plane z = 0, in units of the family, faces counterclockwise from outside.
     """
     if family not in FAMILIES:
         raise ValueError(f"family must be one of {', '.join(FAMILIES)}. Received: {family!r}")
@@ -58,18 +50,7 @@ def draw_mesh(split, index, seed) -> Mesh:
     """Draws a shape of a split.
 
     The result depends on the arguments only. Each `(seed, split, index)` has its own random stream
-    of continuous parameters, so no shape occurs twice.
-
-    Args:
-        split: `"train"`, `"val"` or `"test"`.
-        index: number of the shape, 0 or more.
-        seed: seed of the dataset, 0 or more.
-
-    Returns:
-        `Mesh`, see `make_mesh`.
-
-    Raises:
-        ValueError: if the split is unknown, or the index or the seed is negative.
+    of continuous parameters, so no shape occurs twice. Indices and seeds are 0 or more.
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}. Received: {split!r}")

@@ -20,12 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spherical_cnn.errors import ShapeError
-from spherical_cnn.shapes.formats.mesh import read_mesh
-from spherical_cnn.shapes.load import load_mesh
-from spherical_cnn.shapes.points import read_points
+from spherical_cnn.shapes.load import load_mesh, read_shape
 from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.shapes.signal import Pose
-from spherical_cnn.shapes.voxels import extract_surface, read_voxels
 from spherical_cnn.sphere.grid import SphericalGrid
 
 FAST, SLOW = 60, 1000
@@ -175,16 +172,14 @@ def damaged_file(draw, kind, suffix):
 def read(kind, suffix, data):
     """Asserts that a file gives a finite shape, or a `ShapeError` with a message."""
     try:
-        if kind == "mesh":
-            vertices, faces, _ = read_mesh(data, suffix)
-        elif kind == "voxels":
-            vertices, faces, _ = extract_surface(read_voxels(data, suffix))
-        else:
-            assert isinstance(read_points(data, suffix).points, np.ndarray)
-            return
+        shape = read_shape(data, suffix, kind)
     except ShapeError as error:
         assert str(error)
         return
+    if kind == "points":
+        assert isinstance(shape.points, np.ndarray)
+        return
+    vertices, faces, _ = shape
     assert vertices.dtype == np.float64 and np.isfinite(vertices).all()
     assert len(faces) and faces.min() >= 0 and faces.max() < len(vertices)
 

@@ -205,6 +205,13 @@ REFUSED = {
     "obj, not a number": (obj().replace(b"0.7", b"nan", 1), "1 of 8 vertices are not finite"),
     "obj, a word": (obj().replace(b"0.7", b"high", 1), "not a readable .obj"),
     "obj, a word in a face": (obj().replace(b"f 4", b"f x", 1), "not a readable .obj"),
+    "obj, a face of nothing at its end": (obj() + b"f", "line 21: a face without vertices"),
+    "obj, a face of normals": (obj() + b"f //1 1+2 3\n", "line 21: found '', expected the number"),
+    "obj, a form feed": (obj() + b"\x0cf 0 1 2\n", "line 21: a face of vertices 0 1 2; expected"),
+    "obj, one word for two numbers": (
+        obj().replace(b"v -1.0 -0.6", b"v -1.0-0.6 1", 1),
+        "line 1: found '-1.0-0.6', expected a number",
+    ),
     "ply, no header": (b"ply\n", "not a readable .ply|expected a header"),
     "ply of a billion vertices": (
         ply(counts=(BILLION, 12)),
