@@ -52,20 +52,23 @@ def symmetry_rotations(signal_a, signal_b, threshold=0.95):
     a, b = transformed(np.asarray(signal_a)[None], np.asarray(signal_b)[None])
     best = align_coefficients(a, b)
     a, b = prepared(a, "a"), prepared(b, "b")
+    least = threshold * best.correlation[0]
+    axis = _axis(a, b, best.rotations, least)
+    tolerance = np.pi / (2 * a.shape[1])
     rotations, heights = local_maxima(correlate(a, b)[0])
+    order = np.argsort(-heights)
     # Maxima lie between the points of the grid and are higher than these: many are refined.
-    order = np.argsort(-heights)[:_MOST]
     order = order[heights[order] >= 0.5 * threshold * heights[order[0]]]
+    if axis is not None:  # one of each circle, because a circle may have more than `_MOST`
+        order = order[_distinct(rotations[order], axis, tolerance)]
+    order = order[:_MOST]
     many_a, many_b = (np.repeat(part, len(order), axis=0) for part in (a, b))
     found, heights = refine(many_a, many_b, rotations[order])
     found = np.concatenate([best.rotations, found])
     heights = np.concatenate([best.correlation, heights])
-    axis = _axis(a, b, best.rotations, threshold * best.correlation[0])
-    kept: list[int] = []
-    for index in np.flatnonzero(heights >= threshold * best.correlation[0]):
-        others = found[kept] @ found[index].T
-        if not _equal(others, axis, np.pi / (2 * a.shape[1])).any():
-            kept.append(int(index))
+    good = heights >= least
+    found, heights = found[good], heights[good]
+    kept = _distinct(found, axis, tolerance)
     return SymmetryRotations(found[kept], heights[kept], float(best.runner_up[0]), axis)
 
 
@@ -79,8 +82,15 @@ def _axis(a, b, rotation, least):
     return axis if height(many_a, many_b, rotated).min() >= least else None
 
 
-def _equal(between, axis, tolerance):
-    """Which of the rotations `(k, 3, 3)` are within `tolerance` of one about the axis, or of 1."""
-    if axis is None:
-        return Rotation.from_matrix(between.reshape(-1, 3, 3)).magnitude() < tolerance
-    return between.reshape(-1, 3, 3) @ axis @ axis > np.cos(tolerance)
+def _distinct(rotations, axis, tolerance):
+    """Returns the indices of rotations that equal no earlier one, up to rotation about the axis."""
+    kept: list[int] = []
+    for index, rotation in enumerate(rotations):
+        between = rotations[kept] @ rotation.T
+        if axis is None:
+            equal = Rotation.from_matrix(between).magnitude() < tolerance if kept else []
+        else:
+            equal = between @ axis @ axis > np.cos(tolerance)
+        if not np.any(equal):
+            kept.append(index)
+    return kept
