@@ -8,7 +8,12 @@ import numpy as np
 
 from spherical_cnn.choices import SPLITS
 from spherical_cnn.errors import ConfigError, ShapeError
-from spherical_cnn.shapes.formats.safe_read import describe_arrays, read_arrays, read_bytes
+from spherical_cnn.shapes.formats.safe_read import (
+    NORMAL_NAMES,
+    describe_arrays,
+    read_arrays,
+    read_bytes,
+)
 
 _MAX_BYTES = 4 * 2**30
 _MAX_CLASSES = 100_000
@@ -16,7 +21,6 @@ _MAX_CLASSES = 100_000
 # Names of arrays, lower case: ours, then those of other datasets, such as ModelNet40 in HDF5.
 _SHAPES = ("x", "data", "points", "voxels")
 _LABELS = ("y", "label", "labels")
-_NORMALS = ("normals", "normal")
 _NAMES = ("name", "names")
 _CLASSES = ("classes", "class_names")
 _EXPECTED = (
@@ -81,7 +85,7 @@ def _read(path, *_):
 
 def _keys(arrays, split):
     """Returns keys of shapes, labels, normals, names of a split, or `None` if it has no shapes."""
-    roles = (_SHAPES, _LABELS, _NORMALS, _NAMES)
+    roles = (_SHAPES, _LABELS, NORMAL_NAMES, _NAMES)
     x, y, normals, name = (_key(arrays, names, split) for names in roles)
     if split and bool(x) != bool(y):
         raise ConfigError(

@@ -20,6 +20,7 @@ from spherical_cnn.shapes.load import (
     array_to_mesh,
     load_mesh,
     normalize_upright,
+    suffix_of,
 )
 
 
@@ -152,9 +153,9 @@ def _embedded(counts, seed):
 def _folder(folder, splits):
     items, ignored, sizes = [], [], []
     files = list(files_of(folder))
-    beside = {os.path.dirname(path) for *_, path in files if _suffix(path) in OWN_SUFFIXES}
+    beside = {os.path.dirname(path) for *_, path in files if suffix_of(path) in OWN_SUFFIXES}
     for split, class_name, path in files:
-        name, suffix = os.path.relpath(path, folder), _suffix(path)
+        name, suffix = os.path.relpath(path, folder), suffix_of(path)
         if splits is not None:
             split = splits.pop(name, None)
         name = printable(name)
@@ -178,10 +179,6 @@ def _folder(folder, splits):
     if set(classes) <= set(SPLITS):
         raise ConfigError(f"{printable(folder)}: found {', '.join(classes)} as classes, {LAYOUTS}")
     return Source(items, classes, ignored, hashlib.sha256(json.dumps(sizes).encode()).hexdigest())
-
-
-def _suffix(path):
-    return os.path.splitext(path)[1].lower()
 
 
 def _npz(path, splits):

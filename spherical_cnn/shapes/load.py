@@ -54,7 +54,7 @@ def load_mesh(path, kind="auto", center="sphere", up="z", limit=MAX_BYTES):
         ShapeError: if the file does not hold such a shape.
         OSError: if the file cannot be read.
     """
-    suffix = _suffix(path)
+    suffix = suffix_of(path)
     if not any(suffix in _SUFFIXES[name] for name in KINDS if kind in ("auto", name)):
         raise ShapeError(_describe_bad_suffix(suffix, kind))
     return normalize_upright(read_shape(read_bytes(path, limit), suffix, kind), center, up)
@@ -119,10 +119,11 @@ def normalize_upright(shape, center="sphere", up="z"):
 
 def choose_kind(path, kind):
     """Returns `kind`, or `"auto"` if the suffix of the file excludes this kind."""
-    return kind if _suffix(path) in _SUFFIXES.get(kind, ()) else "auto"
+    return kind if suffix_of(path) in _SUFFIXES.get(kind, ()) else "auto"
 
 
-def _suffix(path):
+def suffix_of(path):
+    """Returns the suffix of a file name in lower case, with its dot."""
     return os.path.splitext(path)[1].lower()
 
 

@@ -1,7 +1,5 @@
 """Finds the rotation between two shapes, by their signals or by a network's feature maps."""
 
-import os
-
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -9,7 +7,7 @@ from spherical_cnn.errors import ConfigError, ShapeError
 from spherical_cnn.shapes.formats.mesh import SUFFIXES, read_mesh
 from spherical_cnn.shapes.formats.mesh_writing import encode_mesh
 from spherical_cnn.shapes.formats.safe_read import read_bytes
-from spherical_cnn.shapes.load import choose_kind
+from spherical_cnn.shapes.load import choose_kind, suffix_of
 from spherical_cnn.shapes.normalize import normalize
 from spherical_cnn.shapes.signal import Mesh
 from spherical_cnn.sphere.alignment import UnalignableError
@@ -65,18 +63,14 @@ def aligned_copy(first, second, rotation, center):
 def _normalized_mesh(path, center):
     """A mesh in its file's axes, normalized, and its `Placement`."""
     try:
-        return normalize(read_mesh(read_bytes(path), _suffix(path)), center)
+        return normalize(read_mesh(read_bytes(path), suffix_of(path)), center)
     except ShapeError as error:
         raise ShapeError(f"{path}: {error}") from error
 
 
 def mesh_bytes(mesh, path):
     """Returns the mesh as bytes of a file with the suffix of `path`."""
-    return encode_mesh(mesh, _suffix(path))
-
-
-def _suffix(path):
-    return os.path.splitext(path)[1].lower()
+    return encode_mesh(mesh, suffix_of(path))
 
 
 def check_copy(copy, paths, kind):
@@ -85,10 +79,10 @@ def check_copy(copy, paths, kind):
     Raises:
         ConfigError: if one cannot.
     """
-    if _suffix(copy) not in SUFFIXES:
+    if suffix_of(copy) not in SUFFIXES:
         raise ConfigError(f"--copy: expected {' '.join(SUFFIXES)}. Received: {copy}")
     for path in paths:
-        if _suffix(path) not in SUFFIXES or choose_kind(path, kind) not in ("auto", "mesh"):
+        if suffix_of(path) not in SUFFIXES or choose_kind(path, kind) not in ("auto", "mesh"):
             raise ConfigError(
                 f"--copy: only meshes have copies, expected {' '.join(SUFFIXES)} with faces. "
                 f"Received: {path}; the rotation alone needs no --copy"

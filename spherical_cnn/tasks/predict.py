@@ -16,7 +16,7 @@ from spherical_cnn.data.signals import signals
 from spherical_cnn.data.sources import FileOrigin, Item
 from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.nn.outputs import predict_dict
-from spherical_cnn.shapes.load import OWN_SUFFIXES, SUFFIXES, choose_kind
+from spherical_cnn.shapes.load import OWN_SUFFIXES, SUFFIXES, choose_kind, suffix_of
 from spherical_cnn.shapes.signal import Pose, compute_hit_rate, describe_misses, is_blank
 from spherical_cnn.training.run import load_run
 
@@ -165,17 +165,13 @@ def find_files(paths):
             continue
         inside: list[str] = []
         for folder, _, names in os.walk(path, onerror=refuse):
-            shapes = [name for name in names if _suffix(name) in SUFFIXES]
-            own = [name for name in shapes if _suffix(name) in OWN_SUFFIXES]
+            shapes = [name for name in names if suffix_of(name) in SUFFIXES]
+            own = [name for name in shapes if suffix_of(name) in OWN_SUFFIXES]
             inside += (os.path.join(folder, name) for name in own or shapes)
         if not inside:
             raise ConfigError(f"{path}: found no shapes, expected files {' '.join(SUFFIXES)}")
         found += sorted(inside)
     return found
-
-
-def _suffix(path):
-    return os.path.splitext(path)[1].lower()
 
 
 def prediction_table(predictions):
