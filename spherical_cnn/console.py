@@ -92,12 +92,12 @@ def progress_bar(**options):
 
 def shapes_progress(title):
     """Returns a function of `(done, total)` that shows a bar of shapes per second."""
-    bar = progress_bar(desc=title, unit=" shapes")
+    bar = None
 
     def update(done, total):
-        if bar.total is None:
-            bar.reset(total)
-            bar.initial = bar.n = bar.last_print_n = done
+        nonlocal bar
+        if bar is None:
+            bar = progress_bar(desc=title, unit=" shapes", total=total, initial=done)
         bar.update(done - bar.n)
         if done == total:
             bar.close()

@@ -87,12 +87,9 @@ def train_command(argv):
         flags = ", ".join(f"--{name}" for name in names)
         raise ConfigError(f"{flags}: for online data, expected --online SOURCE")
 
-    from spherical_cnn.training.train import train, train_online
+    from spherical_cnn.training.train import train
 
-    if options.get("online"):
-        train_online(options, dataset, **request, progress=shapes_progress("shapes"))
-    else:
-        train(options)
+    train(options, dataset, **request, progress=shapes_progress("shapes"))
 
 
 def test_command(argv):

@@ -32,86 +32,73 @@ logger = logging.getLogger("spherical_cnn")
 _MISTAKES, _SAMPLES, _ROTATIONS = 12, 16, 4
 
 
-def train(options):
-    """Trains, or continues, a run on TFRecords; tests it and writes the report.
+def train(options, dataset=None, split_file=None, workers=1, progress=lambda done, total: None):
+    """Trains a run, or continues it; tests it and writes the report.
 
-    Nothing is written before options, shards, run folder and checkpoint have been checked.
-
-    Args:
-        options: dict of the given options of `RunConfig`.
-
-    Returns:
-        dict as in `metrics.json`.
-
-    Raises:
-        ConfigError: if the options are invalid.
-        RunError, RecordError, OSError: if the run folder or the data cannot be used.
-    """
-    from spherical_cnn.data.records.tfrecord_data import TFRecordData  # needs TensorFlow
-
-    folder, config = open_run(options)
-
-    def make_data():
-        return TFRecordData(
-            config.dset_dir,
-            record_format(config),
-            config.train_bsize,
-            splits=["test"] if config.test_only else _splits(config),
-            seed=config.seed,
-            drop_remainder=config.round_batches,
-            first_n=config.first_n,
-        )
-
-    return _train_and_test(folder, config, make_data)
-
-
-def train_online(options, dataset, split_file=None, workers=1, progress=lambda done, total: None):
-    """Trains, or continues, a run on shapes that are cast during training.
+    Nothing is written before options, data, run folder and checkpoint have been checked.
 
     Args:
-        options: dict of the given options of `RunConfig`; `online` is the source.
+        options: dict of the given options of `RunConfig`; with `online`, the source of shapes that
+            are cast during training, the other arguments say how. Otherwise data are TFRecords.
         dataset: dict of the given options of `DatasetConfig`, without resolution and copies.
         split_file: see `spherical_cnn.data.sources.find_shapes`.
         workers: number of processes that read shapes.
         progress: called with the number of shapes read and of all shapes.
 
     Returns:
-        As `train`.
+        dict as in `metrics.json`.
 
     Raises:
         ConfigError: if the options are invalid, or shapes are missing.
-        RunError, OSError: if the run folder or the source cannot be used.
+        RunError, RecordError, OSError: if the run folder or the data cannot be used.
     """
+    if not options.get("online"):
+        folder, config = open_run(options)
+        return _train_and_test(folder, config, lambda: _tfrecord_data(config))
+
     from spherical_cnn.data.online import OnlineData, OnlineSource
 
     if workers < 1:
         raise ConfigError(f"--workers: expected at least 1. Received: {workers}")
     asked = RunConfig.from_dict({**options, "dset_dir": ""})
-    dataset_config = DatasetConfig(**dataset, resolution=asked.input_res)
+    dataset_config = DatasetConfig(**(dataset or {}), resolution=asked.input_res)
     splits = _splits(asked)
     if asked.up_channel == "on" and "so3" in map(dataset_config.rotation_of, splits):
         raise ConfigError("--up_channel on: for upright shapes, expected --rotation z")
     source = OnlineSource.find(asked.online, dataset_config, splits, split_file)
-    options = {**options, "dset_dir": "", "n_classes": len(source.classes)}
-    folder, config = open_run(options)
+    folder, config = open_run({**options, "dset_dir": "", "n_classes": len(source.classes)})
     if os.path.exists(folder.checkpoint("latest")) and not config.from_scratch:
         if folder.read_data() != source.description():
             raise RunError(
                 f"{folder.path('data.json')}: belongs to a run on other shapes or signals. Give "
                 "its options, another --logdir, or --from_scratch to remove it"
             )
-
-    def make_data():
-        return OnlineData(
+    return _train_and_test(
+        folder,
+        config,
+        lambda: OnlineData(
             source,
             config.train_bsize,
             seed=config.seed,
             drop_remainder=config.round_batches,
             workers=workers,
             progress=progress,
-        )
+        ),
+    )
 
-    return _train_and_test(folder, config, make_data)
+
+def _tfrecord_data(config):
+    from spherical_cnn.data.records.tfrecord_data import TFRecordData  # needs TensorFlow
+
+    return TFRecordData(
+        config.dset_dir,
+        record_format(config),
+        config.train_bsize,
+        splits=["test"] if config.test_only else _splits(config),
+        seed=config.seed,
+        drop_remainder=config.round_batches,
+        first_n=config.first_n,
+    )
 
 
 def evaluate(run, batches):

@@ -13,9 +13,9 @@ from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.records.build import build
 from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.sphere.rotation import euler_to_matrix
+from spherical_cnn.training import train as training
 from spherical_cnn.training.run import load_run
 from spherical_cnn.training.run_folder import RunFolder
-from spherical_cnn.training.train import train_online
 
 pytest.importorskip("embreex")
 
@@ -42,7 +42,7 @@ def options(logdir, **changed):
 
 def train(logdir, source="embedded", dataset=None, **changed):
     own = DATASET if dataset is None else dataset
-    return train_online(options(logdir, online=str(source), **changed), own)
+    return training.train(options(logdir, online=str(source), **changed), own)
 
 
 @pytest.fixture(scope="module")
