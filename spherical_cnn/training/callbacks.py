@@ -14,20 +14,18 @@ from spherical_cnn.console import progress_bar
 from spherical_cnn.errors import RunError
 from spherical_cnn.reporting import plots
 from spherical_cnn.training.checkpoints import save_checkpoint
+from spherical_cnn.training.run import Run
+from spherical_cnn.training.run_config import RunConfig
 
 logger = logging.getLogger("spherical_cnn")
 
 
-def record_epoch(run, epoch, logs, seconds):
-    """Records an epoch: history, log line, `latest` and, if it improved, `best`.
+def record_epoch(run: Run, epoch, logs, seconds):
+    """Records an epoch (from 0): state, history, log line, `latest` and, if it improved, `best`.
 
-    Args:
-        run: `Run`; its state is updated.
-        epoch: from 0.
-        logs: logs of `fit` and, with the prefix `val_`, of `evaluate`. Without the latter the
-            history has no validation accuracy, and the best checkpoint is chosen by train accuracy,
-            which the log line then repeats, like the original's.
-        seconds: duration of the epoch.
+    `logs` are those of `fit` and, with the prefix `val_`, of `evaluate`. Without the latter the
+    history has no validation accuracy, and the best checkpoint is chosen by train accuracy, which
+    the log line then repeats, like the original's.
     """
     state = run.state
     train = float(logs["logits_accuracy"])
@@ -55,13 +53,10 @@ def record_epoch(run, epoch, logs, seconds):
 class TensorBoard:
     """TensorBoard scalars of epochs, train and validation: loss and parts, accuracy, rate.
 
-    A context manager. TensorFlow writes them: without it there are none.
-
-    Args:
-        folder: run folder.
+    A context manager. TensorFlow writes them to the run folder: without it there are none.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str):
         self._folder, self._writer = folder, None
 
     def __enter__(self):
@@ -78,14 +73,7 @@ class TensorBoard:
             self._writer.close()
 
     def write(self, epoch, logs, rate, confusion):
-        """Writes the scalars of an epoch.
-
-        Args:
-            epoch: from 0.
-            logs: logs of `fit` and, with the prefix `val_`, of `evaluate`.
-            rate: learning rate.
-            confusion: counts of the epoch's last pass, validation if there is one; an image.
-        """
+        """Writes the scalars of an epoch (from 0), and the confusion counts as an image."""
         if self._writer is None:
             return
         import tensorflow as tf
@@ -120,13 +108,7 @@ def losses(logs):
 
 
 class Progress(keras.callbacks.Callback):
-    """Progress bar of an epoch: samples/s, loss, accuracy, time left.
-
-    Args:
-        samples: number of samples in the epoch.
-        batch_size: samples per batch.
-        epochs: number of epochs of the run.
-    """
+    """Progress bar of an epoch of `samples`: samples/s, loss, accuracy, time left."""
 
     def __init__(self, samples, batch_size, epochs):
         super().__init__()
@@ -155,12 +137,9 @@ class StopWhenNotFinite(keras.callbacks.Callback):
     """Raises `RunError` at the first step whose loss is NaN or infinite.
 
     It reads the logs that Keras passes to every callback of a step, so it takes no time.
-
-    Args:
-        config: `RunConfig`.
     """
 
-    def __init__(self, config):
+    def __init__(self, config: RunConfig):
         super().__init__()
         self.config = config
 
@@ -174,16 +153,11 @@ class StopWhenNotFinite(keras.callbacks.Callback):
             raise diverged(self.config, self.epoch, f"step {batch + 1}", f"loss is {logs['loss']}")
 
 
-def check_epoch(run, epoch, logs):
-    """Checks that the network computes finite numbers after an epoch.
+def check_epoch(run: Run, epoch, logs):
+    """Checks that the network computes finite numbers after an epoch (from 0).
 
     The losses of the steps precede their updates, so they do not depend on the last update. The
     validation loss does; without one, the outputs for a signal of ones do.
-
-    Args:
-        run: `Run`.
-        epoch: from 0.
-        logs: logs of `fit` and, with the prefix `val_`, of `evaluate`.
 
     Raises:
         RunError: saying what is not finite and what to do.
@@ -198,15 +172,8 @@ def check_epoch(run, epoch, logs):
             raise diverged(run.config, epoch, "after its last step", f"{name} is not finite")
 
 
-def diverged(config, epoch, when, found):
-    """Returns the `RunError` of training that cannot continue.
-
-    Args:
-        config: `RunConfig`.
-        epoch: from 0.
-        when: where in the epoch.
-        found: what is not finite.
-    """
+def diverged(config: RunConfig, epoch, when, found):
+    """Returns the error of training that cannot continue, with the time and the reason."""
     resumes = f"resumes after epoch {epoch}, whose checkpoint is kept" if epoch else "starts over"
     return RunError(
         f"epoch {epoch + 1}, {when}: {found} at a learning rate of {config.rate(epoch):g}, "

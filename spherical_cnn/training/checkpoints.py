@@ -41,12 +41,7 @@ def save_checkpoint(run, name):
 
 
 def save_weights(run, name, folder):
-    """Writes checkpoint `name` with the weights in half precision, for inference only.
-
-    Args:
-        run: `Run`.
-        name: `"final"`.
-        folder: `RunFolder` to write to.
+    """Writes checkpoint `name` to a `RunFolder`, weights in half precision, for inference only.
 
     Raises:
         RunError: if a weight is not finite, or too large for half precision.
@@ -67,9 +62,7 @@ def save_weights(run, name, folder):
 def load_checkpoint(path, model):
     """Restores `model` from a checkpoint and returns its state.
 
-    Args:
-        path: path of the `.npz`.
-        model: compiled Keras model of the same architecture; unchanged if this fails.
+    The model is compiled and of the same architecture. It does not change if this fails.
 
     Raises:
         RunError: if the file is corrupt, has another architecture, has weights only, or holds a

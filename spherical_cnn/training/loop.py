@@ -9,25 +9,23 @@ import time
 
 import keras
 
+from spherical_cnn.data.module import DataModule
 from spherical_cnn.training import callbacks
 from spherical_cnn.training.checkpoints import (
     NotFiniteError,
     copy_variables,
     save_checkpoint,
 )
+from spherical_cnn.training.devices import Devices
 from spherical_cnn.training.metrics import confusion_counts
 from spherical_cnn.training.network import compiled_model
+from spherical_cnn.training.run import Run
 
 logger = logging.getLogger("spherical_cnn")
 
 
-def fit(run, data, devices):
+def fit(run: Run, data: DataModule, devices: Devices):
     """Trains a run to its last epoch; the chief process writes checkpoints and `model.keras`.
-
-    Args:
-        run: `Run`; its model and state are updated.
-        data: `DataModule`.
-        devices: `Devices`.
 
     Raises:
         RecordError: naming the invalid shard and record.

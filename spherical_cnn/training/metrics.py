@@ -10,12 +10,7 @@ from scipy import special
 
 @keras.saving.register_keras_serializable(package="spherical_cnn")
 class ConfusionAccuracy(keras.metrics.Metric):
-    """Accuracy over samples, computed from confusion counts.
-
-    Args:
-        num_classes: number of classes.
-        name: name of the metric.
-    """
+    """Accuracy over samples, computed from confusion counts."""
 
     def __init__(self, num_classes, name="accuracy", **kwargs):
         super().__init__(name=name, **kwargs)
@@ -51,7 +46,6 @@ class MeanLoss(keras.metrics.Mean):
 
     Args:
         loss: Keras loss that averages over the batch.
-        name: name of the metric.
     """
 
     def __init__(self, loss, name="mean_loss", **kwargs):
@@ -95,17 +89,8 @@ class Mistake(NamedTuple):
         return float(self.probabilities[self.predicted])
 
 
-def worst_mistakes(model, batches, count):
-    """Finds the samples that are misclassified with the highest probabilities, in that order.
-
-    Args:
-        model: `two_branch` network.
-        batches: `Batches`.
-        count: largest number of samples.
-
-    Returns:
-        list of `Mistake`.
-    """
+def worst_mistakes(model, batches, count) -> list[Mistake]:
+    """Finds the `count` samples that are misclassified with the highest probabilities, in order."""
     worst: list[Mistake] = []
     for record in batches:
         logits = model.predict_on_batch(np.asarray(record["signal"]))["logits"]

@@ -8,6 +8,8 @@ from spherical_cnn.nn.layer_errors import error_table
 from spherical_cnn.reporting import plots
 from spherical_cnn.reporting.page import Page
 from spherical_cnn.reporting.sphere_plots import mistakes_figure
+from spherical_cnn.training.metrics import Mistake
+from spherical_cnn.training.run import Run
 from spherical_cnn.version import __version__
 
 _HISTORY = {
@@ -23,9 +25,7 @@ _HISTORY = {
 def result_cells(name, metrics):
     """Returns the result table `(header, row)`: accuracies of train, val, test; seconds per epoch.
 
-    Args:
-        name: name of the run.
-        metrics: values of `metrics.json`; "–" stands for what was not measured.
+    "–" stands for what was not measured.
     """
     accuracies = (metrics.get(key) for key in ("train", "val", "test"))
     cells = ("–" if accuracy is None else f"{accuracy:.4f}" for accuracy in accuracies)
@@ -40,14 +40,10 @@ def result_table(name, metrics):
     return [_aligned(header, widths), _aligned(row, widths)]
 
 
-def write_report(run, metrics, errors, mistakes):
+def write_report(run: Run, metrics, errors, mistakes: list[Mistake]):
     """Writes `metrics.json`, `equivariance.json`, the plots and `report.html` of a tested run.
 
-    Args:
-        run: `Run`.
-        metrics: values of `metrics.json`.
-        errors: as returned by `spherical_cnn.nn.layer_errors.measure`, by way of rotating.
-        mistakes: list of `spherical_cnn.training.metrics.Mistake`.
+    `errors` are those of `spherical_cnn.nn.layer_errors.measure`, by way of rotating.
     """
     folder, config, history = run.folder, run.config, run.state["history"]
     folder.write_json("metrics.json", metrics)

@@ -18,19 +18,12 @@ from spherical_cnn.training.run_folder import RunFolder
 
 @dataclasses.dataclass
 class Run:
-    """A run.
-
-    Args:
-        folder: `RunFolder`.
-        config: `RunConfig`.
-        model: network of the options, compiled.
-        state: JSON values of the checkpoint: `epoch` (epochs done), `best`, `history`.
-    """
+    """A run."""
 
     folder: RunFolder
     config: RunConfig
-    model: keras.Model
-    state: dict
+    model: keras.Model  # network of the options, compiled
+    state: dict  # JSON values of the checkpoint: `epoch` (epochs done), `best`, `history`
 
     @functools.cached_property
     def dataset(self):
@@ -48,15 +41,10 @@ class Run:
         return dataset_config_of(self.folder, **given)
 
 
-def dataset_config_of(folder, **given):
-    """Returns how the signals of a run's dataset are made.
+def dataset_config_of(folder: RunFolder, **given) -> DatasetConfig:
+    """Returns how the signals of a run's dataset are made; the defaults if it has no manifest.
 
-    Args:
-        folder: `RunFolder`.
-        given: options that replace those of the run if they are not `None`.
-
-    Returns:
-        `DatasetConfig`; a run whose dataset has no manifest has the defaults.
+    Options in `given` that are not `None` replace those of the run.
 
     Raises:
         ConfigError: if a given option is invalid.

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from spherical_cnn.data.dataset_config import DatasetConfig
+from spherical_cnn.data.module import Batches
 from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.nn.layer_errors import measure, rotated_exactly
 from spherical_cnn.sphere.rotation import random_rotations
@@ -22,7 +23,7 @@ from spherical_cnn.training.devices import Devices
 from spherical_cnn.training.loop import fit
 from spherical_cnn.training.metrics import confusion_counts, worst_mistakes
 from spherical_cnn.training.network import record_format
-from spherical_cnn.training.run import load_run, new_run, open_run
+from spherical_cnn.training.run import Run, load_run, new_run, open_run
 from spherical_cnn.training.run_config import RunConfig
 from spherical_cnn.training.run_folder import log_to
 
@@ -101,12 +102,8 @@ def _tfrecord_data(config):
     )
 
 
-def evaluate(run, batches):
+def evaluate(run: Run, batches: Batches):
     """Computes the accuracy of a run with restored weights.
-
-    Args:
-        run: `Run`.
-        batches: `Batches`.
 
     Returns:
         dict of JSON values: `test`, `test_loss`, `test_samples`, `confusion` (counts, true class
