@@ -1,1 +1,1 @@
-"""Measurements behind the figures of README and docs; `python -m benchmarks` runs most of them."""
+"""Measures the figures of README and docs; `python -m benchmarks` runs most of it."""

@@ -1,11 +1,11 @@
-"""All figures, or those of some sections, of one machine in one run.
+"""Measures the sections of the benchmarks on this machine, all of them or those named.
 
     python -m benchmarks [SECTION ...] [--rounds N] [--json FILE] [--batches N ...]
         [--dset_dir FOLDER]
 
-Prints a table for each section, in Markdown, and writes all numbers to one file. The rows of a
-section are measured in turn, round after round; figures are medians over the rounds. Packages to
-compare with are named in benchmarks/requirements.txt; those not installed are skipped.
+Prints a Markdown table for each section and writes all numbers to one file. Each round measures
+every row of a section once; figures are medians over the rounds. benchmarks/requirements.txt names
+the packages to compare with; those that are not installed are skipped.
 """
 
 import argparse
@@ -33,12 +33,12 @@ PACKAGES = (
     *("tensorflow", "keras", "numpy", "scipy", "jax", "jaxlib", "torch"),
     *("torch-harmonics", "s2fft", "e3nn", "ducc0", "pyshtools"),
 )
-# Options that concern one section.
+# Options of one section.
 OWN = {"batches": "step", "dset_dir": "pipeline"}
 
 
 def main(arguments=None):
-    """Measures and prints; returns the exit status, 1 if a section failed."""
+    """Runs the benchmarks; returns the exit status, 1 if a section failed."""
     options = parse(arguments)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     report, failed = {"machine": describe(), "sections": {}}, False
@@ -56,7 +56,7 @@ def main(arguments=None):
 
 
 def parse(arguments):
-    """Options of the command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__.splitlines()[0]
     )
@@ -69,7 +69,7 @@ def parse(arguments):
         type=pathlib.Path,
         default=pathlib.Path("runs/benchmarks.json"),
         metavar="FILE",
-        help="where all numbers go; default runs/benchmarks.json",
+        help="file for all numbers; default runs/benchmarks.json",
     )
     parser.add_argument(
         "--batches", nargs="+", type=positive, metavar="N", help="of step; default 16"
@@ -92,7 +92,7 @@ def _section(name):
 
 
 def describe():
-    """Dict of machine, versions of packages, and commit."""
+    """Returns the machine, the versions of packages, and the commit."""
     cpus = pathlib.Path("/proc/cpuinfo")
     name = cpus.exists() and re.search("model name\\s*: (.*)", cpus.read_text())
     git = ["git", "describe", "--always", "--dirty", "--exclude=*"]

@@ -1,15 +1,18 @@
-"""Alignment: how fast, and how exact on shapes.
+"""Speed and errors of alignment.
 
     python -m benchmarks.alignment speed
     python -m benchmarks.alignment meshes SOURCE
     python -m benchmarks.alignment classes SOURCE --run RUN [--layers NAME ...]
 
-SOURCE is that of `scnn build`. `speed`: alignments per second against trying as many
-rotations one by one as the grid of the correlation has. `meshes`: errors for shapes that are
-rotated and cast again, as they are, with noise, and with rays lost; symmetric shapes, whose second
-peak against themselves is 0.95 of the first or more, are counted only. `classes`: pairs of
-different shapes of a class, which all face one way in the source, one of each pair rotated; by
-their signals and by feature maps of a run.
+SOURCE is that of `scnn build`.
+
+- `speed` compares alignments per second with a search through all rotations of the correlation's
+  grid, one by one.
+- `meshes` rotates shapes, casts them again, and measures errors: without noise, with noise, and
+  with lost rays. It skips symmetric shapes, whose second peak against themselves reaches 0.95
+  of the first.
+- `classes` aligns pairs of different shapes of a class, by their signals and by feature maps of a
+  run. The source has all shapes of a class in one orientation; one of each pair is rotated.
 """
 
 import argparse
@@ -22,9 +25,9 @@ from scipy.spatial.transform import Rotation
 from benchmarks.harness import Table, column, in_turn
 
 _ASYMMETRIC = 0.95
-_NOISE = 0.5  # standard deviation, of that of each channel
+_NOISE = 0.5  # standard deviation, relative to that of each channel
 _LOST = 0.2
-_SHARE = 1 / 16  # of the rotations tried one by one, to say how long all take
+_SHARE = 1 / 16  # fraction of the rotations that the search tries; its time is scaled up
 SPEED_COLUMNS = {
     "bandwidth": column("bandwidth"),
     "alignments/s": column("rate", ".0f"),
@@ -40,7 +43,7 @@ ERROR_COLUMNS = {
 
 
 def speed(bandwidths=(16, 32)):
-    """`Table` of alignments a second."""
+    """Measures alignments per second."""
     rng, rows = np.random.default_rng(0), []
     for bandwidth in bandwidths:
         orders = np.abs(np.arange(1 - bandwidth, bandwidth))
@@ -67,7 +70,7 @@ def _correlated(a, b):
 
 
 def _one_by_one(a, b, chunk=512):
-    """Seconds to rotate `a` by every rotation of the grid and compare, from a share of them."""
+    """Seconds of a search through all rotations of the grid, from a share of them."""
     from spherical_cnn.sphere.correlation import grid_angles, height
     from spherical_cnn.sphere.rotation import euler_to_matrix
 
@@ -85,7 +88,7 @@ def _one_by_one(a, b, chunk=512):
 
 
 def meshes(source, resolution=64, rays_per_sample=7, rotations=4):
-    """`Table` of errors for rotated copies of the asymmetric shapes of a source."""
+    """Measures errors for rotated copies of the asymmetric shapes of a source."""
     from spherical_cnn.data.dataset_config import DatasetConfig
     from spherical_cnn.sphere.alignment import align
 
@@ -115,7 +118,7 @@ def meshes(source, resolution=64, rays_per_sample=7, rotations=4):
 
 
 def classes(source, run, layers=(), pairs=20):
-    """`Table` of errors for pairs of shapes of a class, by signals and by maps of a run."""
+    """Measures errors for pairs of shapes of a class, by signals and by maps of a run."""
     from spherical_cnn.sphere.alignment import align
     from spherical_cnn.tasks.signal_view import SignalView
 
@@ -145,9 +148,9 @@ def _summary(name, row):
 
 
 def _casters(source, most=None):
-    """Class name and caster of all shapes of a source, or of the first ones of each class.
+    """Class name and caster of all shapes of a source, or of the first `most` of each class.
 
-    These are of the test split, if there is one.
+    The first ones are of the test split if there is one.
     """
     from spherical_cnn.data.dataset_config import DatasetConfig
     from spherical_cnn.data.sources import find_shapes
@@ -168,7 +171,7 @@ def _casters(source, most=None):
 
 
 def _cast(casters, config, rotations=None):
-    """Signals `(shapes, n, n, 2)` of shapes, each in one rotation; none by default."""
+    """Signals `(shapes, n, n, 2)` of shapes, each in its rotation."""
     from spherical_cnn.data.signals import cast_poses
     from spherical_cnn.shapes.signal import Pose
 
@@ -182,7 +185,7 @@ def _degrees(found, expected):
 
 
 def main(arguments=None):
-    """Measures and prints a table."""
+    """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     what = parser.add_subparsers(dest="what", required=True)
     what.add_parser("speed")

@@ -1,4 +1,4 @@
-"""Floating-point operations of the products in a traced TensorFlow function."""
+"""Counts the floating-point operations of matrix products in a TensorFlow function."""
 
 import math
 
@@ -8,16 +8,10 @@ UNKNOWN += ("If", "StatelessIf", "Case", "While", "StatelessWhile")
 
 
 def product_flops(function, *signature):
-    """Operations of all matrix products that contribute to what a function returns or updates.
+    """Operations of the matrix products that contribute to what a function returns or updates.
 
-    A multiplication and an addition are two. Sums, sine and the like do not count.
-
-    Args:
-        function: of tensors.
-        signature: `tf.TensorSpec`s, or nests of them, of static shapes.
-
-    Raises:
-        ValueError: if the graph has operations of another kind that multiply, or loops.
+    A multiplication and an addition are two operations. Elementwise operations do not count. Raises
+    `ValueError` if the graph has loops or convolutions, or if a shape of the signature is unknown.
     """
     import tensorflow as tf
 
@@ -25,7 +19,7 @@ def product_flops(function, *signature):
 
 
 def _count(graph):
-    # From the results back: gradients leave operations behind that nothing reads.
+    # Walks back from the results, because gradients leave operations that nothing reads.
     pending = [tensor.op for tensor in graph.outputs] + list(graph.control_outputs)
     reached = set()
     while pending:

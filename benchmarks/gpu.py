@@ -1,11 +1,10 @@
-"""Training step of the paper's network on a GPU, with nothing but JAX or TensorFlow.
+"""Training step of the paper's network on a GPU, with JAX or TensorFlow.
 
     KERAS_BACKEND=jax python -m benchmarks.gpu [--batches 16 128 512] [--dtypes NAME ...]
         [--rounds N] [--cpu]
 
-Prints a table in Markdown: time of a step, from epochs of `fit` on signals in memory, and hours of
-the run of params/training.txt on ModelNet40. All batches and dtypes are measured in turn. `--cpu`
-does it without a GPU, to try it out.
+Prints a Markdown table: the time of a step, from epochs of `fit` on signals in memory, and the
+hours of the run of params/training.txt on ModelNet40. `--cpu` measures without a GPU, as a trial.
 """
 
 import argparse
@@ -16,10 +15,10 @@ from benchmarks.harness import Table, column, in_turn, installed, positive, repe
 from benchmarks.network import configuration, random_batch
 
 BACKENDS = ("jax", "tensorflow")
-TRAINING_SHAPES = 9_843  # of ModelNet40, the records of a shard
+TRAINING_SHAPES = 9_843  # of ModelNet40
 BATCHES = (16, 128, 512)
 DTYPES = ("float32", "mixed_bfloat16")
-STEPS = 20  # of an epoch
+STEPS = 20  # per epoch
 COLUMNS = {
     "batch": column("batch"),
     "dtype": column("dtype"),
@@ -30,15 +29,7 @@ COLUMNS = {
 
 
 def run(rounds, batches=BATCHES, dtypes=DTYPES, steps=STEPS, flags=None):
-    """`Table` of all batches in all dtypes, in turn.
-
-    Args:
-        rounds: how many count.
-        batches: sizes.
-        dtypes: dtype policies.
-        steps: of an epoch.
-        flags: over those of `configuration`.
-    """
+    """Measures all batch sizes in all dtype policies, with `steps` steps per epoch."""
     measures = {}
     for batch in batches:
         for dtype in dtypes:
@@ -55,7 +46,7 @@ def run(rounds, batches=BATCHES, dtypes=DTYPES, steps=STEPS, flags=None):
 
 
 def _step(config, dtype, steps):
-    """A function that measures the seconds of a training step."""
+    """Returns a function that measures the seconds of a training step."""
     import keras
 
     from spherical_cnn.training.network import compiled_model
@@ -79,7 +70,7 @@ def _step(config, dtype, steps):
 
 
 def devices(kind=None):
-    """Names of the devices that the backend sees, or of those of a kind."""
+    """Returns the names of the devices that the backend sees, or of those of a kind."""
     import keras
 
     names = keras.distribution.list_devices()
@@ -87,14 +78,14 @@ def devices(kind=None):
 
 
 def main(arguments=None):
-    """Measures and prints; returns the exit status, 1 where there is no GPU."""
+    """Runs the benchmark; returns the exit status, 1 without a GPU."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.gpu", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--batches", nargs="+", type=positive, default=BATCHES, metavar="N")
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES)
     parser.add_argument("--rounds", type=positive, default=5, metavar="N", help="default 5")
-    parser.add_argument("--cpu", action="store_true", help="do without a GPU, to try it out")
+    parser.add_argument("--cpu", action="store_true", help="measure without a GPU, as a trial")
     options = parser.parse_args(arguments)
     default = "tensorflow" if installed("tensorflow") else "jax"
     name = os.environ.setdefault("KERAS_BACKEND", default)

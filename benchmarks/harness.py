@@ -1,4 +1,4 @@
-"""What the benchmarks share: processes measured in turn, medians, tables."""
+"""Child processes, timing, and tables for all benchmarks."""
 
 import argparse
 import collections
@@ -15,19 +15,14 @@ from concurrent import futures
 
 import numpy as np
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # also in the children, who inherit it
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # child processes inherit it
 
 
 class Child:
     """An object in a process of its own, whose methods the parent calls; a context manager.
 
-    Args:
-        make: function or class at the top level of a module; its result stays in the process.
-        arguments: of `make`.
-        options: keyword arguments of `make`.
-
-    Raises:
-        Exception: whatever `make` raises.
+    `make(*arguments, **options)` creates the object in the process. It is a function or class at
+    the top level of a module.
     """
 
     def __init__(self, make, *arguments, **options):
@@ -40,7 +35,7 @@ class Child:
             raise
 
     def call(self, method, *arguments):
-        """What `method` of the object returns for `arguments`; raises what it raises."""
+        """Calls a method of the object, and returns or raises what the method does."""
         return self._pool.submit(_call, method, arguments).result()
 
     def __enter__(self):
@@ -50,11 +45,11 @@ class Child:
         self._pool.shutdown()
 
 
-_objects: list = []  # in a child: its object
+_objects: list = []  # the object of a child process
 
 
 def _choose_backend():
-    os.environ["KERAS_BACKEND"] = "tensorflow"  # whichever the user has chosen
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # not the user's choice
 
 
 def _make(make, arguments, options):
@@ -66,7 +61,7 @@ def _call(method, arguments):
 
 
 def repeated(function, seconds=0.5, least=3):
-    """Seconds of each of at least `least` calls, more until `seconds` have passed."""
+    """Calls a function for some seconds, at least `least` times; returns the time of each call."""
     taken, total = [], 0.0
     while len(taken) < least or total < seconds:
         start = time.perf_counter()
@@ -77,17 +72,11 @@ def repeated(function, seconds=0.5, least=3):
 
 
 def in_turn(measures, rounds, warm_up=True):
-    """Medians of figures that are measured in turn, round after round.
+    """Calls each function once per round and takes medians over the rounds.
 
-    Args:
-        measures: dict by name of functions that return a dict of figures, each a number or a list
-            of numbers, of which the median is taken.
-        rounds: how many count.
-        warm_up: whether to measure one more round first, which does not count.
-
-    Returns:
-        dict by name of dicts: the median over rounds of each figure, and in `rounds` the values
-        of all rounds.
+    `measures` is a dict of functions that return a dict of figures. A figure is a number, or a list
+    of numbers, which counts as its median. With `warm_up`, a first round does not count. Returns a
+    dict by name of the medians; `rounds` holds the figures of all rounds.
     """
     found = {name: collections.defaultdict(list) for name in measures}
     for number in range(rounds + warm_up):
@@ -103,47 +92,43 @@ def in_turn(measures, rounds, warm_up=True):
 
 
 def exponent(sizes, values):
-    """Slope of the least-squares line through the logarithms; `None` below two points."""
+    """Slope of the least-squares line through the logarithms; `None` for a single point."""
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0]) if len(sizes) > 1 else None
 
 
 def installed(module):
-    """Whether a top-level module can be imported; it is not imported."""
+    """Whether a top-level module is installed."""
     return importlib.util.find_spec(module) is not None
 
 
 def cores():
-    """Cores that this process may use, and the threads of every framework."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def peak_memory():
-    """Bytes of this process at its peak."""
+    """Peak memory of this process, in bytes."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def positive(text):
-    """A positive integer, as an argument on the command line."""
+    """Parses a positive integer of the command line."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a positive integer. Received: {text!r}")
     return int(text)
 
 
 def say(text):
-    """Prints progress on standard error; standard output holds tables alone."""
+    """Prints progress on standard error; only tables go to standard output."""
     print(text, file=sys.stderr, flush=True)
 
 
 @dataclasses.dataclass
 class Table:
-    """What was measured.
+    """Results of a section: rows of raw numbers, in SI units, and how to print them.
 
-    Args:
-        title: one line.
-        columns: by heading, a function from a row to its text.
-        rows: dicts of raw numbers, SI units.
-        notes: what a reader must know, what was skipped and why.
+    `columns` holds, by heading, a function from a row to its text.
     """
 
     title: str
@@ -152,7 +137,7 @@ class Table:
     notes: list[str] = dataclasses.field(default_factory=list)
 
     def markdown(self):
-        """The table as Markdown, ending in a line feed."""
+        """Returns the table as Markdown, with a line feed at its end."""
         lines = [f"### {self.title}", "", f"| {' | '.join(self.columns)} |"]
         lines.append("|---" * len(self.columns) + "|")
         for row in self.rows:
@@ -160,12 +145,12 @@ class Table:
         return "\n".join([*lines, "", *(f"- {note}" for note in self.notes)]).rstrip() + "\n"
 
     def to_dict(self):
-        """Dict for the JSON file."""
+        """Returns what the JSON file keeps."""
         return {"title": self.title, "rows": self.rows, "notes": self.notes}
 
 
 def column(key, form="", scale=1):
-    """Text of `row[key]`, times `scale` in the format `form` if given; a dash for `None`."""
+    """Returns a function that formats `row[key]`, times `scale`; a dash stands for `None`."""
 
     def text(row):
         value = row.get(key)

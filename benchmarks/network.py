@@ -1,4 +1,4 @@
-"""The networks of `params/`, ready to be measured in a process of their own."""
+"""The networks of `params/`, which the benchmarks run in processes of their own."""
 
 import contextlib
 import pathlib
@@ -7,7 +7,7 @@ from benchmarks.harness import peak_memory, repeated
 
 ROOT = pathlib.Path(__file__).parents[1]
 PARAMETERS = ("m40-64", "training")  # of every network: 64 × 64, 40 classes
-# How a network is computed: dtype policy, options.
+# Dtype policy and options of the ways to compute a network.
 VARIANTS = {
     "plain": ("float32", {"jit_compile": False}),
     "jit_compile": ("float32", {"jit_compile": True}),
@@ -17,22 +17,22 @@ VARIANTS = {
 
 
 def argfiles(network="model-64"):
-    """Arguments that name the files in params of a network and of `PARAMETERS`."""
+    """Returns the arguments that name the parameter files of a network."""
     return [f"@{ROOT / 'params' / name}.txt" for name in (network, *PARAMETERS)]
 
 
 def configuration(network="model-64", **options):
-    """`RunConfig` of the files in params, with other `options`."""
+    """Returns the `RunConfig` of the parameter files, changed by `options`."""
     from spherical_cnn.commands.networks import train_parser
     from spherical_cnn.training.run_config import RunConfig
 
-    with contextlib.chdir(ROOT):  # argument files name others from there
+    with contextlib.chdir(ROOT):  # parameter files name others from there
         flags = vars(train_parser().parse_args(argfiles(network)))
     return RunConfig.from_dict({**RunConfig.select(flags), **options})
 
 
 def random_batch(config, count):
-    """Signals `(count, n, n, 2)`, and as many labels."""
+    """Returns random signals `(count, n, n, 2)` and labels."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -41,14 +41,7 @@ def random_batch(config, count):
 
 
 class Network:
-    """A network on random signals: training steps and inferences.
-
-    Args:
-        batch: signals a step.
-        options: over those of `configuration`.
-        variant: of `VARIANTS`.
-        network: file in params.
-    """
+    """A network of a parameter file in a variant of `VARIANTS`, on a batch of random signals."""
 
     def __init__(self, batch, options=None, variant="plain", network="model-64"):
         policy, own = VARIANTS[variant]
@@ -69,21 +62,21 @@ class Network:
         )
 
     def train_once(self):
-        """One training step."""
+        """Does one training step."""
         self.model.train_on_batch(self.signal, self.labels)
 
     def train(self):
-        """Dict: seconds of training steps, peak memory of the process after the first of them."""
+        """Measures seconds of training steps, and the peak memory after the first of them."""
         step = repeated(self.train_once)
         self.peak = self.peak or peak_memory()
         return {"step": step, "peak": self.peak}
 
     def train_and_infer(self):
-        """Dict of `train`, and seconds of inferences."""
+        """Measures as `train` does, and seconds of inferences."""
         return {**self.train(), "inference": repeated(lambda: self.infer(self.signal).numpy())}
 
     def product(self, size=2048):
-        """Dict: operations a second of a large float32 product, the rate that bounds a network."""
+        """Measures operations per second of a large float32 product, the bound of a network."""
         import tensorflow as tf
 
         if not hasattr(self, "multiply"):
@@ -93,7 +86,7 @@ class Network:
         return {"flops": 2 * size**3 / min(repeated(lambda: self.multiply().numpy()))}
 
     def count(self):
-        """Dict: operations of the products of a training step and of an inference."""
+        """Counts the operations of the products of a training step and of an inference."""
         import tensorflow as tf
 
         from benchmarks.flops import product_flops

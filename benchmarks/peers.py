@@ -1,9 +1,9 @@
-"""Transforms of others beside ours: each builds its tables, then goes to maps and back.
+"""The transform of this package and those of other packages.
 
-Each function takes the drawn coefficients `(maps, L, L)`, complex64, `[map, l, m]`, `m ≥ 0`, of
-real functions in orthonormal harmonics, and returns `(given, go)`: the same in its own layout and
-arrays, and a function that makes maps of them and returns the coefficients of these maps, done
-when it returns. Tables are made in float64 wherever the library can, then rounded to float32.
+Each function takes coefficients `(maps, L, L)`, complex64, `[map, l, m]`, `m ≥ 0`, of real
+functions in orthonormal harmonics. It returns `(given, round_trip)`: the coefficients in its own
+layout and arrays, and a function that transforms them to maps and back. Tables are computed in
+float64 where the library can, then rounded to float32.
 """
 
 import dataclasses
@@ -21,23 +21,16 @@ CHANNELS = 16
 
 @dataclasses.dataclass(frozen=True)
 class Transform:
-    """One of those measured.
-
-    Args:
-        make: as the module says.
-        module: that must be installed.
-        remark: grid, and what differs from the others.
-        largest: resolution; above it, tables take gigabytes or their making minutes.
-    """
+    """A function of this module, with the package that it needs and a remark on its grid."""
 
     make: Callable
     module: str
     remark: str
-    largest: float = math.inf
+    largest: float = math.inf  # resolution; larger tables take gigabytes, or minutes to compute
 
 
 def ours(drawn, method="sep", jit=False):
-    """`isht`, then `sht`, in TensorFlow; channels last."""
+    """`isht` and `sht` in TensorFlow, channels last."""
     from spherical_cnn.sphere.sht import isht, sht
 
     given, grid = _ours(drawn)
@@ -47,7 +40,7 @@ def ours(drawn, method="sep", jit=False):
 
 
 def ours_in_layers(drawn):
-    """`synthesize`, then `analyze`, in TensorFlow by XLA; in the layouts of the layers."""
+    """`synthesize` and `analyze` in TensorFlow with XLA, in the layouts of the layers."""
     from spherical_cnn.sphere.spectral import analyze, synthesize, to_order_first
 
     given, grid = _ours(drawn)
@@ -60,7 +53,7 @@ def ours_in_layers(drawn):
 
 
 def _ours(drawn):
-    """The coefficients as `isht` takes them, `(batch, L, 2L-1, channel)`, and the grid."""
+    """Returns the coefficients `(batch, L, 2L-1, channel)` and the grid."""
     import tensorflow as tf
 
     from spherical_cnn.sphere.grid import SphericalGrid
@@ -80,7 +73,7 @@ def _there_and_back(given, inverse, forward, jit):
 
 
 def torch_harmonics(drawn):
-    """torch-harmonics."""
+    """The equiangular transform of torch-harmonics."""
     import torch
     import torch_harmonics
 
@@ -90,12 +83,11 @@ def torch_harmonics(drawn):
     inverse = torch_harmonics.InverseRealSHT(*shape, grid="equiangular").float()
     forward = torch_harmonics.RealSHT(*shape, grid="equiangular").float()
     given = torch.from_numpy(drawn)
-
     return given, torch.inference_mode()(lambda: forward(inverse(given)))
 
 
 def s2fft(drawn):
-    """s2fft, tables in advance, on JAX."""
+    """The precomputed transform of s2fft, on JAX."""
     import jax
     from s2fft.precompute_transforms import construct, spherical
 
@@ -118,7 +110,7 @@ def s2fft(drawn):
 
 
 def e3nn(drawn):
-    """e3nn."""
+    """The grid transform of e3nn."""
     import torch
     from e3nn import o3
 
@@ -131,12 +123,11 @@ def e3nn(drawn):
     signed = _signed(drawn)
     rows = (signed[:, l, bandwidth - 1 - l : bandwidth + l] for l in range(bandwidth))
     given = torch.from_numpy(np.concatenate(list(rows), axis=1))
-
     return given, torch.inference_mode()(lambda: forward(inverse(given)))
 
 
 def ducc(drawn):
-    """ducc0, no tables, maps shared out to threads: quicker than threads within a map."""
+    """The transform of ducc0, without tables. A thread per map is faster than threads in a map."""
     import ducc0
 
     bandwidth = drawn.shape[1]
@@ -161,7 +152,7 @@ def ducc(drawn):
 
 
 def shtools(drawn):
-    """pyshtools, no tables."""
+    """The Driscoll–Healy transform of pyshtools, without tables."""
     from pyshtools import expand
 
     bandwidth = drawn.shape[1]
@@ -180,7 +171,7 @@ def shtools(drawn):
 
 
 def _signed(drawn):
-    """The coefficients as real ones, `(maps, L, 2L-1)`, of the orders `1-L … L-1`."""
+    """Returns the coefficients `(maps, L, 2L-1)` in the real basis."""
     from spherical_cnn.sphere.sht import from_complex
 
     return from_complex(drawn[:, None, ..., None])[..., 0].astype(drawn.real.dtype)

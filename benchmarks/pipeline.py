@@ -1,4 +1,4 @@
-"""From disk to batch: records a second, beside what a training step takes."""
+"""Records per second from disk to batch, and samples per second of a training step."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from benchmarks.harness import Child, Table, column, in_turn, say
 from benchmarks.network import Network, configuration
 
 BATCH = 16
-RECORDS = 4096  # of a synthetic shard: 134 MB at 64 × 64
+RECORDS = 4096  # of a synthetic shard; 134 MB at 64 × 64
 COLUMNS = {
     "page cache": column("cache"),
     "read, records/s": column("rate", ",.0f"),
@@ -24,13 +24,9 @@ COLUMNS = {
 
 
 class Reader:
-    """Reads an epoch of training batches from a shard of its own.
+    """Reads an epoch of training batches from a shard in `folder`.
 
-    Args:
-        folder: for the copy.
-        dset_dir: whose first train shard is copied; `None` for a synthetic one.
-        records: of a synthetic shard.
-        flags: over those of `configuration`.
+    The shard is a copy of the first train shard of `dset_dir`, or synthetic.
     """
 
     def __init__(self, folder, dset_dir, records, flags=None):
@@ -44,16 +40,16 @@ class Reader:
             shutil.copyfile(find_shards(dset_dir, "train")[0], self.source)
 
     def cold(self):
-        """As `warm`, from a fresh copy that the page cache does not hold."""
+        """Measures as `warm` does, from a copy that the page cache does not hold."""
         copy = self.source.with_name("copy.tfrecord")
         shutil.copyfile(self.source, copy)
         with open(copy, "rb") as file:
-            os.fsync(file.fileno())  # pages not yet written cannot be dropped
+            os.fsync(file.fileno())  # only pages on disk can be dropped
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         return self._read(copy)
 
     def warm(self):
-        """Dict of records a second, from the making of the pipeline to its end."""
+        """Measures records per second; the time includes building the pipeline."""
         return self._read(self.source)
 
     def _read(self, shard):
@@ -67,21 +63,11 @@ class Reader:
 
 
 def run(rounds, dset_dir=None, records=RECORDS, flags=None):
-    """`Table` of reading, cold and warm, beside the training step, in turn.
-
-    Args:
-        rounds: how many count.
-        dset_dir: folder of shards; `None` for a synthetic shard.
-        records: of a synthetic shard.
-        flags: over those of `configuration`.
-
-    Raises:
-        RecordError: if `dset_dir` has no shards.
-    """
+    """Measures reading, with a cold and a warm page cache, and the training step."""
     say("pipeline")
     notes = [
         f"{f'{records} synthetic records' if dset_dir is None else 'the first train shard'}, "
-        f"batches of {BATCH}, an epoch of one shuffled shard. Ratio: read by trained."
+        f"batches of {BATCH}, one epoch of one shuffled shard. The ratio is read / trained."
     ]
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         reader = stack.enter_context(Child(Reader, folder, dset_dir, records, flags))
@@ -105,7 +91,7 @@ def run(rounds, dset_dir=None, records=RECORDS, flags=None):
 
 
 def _never_cold(folder):
-    """Why files of a folder cannot be dropped from the page cache; `None` if they can."""
+    """Returns why the page cache cannot drop files of a folder, or `None` if it can."""
     if not hasattr(os, "posix_fadvise"):
         return "no posix_fadvise on this system"
     kind = subprocess.check_output(["stat", "-f", "-c", "%T", folder], text=True).strip()
@@ -113,7 +99,7 @@ def _never_cold(folder):
 
 
 def write_random(path, records, config):
-    """Writes a shard of random signals by the package's own encoder."""
+    """Writes a shard of random signals."""
     import tensorflow as tf
 
     from spherical_cnn.data.records.codec import encode

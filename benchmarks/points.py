@@ -1,18 +1,18 @@
-"""Signals of point clouds against the ray-cast signals of the meshes they were drawn from.
+"""Errors of the signals of point clouds, compared with signals of the meshes of the points.
 
     python -m benchmarks.points FOLDER [--files 60] [--neighbors 12] [--reach 1.75]
 
-FOLDER holds `.off` meshes at any depth. From each of `--files`, spread over the folder, points are
-drawn uniformly by area, and signals of both are cast in the same two rotations. Columns, means over
-rays:
+FOLDER holds `.off` meshes at any depth. The benchmark chooses `--files` of them, draws points
+uniformly by area, and casts signals of points and mesh in the same two rotations. Columns are means
+over rays:
 
 - distance: absolute error, where a miss counts as 0;
-- sine: absolute error, of the angle between ray and normal, where both hit;
-- hit or miss: share of rays on which they disagree;
-- both: absolute errors of the two channels that a network reads, added, over all rays.
+- sine: absolute error of the sine of the angle between ray and normal, where both hit;
+- hit or miss: fraction of rays that hit only one of both;
+- both: sum of the absolute errors of the two channels, over all rays.
 
-The constants of `spherical_cnn.shapes.points` are those of the least sum of *both* over 1,024 and
-4,096 points. Every run gives the same errors.
+The constants of `spherical_cnn.shapes.points` minimize the sum of *both* over 1,024 and 4,096
+points. Every run gives the same errors.
 """
 
 import argparse
@@ -45,7 +45,7 @@ COLUMNS = {
 
 
 def draw(mesh, count, rng):
-    """Points drawn uniformly by area, `(count, 3)`."""
+    """Draws points `(count, 3)` uniformly by area."""
     area = np.linalg.norm(mesh.face_normals(), axis=1)
     drawn = mesh.faces[rng.choice(len(area), count, p=area / area.sum())]
     a, b, c = mesh.vertices[drawn].swapaxes(0, 1)
@@ -55,7 +55,7 @@ def draw(mesh, count, rng):
 
 
 def errors(signal, truth):
-    """Dict of the errors of one signal."""
+    """Returns the errors of one signal."""
     (distance, sine), (expected, expected_sine) = (
         np.moveaxis(channels, -1, 0) for channels in (signal, truth)
     )
@@ -70,7 +70,7 @@ def errors(signal, truth):
 
 
 def run(paths, files, neighbors=NEIGHBORS, reach=REACH, resolution=64, densities=DENSITIES):
-    """`Table` of the errors against density, for as many files as said, spread over the paths."""
+    """Measures errors by density for a number of files, evenly spaced in `paths`."""
     grid = SphericalGrid.from_resolution(resolution)
     chosen = np.linspace(0, len(paths) - 1, min(files, len(paths))).astype(int)
     cases = []
@@ -85,13 +85,13 @@ def run(paths, files, neighbors=NEIGHBORS, reach=REACH, resolution=64, densities
 
 
 def _measure(cases, grid, count, neighbors, reach):
-    """Dict: means over `cases` of the errors, median seconds per cloud and per signal."""
+    """Returns means over `cases` of the errors, and median seconds per cloud and per signal."""
     rows, build, cast = [], [], []
     for number, (mesh, poses, truths) in enumerate(cases):
         points = draw(mesh, count, np.random.default_rng([0, number, count]))
         start = time.perf_counter()
         caster = RayCaster(reconstruct_surface(points, neighbors=neighbors, reach=reach))
-        caster.signal(SphericalGrid(1), Pose())  # the first rays make Embree's index
+        caster.signal(SphericalGrid(1), Pose())  # the first rays build Embree's index
         build.append(time.perf_counter() - start)
         start = time.perf_counter()
         signals = [caster.signal(grid, pose) for pose in poses]
@@ -102,12 +102,10 @@ def _measure(cases, grid, count, neighbors, reach):
 
 
 def main(arguments=None):
-    """Measures and prints the table."""
+    """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument(
-        "--files", type=positive, default=60, metavar="N", help="spread over the folder"
-    )
+    parser.add_argument("--files", type=positive, default=60, metavar="N")
     parser.add_argument("--neighbors", type=positive, default=NEIGHBORS, metavar="N")
     parser.add_argument("--reach", type=float, default=REACH, metavar="X")
     options = parser.parse_args(arguments)

@@ -1,9 +1,9 @@
-"""Training on one and on two processes or devices of this machine, with JAX: samples a second.
+"""Samples per second of training on one and on two processes or devices, with JAX.
 
     python -m benchmarks.processes [--records 512] [--batch 16] [--rounds 2]
 
-Each setup trains the network of params/model-64.txt on one synthetic shard, in turn; figures are
-medians over the epochs but the first of each run, which compiles.
+Each setup trains the network of params/model-64.txt on one synthetic shard. Figures are medians
+over the epochs of a run except the first one, which compiles.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from benchmarks.network import ROOT, argfiles, configuration
 from benchmarks.pipeline import write_random
 
 _EPOCHS = 4
-# Cores of each process, and devices that its cores appear as.
+# The cores of each process, and the number of devices of a process.
 SETUPS = {
     "one process, one core": ([{0}], 1),
     "one process, two cores": ([{0, 1}], 1),
@@ -36,13 +36,7 @@ COLUMNS = {
 
 
 def run(records, batch, rounds):
-    """`Table` of all setups, in turn.
-
-    Args:
-        records: of the shard; the one for testing is a batch long.
-        batch: of a step, over all processes and devices.
-        rounds: runs of each setup.
-    """
+    """Measures all setups; `batch` is the batch size over all processes and devices."""
     with tempfile.TemporaryDirectory() as folder:
         for name, number in {"train0": records, "test0": batch}.items():
             write_random(pathlib.Path(folder, f"{name}.tfrecord"), number, configuration())
@@ -52,11 +46,11 @@ def run(records, batch, rounds):
     rows = [{"setup": s, **row, "rate": samples / row["seconds"]} for s, row in found.items()]
     for row in rows:
         row["ratio"] = row["rate"] / rows[0]["rate"]
-    return Table("Processes and devices", COLUMNS, rows, [f"{batch} samples a step, in all."])
+    return Table("Processes and devices", COLUMNS, rows, [f"{batch} samples per step in total."])
 
 
 def _train(data, batch, cores, devices):
-    """Runs a job to its end, a process for each of the sets of cores; seconds of its epochs."""
+    """Trains with a process on each set of cores; returns the seconds of the epochs."""
     with tempfile.TemporaryDirectory() as logdir:
         command = [
             *(sys.executable, "-m", "spherical_cnn", "train", "--quiet", *argfiles()),
@@ -82,14 +76,20 @@ def _train(data, batch, cores, devices):
 
 
 def main(arguments=None):
-    """Measures and prints."""
+    """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--records", type=positive, default=512, metavar="N", help="of the shard")
-    parser.add_argument("--batch", type=positive, default=16, metavar="N", help="of a step, in all")
-    parser.add_argument("--rounds", type=positive, default=2, metavar="N", help="runs of each")
+    parser.add_argument(
+        "--records", type=positive, default=512, metavar="N", help="size of the shard"
+    )
+    parser.add_argument(
+        "--batch", type=positive, default=16, metavar="N", help="batch size over all processes"
+    )
+    parser.add_argument(
+        "--rounds", type=positive, default=2, metavar="N", help="runs of each setup"
+    )
     options = parser.parse_args(arguments)
     if len(os.sched_getaffinity(0)) < 2:
-        parser.error("two cores are needed")
+        parser.error("this benchmark needs two cores")
     print(run(**vars(options)).markdown(), end="")
 
 

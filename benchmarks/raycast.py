@@ -1,12 +1,11 @@
-"""Shapes to shards: end-to-end rays per second against bare Embree, and shapes per second.
+"""Rays and meshes per second of building a dataset, compared with bare Embree.
 
     python -m benchmarks.raycast FOLDER [--copies 48] [--rounds 3]
 
-FOLDER holds meshes, CLASS/train|test/FILE. End to end is all that `scnn build` does:
-find, read, check, normalize, index, cast, encode, write, and the checksums of the manifest; only
-that the workers are there before the clock starts. Bare Embree casts the very same rays at the same
-meshes, read and indexed before, in one thread, and throws the hits away. All in turn, in one run;
-medians over the rounds.
+FOLDER holds meshes, CLASS/train|test/FILE. "End to end" is all that `scnn build` does, except that
+the workers have started before: find, read, check, normalize, index, cast, encode, write, and the
+checksums of the manifest. Bare Embree casts the same rays in one thread at meshes that have been
+read and indexed before, and discards the hits.
 """
 
 import argparse
@@ -25,7 +24,7 @@ COLUMNS = {
 
 
 class Bare:
-    """Embree alone, in a process of its own: the rays of all meshes fill gigabytes."""
+    """Embree alone. It has a process of its own, because the rays of all meshes fill gigabytes."""
 
     def __init__(self, items, config):
         from spherical_cnn.data.poses import draw_poses
@@ -41,7 +40,7 @@ class Bare:
                 caster.signal(grid, pose)
 
     def cast(self):
-        """Seconds to cast the rays."""
+        """Measures the seconds of casting."""
         start = time.perf_counter()
         for scene, rays, options in self.calls:
             scene.run(*rays, **options)
@@ -49,7 +48,7 @@ class Bare:
 
 
 class _Recorder:
-    """A scene that notes what it is asked."""
+    """A scene that records its calls."""
 
     def __init__(self, scene, calls):
         self.scene, self.calls = scene, calls
@@ -60,13 +59,13 @@ class _Recorder:
 
 
 class Builder:
-    """Builds a dataset of a source."""
+    """Builds a dataset."""
 
     def __init__(self, source, config):
         self.source, self.config = source, config
 
     def build(self, workers):
-        """Seconds, by workers that are there."""
+        """Measures the seconds of a build by workers that have started before."""
         from spherical_cnn.data.records.build import build
         from spherical_cnn.data.workers import worker_pool
 
@@ -78,7 +77,7 @@ class Builder:
 
 
 def run(folder, copies, rounds):
-    """`Table` of bare Embree and of builds by one and two workers, in turn."""
+    """Measures bare Embree, and builds by one and two workers."""
     from spherical_cnn.data.dataset_config import DatasetConfig
     from spherical_cnn.data.sources import find_shapes
 
@@ -102,7 +101,7 @@ def run(folder, copies, rounds):
 
 
 def main(arguments=None):
-    """Measures and prints the table."""
+    """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder")
     parser.add_argument("--copies", type=positive, default=48, metavar="N")

@@ -1,8 +1,8 @@
-"""Ranking and scoring of many shapes by many: time and memory.
+"""Time and memory of ranking and scoring many shapes.
 
     python -m benchmarks.retrieval [--shapes 10000] [--features 256]
 
-Descriptors and classes are random: neither time nor memory depends on them.
+Descriptors and classes are random: time and memory do not depend on them.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from benchmarks.harness import peak_memory, positive
 
 
 def main(arguments=None):
-    """Measures and prints."""
+    """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shapes", type=positive, default=10000, metavar="N")
     parser.add_argument("--features", type=positive, default=256, metavar="N")

@@ -1,11 +1,11 @@
-"""Growth of the time of a training step with batch, resolution and channels."""
+"""Growth of the time of a training step with batch size, resolution and channels."""
 
 import contextlib
 
 from benchmarks.harness import Child, Table, column, exponent, in_turn, say
 from benchmarks.network import Network, configuration
 
-# Signals of 16 × 16 are too small for the poolings of the network.
+# The poolings of the network need more than 16 × 16 samples.
 AXES = {
     "batch": (4, 8, 16, 32, 64),
     "resolution": (32, 64, 96, 128),
@@ -21,14 +21,7 @@ COLUMNS = {
 
 
 def run(rounds, axes=None, base=None, flags=None):
-    """`Table` of growth along each axis, the sizes of an axis in turn.
-
-    Args:
-        rounds: how many count.
-        axes: dict of ascending sizes by axis, `AXES` by default.
-        base: size along the other axes, `BASE` by default.
-        flags: over those of `configuration`.
-    """
+    """Measures growth along each axis; `base` holds the sizes along the other axes."""
     rows, base = [], base or BASE
     for axis, sizes in (axes or AXES).items():
         say(f"scale: {axis}")
@@ -46,7 +39,7 @@ def run(rounds, axes=None, base=None, flags=None):
 
 
 def network(size, flags=None):
-    """`Network` with `channels` filters in its first layer, the others in proportion."""
+    """Creates a `Network` of a size; all filters grow with `channels`, those of the first layer."""
     filters = configuration(**(flags or {})).nfilters
     filters = tuple(f * size["channels"] // filters[0] for f in filters)
     own = {"nfilters": filters, "input_res": size["resolution"]}

@@ -1,4 +1,4 @@
-"""From the start of a process to what a user waits for; a fresh process each time."""
+"""Time from the start of a process to imports and to the first training step."""
 
 import functools
 import time
@@ -11,7 +11,7 @@ COLUMNS = {"from the start of a process": column("what"), "seconds": column("sec
 
 
 class Imports:
-    """What imports take, in a child that has imported nothing else."""
+    """Times imports in a process that has imported nothing else."""
 
     def __init__(self):
         start = time.perf_counter()
@@ -25,12 +25,12 @@ class Imports:
         self.seconds = {"import keras": between - start, "import the layers": end - between}
 
     def measure(self):
-        """Seconds to import Keras with its backend, then the layers."""
+        """Returns the seconds to import Keras with its backend, then the layers."""
         return self.seconds
 
 
 def run(rounds, flags=None):
-    """`Table` of imports and of the first training step, plain and by XLA, in turn."""
+    """Measures imports and the first training step, plain and with XLA."""
     say("start")
     measures = {"imports": _imports}
     for variant in ("plain", "jit_compile"):
@@ -41,7 +41,7 @@ def run(rounds, flags=None):
     imports.pop("rounds")
     rows = [{"what": what, "seconds": seconds} for what, seconds in imports.items()]
     rows += [{"what": what, **row} for what, row in found.items()]
-    return Table("Start", COLUMNS, rows, [f"Batch {BATCH}. Imports: timed inside the process."])
+    return Table("Start", COLUMNS, rows, [f"Batch {BATCH}. Imports are timed inside the process."])
 
 
 def _imports():

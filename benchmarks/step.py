@@ -1,4 +1,4 @@
-"""Training step and inference: of the paper's network, and of others beside it."""
+"""Training step and inference of the paper's network and of others."""
 
 import contextlib
 import functools
@@ -7,7 +7,7 @@ from benchmarks.harness import Child, Table, column, in_turn, say
 from benchmarks.network import VARIANTS, Network
 
 BATCH = 16
-# Networks of the table of options: file in params, options over those of the file.
+# Networks of the table of options: parameter file and options that change it.
 NETWORKS = {
     "model-64": ("model-64", {}),
     "--pool lowpass": ("model-64", {"pool": "lowpass"}),
@@ -36,20 +36,14 @@ OPTION_COLUMNS = {
 }
 
 _USE = (
-    "Batch {}: the matrix products in the graph of plain are {:.1f} GFLOP a training step, {:.1f} "
-    "an inference. Use, in every row: these by time and by the rate of a large float32 product, "
-    "{:.0f} GFLOP/s. Peak memory: of a process that trains, libraries included."
+    "Batch {}: the matrix products of plain are {:.1f} GFLOP in a training step and {:.1f} in an "
+    "inference. Use is their rate divided by that of a large float32 product, {:.0f} GFLOP/s. Peak "
+    "memory is that of a process that trains, with its libraries."
 )
 
 
 def run(rounds, batches=None, flags=None):
-    """`Table` of the variants of a training step, those of one batch size in turn.
-
-    Args:
-        rounds: how many count.
-        batches: sizes, `BATCH` by default.
-        flags: over those of `configuration`.
-    """
+    """Measures the variants of `VARIANTS` at each batch size."""
     rows, notes = [], []
     for batch in batches or [BATCH]:
         say(f"step: batch {batch}")
@@ -67,7 +61,7 @@ def run(rounds, batches=None, flags=None):
 
 
 def run_options(rounds, flags=None):
-    """`Table` of what the options of the network cost, all networks in turn."""
+    """Measures the networks of `NETWORKS`."""
     say("options")
     made = {
         name: (BATCH, {**options, **(flags or {})}, "jit_compile", file)
@@ -84,7 +78,7 @@ def run_options(rounds, flags=None):
 
 @contextlib.contextmanager
 def _networks(made):
-    """Children by name, and the functions that measure them, of arguments of `Network`."""
+    """Creates networks of their arguments; yields them and functions that measure them."""
     with contextlib.ExitStack() as stack:
         children = {name: stack.enter_context(Child(Network, *a)) for name, a in made.items()}
         measures = {n: functools.partial(c.call, "train_and_infer") for n, c in children.items()}

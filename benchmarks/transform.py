@@ -1,4 +1,4 @@
-"""Forward and inverse transforms of the same maps, by us and by others: time, error, growth."""
+"""Time, error and growth of the transforms of this package and of others."""
 
 import contextlib
 import functools
@@ -10,11 +10,11 @@ from benchmarks.peers import CHANNELS, TRANSFORMS
 
 RESOLUTIONS = (32, 64, 128, 256)
 MAPS = 16 * CHANNELS
-ASYMPTOTIC = 64  # the resolution from which growth is told apart from overheads
+ASYMPTOTIC = 64  # resolution from which the exponent is fitted; overheads dominate below
 
 
 def draw(resolution, maps):
-    """Coefficients `(maps, L, L)`, `[map, l, m]`, `m ≥ 0`, of real functions; complex64."""
+    """Draws coefficients `(maps, L, L)`, complex64, `[map, l, m]`, `m ≥ 0`, of real functions."""
     bandwidth = resolution // 2
     rng = np.random.default_rng(resolution)
     real, imaginary = rng.standard_normal((2, maps, bandwidth, bandwidth), np.float32)
@@ -23,35 +23,29 @@ def draw(resolution, maps):
 
 
 def relative_error(returned, given):
-    """Largest absolute difference, by the largest absolute value given."""
+    """Largest absolute difference, relative to the largest absolute value given."""
     returned, given = np.asarray(returned), np.asarray(given)
     return float(np.max(np.abs(returned - given)) / np.max(np.abs(given)))
 
 
 class Runner:
-    """A transform of `TRANSFORMS`, in a child."""
+    """A transform of `TRANSFORMS`."""
 
     def __init__(self, make):
         self.make = make
 
     def prepare(self, resolution, maps):
-        """Makes tables and coefficients; returns the error of a round trip."""
+        """Computes tables and coefficients; returns the error of a round trip."""
         given, self.go = self.make(draw(resolution, maps))
         return relative_error(self.go(), given)
 
     def measure(self):
-        """Seconds of round trips."""
+        """Measures the seconds of round trips."""
         return {"seconds": repeated(self.go)}
 
 
 def run(rounds, resolutions=RESOLUTIONS, maps=MAPS):
-    """`Table` of all transforms that are installed, those of one resolution in turn.
-
-    Args:
-        rounds: how many count.
-        resolutions: `n`, in ascending order.
-        maps: a round trip, a multiple of `CHANNELS`.
-    """
+    """Measures all installed transforms; `maps` is a multiple of `CHANNELS`."""
     here = {name: peer for name, peer in TRANSFORMS.items() if installed(peer.module)}
     rows = {name: {"transform": name, "remark": peer.remark} for name, peer in here.items()}
     with contextlib.ExitStack() as stack:
@@ -70,10 +64,10 @@ def run(rounds, resolutions=RESOLUTIONS, maps=MAPS):
     columns |= {f"n = {n}": functools.partial(_cell, str(n)) for n in resolutions}
     columns[f"exponent, n ≥ {ASYMPTOTIC}"] = column("growth", ".2f")
     notes = [
-        f"{maps} real maps ({maps // CHANNELS} × {CHANNELS} channels for ours) of the same drawn "
+        f"{maps} real maps ({maps // CHANNELS} × {CHANNELS} channels for ours) of the same random "
         "coefficients of degrees below n / 2, all cores, float32, input in the arrays of each "
-        "library. Error: largest of the coefficients that come back, relative to the largest "
-        "drawn. Exponent: of time in n, over the resolutions measured."
+        "library. The error is the largest one of the coefficients after a round trip, relative to "
+        "the largest coefficient. The exponent is that of time in n."
     ]
     for name, peer in TRANSFORMS.items():
         if name not in here:

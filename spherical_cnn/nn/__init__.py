@@ -1,6 +1,6 @@
 """Layers, losses and the two-branch network, on `keras.ops`: any Keras backend.
 
-Signals have their channels last, whatever `keras.config.image_data_format()` is.
+Channels are always the last axis. `keras.config.image_data_format()` has no effect.
 """
 
 import keras
@@ -15,11 +15,7 @@ from spherical_cnn.nn.global_pooling import (
 from spherical_cnn.nn.losses import TripletSemiHardLoss
 from spherical_cnn.nn.models import two_branch
 from spherical_cnn.nn.normalization import BatchRenormalization
-from spherical_cnn.nn.pooling import (
-    PACKAGE,
-    SphericalPooling,
-    SphericalResampling,
-)
+from spherical_cnn.nn.pooling import PACKAGE, SphericalPooling, SphericalResampling
 from spherical_cnn.nn.up_axis import UpAxisChannel
 from spherical_cnn.old_names import LAYERS
 

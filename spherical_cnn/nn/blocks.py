@@ -87,8 +87,8 @@ class SphericalBlock(keras.layers.Layer):
 
     def call(self, inputs, training=None):
         # Normalizes in the harmonic domain, where moments and the affine map are cheaper than on
-        # maps. The activation gets maps in the internal layout (p, t, b, c), which does not matter:
-        # it is elementwise, and slopes of shape (1, 1, c) broadcast to either layout.
+        # maps. The activation takes maps in the internal layout (p, t, b, c): it is elementwise,
+        # and slopes of shape (1, 1, c) broadcast to either layout.
         coefficients = self.conv.coefficients(inputs)
         grid = self.conv.out_grid
         if self.norm is None:
@@ -103,18 +103,10 @@ class SphericalBlock(keras.layers.Layer):
 
     def get_config(self):
         conv = self.conv.get_config()
-        shared = (
-            "filters",
-            "num_anchors",
-            "spectral_pooling",
-            "degrees",
-            "method",
-            "kernel_initializer",
-            "kernel_regularizer",
-        )
+        del conv["use_bias"], conv["bias_initializer"]
         return {
+            **conv,
             **super().get_config(),
-            **{name: conv[name] for name in shared},
             "normalization": self.normalization,
             "nonlinearity": self.nonlinearity,
             "frozen": [x.name for x in self._flatten_layers(include_self=False) if not x.trainable],
@@ -144,15 +136,15 @@ class PReLU(keras.layers.PReLU):
 
     def call(self, inputs):
         # Broadcasts over all but the first two axes first: the gradient of the slopes is summed
-        # along long rows. In this order of the sum, because Keras on TensorFlow mistakes a variable
-        # plus an empty tensor for a bias, and refuses it.
+        # along long rows. The zeros are the first term, because Keras on TensorFlow takes a
+        # variable plus an empty tensor for a bias and refuses it.
         slope = ops.zeros_like(inputs[(slice(1),) * (len(inputs.shape) - 2)])
         slope = slope + ops.convert_to_tensor(self.alpha)
         return inputs * ops.where(inputs > 0, ops.ones_like(inputs), slope)
 
 
 def normalization_layer(normalization, **kwargs):
-    """Returns a layer for `"batch"` or `"batch_renorm"`, momentum and ε as in the original."""
+    """Returns a layer for `"batch"` or `"batch_renorm"`, with the original's momentum and ε."""
     if normalization == "batch":
         return BatchNormalization(momentum=0.99, epsilon=1e-3, scale=False, **kwargs)
     return BatchRenormalization(momentum=0.99, epsilon=1e-3, **kwargs)

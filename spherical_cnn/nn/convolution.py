@@ -6,11 +6,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from spherical_cnn.choices import METHODS
 from spherical_cnn.nn.pooling import PACKAGE, grid_of
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.operations import constant, matmul
-from spherical_cnn.sphere.sht import check_signal
+from spherical_cnn.sphere.sht import check_method, check_signal
 from spherical_cnn.sphere.spectral import (
     affine,
     analyze,
@@ -78,14 +77,10 @@ class SphericalConv(keras.layers.Layer):
         super().__init__(**kwargs)
         if filters < 1:
             raise ValueError(f"filters must be positive. Received: filters={filters}")
-        if num_anchors is not None and num_anchors < 1:
-            raise ValueError(
-                f"num_anchors must be positive or None. Received: num_anchors={num_anchors}"
-            )
-        if degrees is not None and degrees < 1:
-            raise ValueError(f"degrees must be positive or None. Received: degrees={degrees}")
-        if method not in METHODS:
-            raise ValueError(f"method must be one of {METHODS}. Received: method={method!r}")
+        for option, value in (("num_anchors", num_anchors), ("degrees", degrees)):
+            if value is not None and value < 1:
+                raise ValueError(f"{option} must be positive or None. Received: {option}={value}")
+        check_method(method)
         self.filters = filters
         self.num_anchors = num_anchors
         self.use_bias = use_bias
@@ -181,11 +176,9 @@ def _shapes(input_shape):
 
 
 def interpolation_matrix(anchors, bandwidth, kept):
-    """Returns the matrix `(kept, anchors)` that interpolates evenly spaced anchors at each degree.
+    """Returns the matrix `(kept, anchors)` of the weights of the anchors at the lowest degrees.
 
-    Row `l` holds the weights of the anchors around `l / (bandwidth-1)` on
-    `linspace(0, 1, anchors)`, for the `kept` lowest degrees. A single anchor gives a constant
-    spectrum.
+    The anchors are evenly spaced over the degrees below `bandwidth`.
     """
     degrees = np.linspace(0, 1, bandwidth)
     positions = np.linspace(0, 1, anchors)

@@ -24,7 +24,6 @@ from spherical_cnn.sphere.sht import isht, sht
 
 _MAPS = re.compile(r"signal|(conv|pool)\d+_(distance|incidence)")
 _VECTORS = ("descriptor", "logits")
-_BATCH = 16
 
 
 def measure(model, signals, rotated, angles):
@@ -37,8 +36,8 @@ def measure(model, signals, rotated, angles):
         angles: `(rotations, 3)` ZYZ Euler angles of the rotations, radians.
 
     Returns:
-        dict: `layers`, a dict by layer of the relative error of each rotation, over the batch;
-        `flips`, the fraction of predictions that each rotation changes.
+        Dict of `layers`, a dict by layer of the relative error of each rotation, over the batch;
+        and `flips`, the fraction of predictions that each rotation changes.
 
     Raises:
         RunError: if an output is not finite.
@@ -46,14 +45,14 @@ def measure(model, signals, rotated, angles):
     maps = [layer.name for layer in model.layers if _MAPS.fullmatch(layer.name)]
     layers = [*maps, *_VECTORS]
     extractor = feature_extractor(model, layers)
-    start = predict_dict(extractor, signals, _BATCH)
+    start = predict_dict(extractor, signals)
     for name, values in start.items():
         check_finite(values, name)
     targets = {name: _coefficients(values) for name, values in start.items()}
     errors: dict[str, list[float]] = {name: [] for name in layers}
     flips = []
     for angle, copies in zip(angles, rotated, strict=True):
-        found = predict_dict(extractor, copies, _BATCH)
+        found = predict_dict(extractor, copies)
         for name, target in targets.items():
             expected = target if name in _VECTORS else rotate_coefficients(target, angle)
             difference = np.linalg.norm(_coefficients(found[name]) - expected)
@@ -64,14 +63,10 @@ def measure(model, signals, rotated, angles):
 
 
 def rotated_exactly(signals, angles):
-    """Returns band-limited signals and their exact rotations.
+    """Projects signals `(batch, n, n, channels)` to the band limit of their grid and rotates them.
 
-    Args:
-        signals: `(batch, n, n, channels)`; projected to the band limit of their grid.
-        angles: `(rotations, 3)` ZYZ Euler angles, radians.
-
-    Returns:
-        `(batch, n, n, channels)` and `(rotations, batch, n, n, channels)`, float32.
+    Returns the projected signals and their copies under each rotation (ZYZ Euler angles),
+    `(rotations, batch, n, n, channels)`, float32.
     """
     grid = SphericalGrid.from_resolution(np.shape(signals)[1])
     signals = ops.convert_to_numpy(isht(sht(np.asarray(signals, np.float64), grid), grid))
@@ -80,10 +75,9 @@ def rotated_exactly(signals, angles):
 
 
 def error_table(results):
-    """Returns the errors in per cent, medians over the rotations, as `(header, rows)` of a table.
+    """Returns a table `(header, rows)` of median errors in per cent.
 
-    Args:
-        results: dict by way of rotating of what `measure` returns.
+    `results` holds what `measure` returns, by the method of rotation.
     """
     ways = list(results)
     names = next(iter(results.values()))["layers"]

@@ -8,7 +8,7 @@ from keras import ops
 from spherical_cnn.sphere.operations import at_least_float32, matmul
 
 _SHORTEST = 1e-12  # descriptors of at most this length have no direction
-_BEYOND = 9.0  # exceeds every squared distance between vectors of length 1
+_BEYOND = 9.0  # more than any squared distance between vectors of length 1
 
 
 @keras.saving.register_keras_serializable(package="spherical_cnn")
@@ -29,7 +29,6 @@ class TripletSemiHardLoss(keras.losses.Loss):
 
     Args:
         margin: margin of the hinge.
-        name: name of the loss.
         dtype: dtype of labels, descriptors and loss; `None` for Keras's float type, but at least
             float32.
 
@@ -71,13 +70,10 @@ class TripletSemiHardLoss(keras.losses.Loss):
 
 
 def squared_distances(descriptors):
-    """Returns squared distances `(batch, batch)` between L2-normalized rows `(batch, features)`.
-
-    Rows shorter than `_SHORTEST` are divided by it and get no gradient.
-    """
+    """Returns the squared distances `(batch, batch)` between L2-normalized descriptors."""
     squares = ops.sum(ops.square(descriptors), axis=-1, keepdims=True)
     long = squares > _SHORTEST**2
-    # Each branch and its gradient are finite where the other one is chosen.
+    # Shorter rows are divided by `_SHORTEST`. Both branches and their gradients are finite.
     scale = ops.where(long, ops.rsqrt(ops.where(long, squares, 1.0)), 1 / _SHORTEST)
     rows = ops.where(long, descriptors, ops.stop_gradient(descriptors)) * scale
     products = matmul(rows, ops.transpose(rows))

@@ -59,11 +59,11 @@ def two_branch(
         normalization: `None`, `"batch"` or `"batch_renorm"`.
         nonlinearity: `"prelu"` or any Keras activation, for blocks and the dense layer.
         pool: `"lowpass"`, `"wap"` (the paper's), `"avg"` or `"max"`, as in `SphericalPooling`.
-        spectral_pooling: whether to pool inside the convolutions, before the nonlinearity, instead.
+        spectral_pooling: whether to pool inside the convolutions, before the nonlinearity.
         global_average: `"quadrature"`, `"area"` (the paper's) or `"grid"`, as in
-            `GlobalSphericalAveragePooling`. With `"area"`, the other final pools are weighted, too.
-        final_pool: `"gap"` (global average), `"max"`, `"magnitudes"` (power per degree), or `"all"`
-            three.
+            `GlobalSphericalAveragePooling`. `"area"` weights the other final pools too.
+        final_pool: `"gap"` (global average), `"max"`, `"magnitudes"` (power per degree), or
+            `"all"`, which concatenates the three.
         final_dense: whether a dense layer of 64 units computes the descriptor; otherwise it is the
             pooled vector.
         extra_logits: whether to add a second classifier of the second half of the descriptor.
@@ -73,8 +73,8 @@ def two_branch(
         dealias: whether to compute maps on grids of 3/2 of the resolution while convolutions keep
             the degrees of the original one, which drops most of what nonlinearities alias.
         up_channel: `"on"` adds an `UpAxisChannel` to the input of the first layer and of the concat
-            layers, for upright shapes; `"masked"` is the same network for shapes in any rotation,
-            its channel is 0; `"off"` is the network without it.
+            layers, for upright shapes; `"masked"` sets this channel to 0, for shapes in any
+            rotation; `"off"` is the network without it.
         planar: whether to use 3 × 3 convolutions of the grid as an image, for comparison;
             `num_anchors`, `spectral_pooling`, `dealias` and `method` do not apply.
         name: name of the model.
@@ -96,14 +96,13 @@ def two_branch(
             f"num_anchors needs one entry, or one per layer, {len(filters)}. "
             f"Received: num_anchors={num_anchors}"
         )
-    if up_channel not in UP_CHANNELS:
-        raise ValueError(f"up_channel must be one of {UP_CHANNELS}. Received: {up_channel!r}")
-    if global_average not in GLOBAL_AVERAGES:
-        raise ValueError(
-            f"global_average must be one of {GLOBAL_AVERAGES}. Received: {global_average!r}"
-        )
-    if final_pool not in FINAL_POOLS:
-        raise ValueError(f"final_pool must be one of {FINAL_POOLS}. Received: {final_pool!r}")
+    for option, value, known in (
+        ("up_channel", up_channel, UP_CHANNELS),
+        ("global_average", global_average, GLOBAL_AVERAGES),
+        ("final_pool", final_pool, FINAL_POOLS),
+    ):
+        if value not in known:
+            raise ValueError(f"{option} must be one of {known}. Received: {value!r}")
     regularizer = None
     if regularization:
         regularizer = keras.regularizers.L2(0.5 * regularization / (2 * len(filters)))
@@ -158,7 +157,7 @@ def two_branch(
 def _planar_block(width, normalization, nonlinearity, kernel_regularizer, name):
     """`SphericalBlock` with a convolution of 3 × 3 samples: a function of a signal or a list."""
     options = {"padding": "same", "kernel_regularizer": kernel_regularizer, "name": f"{name}_conv"}
-    options["data_format"] = "channels_last"  # whatever Keras's default is
+    options["data_format"] = "channels_last"  # not the user's default
     conv = keras.layers.Conv2D(width, 3, use_bias=normalization is None, **options)
 
     def apply(inputs):

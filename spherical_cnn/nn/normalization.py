@@ -60,11 +60,8 @@ class BatchNormalization(_Normalization, keras.layers.BatchNormalization):
     def affine(self, moments, training):
         """Returns `(scale, offset)`, `(channels,)` each, of the output `scale · x + offset`.
 
-        Args:
-            moments: function that returns the mean, the variance and the size of the batch; called
-                in training only.
-            training: whether to use the batch's moments and update the moving averages. A frozen
-                layer always uses the moving averages.
+        `moments` is a function that returns the mean, the variance and the size of the batch. Only
+        training calls it.
         """
         mean, variance = _value(self.moving_mean), _value(self.moving_variance)
         if training and self.trainable:
@@ -150,17 +147,15 @@ class BatchRenormalization(_Normalization):
         renorm_stddev = _value(self.renorm_stddev) + missing * stddev
         r = ops.stop_gradient(stddev / renorm_stddev)
         d = ops.stop_gradient((mean - renorm_mean) / renorm_stddev)
-        self._update(mean, stddev, _unless_empty(self.momentum, count))
-        scale = r / stddev
-        return scale, d + beta - mean * scale
-
-    def _update(self, mean, stddev, momentum):
+        momentum = _unless_empty(self.momentum, count)
         weight = _move(self.renorm_weight, 1.0, momentum)
         weight = ops.where(weight > 0, weight, ops.ones_like(weight))  # 0 before the first update
         unbiased_mean = _move(self.renorm_mean, mean, momentum) / weight
         unbiased_stddev = _move(self.renorm_stddev, stddev, momentum) / weight
         _move(self.moving_mean, unbiased_mean, momentum)
         _move(self.moving_variance, ops.square(unbiased_stddev) - self.epsilon, momentum)
+        scale = r / stddev
+        return scale, d + beta - mean * scale
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -170,10 +165,7 @@ class BatchRenormalization(_Normalization):
 
 
 def moments_of_maps(x):
-    """Returns mean and variance per channel (the last axis), and the number of values of each.
-
-    Mean and variance are 0 for an empty batch.
-    """
+    """Returns mean and variance per channel, 0 for an empty batch, and the number of values."""
     axes = tuple(range(len(x.shape) - 1))
     count = math.prod(ops.shape(x)[:-1])
     mean = divide(ops.sum(x, axis=axes), count)
@@ -199,7 +191,7 @@ def _over_replicas(values):
 
 
 def _unless_empty(momentum, count):
-    """Returns the momentum, or 1 if the batch is empty; `count` is an integer or a tensor."""
+    """Returns the momentum, or 1 if the batch is empty."""
     if isinstance(count, int):
         return momentum if count else 1.0
     return ops.where(count > 0, momentum, 1.0)

@@ -9,10 +9,9 @@ from spherical_cnn.errors import ConfigError, RunError
 
 
 def feature_extractor(model, layers):
-    """Returns a model with the same input whose output is a dict of the outputs of named layers.
+    """Returns a model with the same input and a dict of the outputs of named layers.
 
-    Raises:
-        ConfigError: if a layer does not exist; the message lists those that do.
+    Raises `ConfigError` if a layer does not exist.
     """
     known = [layer.name for layer in model.layers]
     missing = sorted(set(layers) - set(known))
@@ -22,17 +21,9 @@ def feature_extractor(model, layers):
 
 
 def predict_dict(model, signals, batch_size=16):
-    """Computes the outputs of a model for an array of signals, batch by batch.
+    """Returns the outputs of a model for at least one signal `(samples, n, n, 2)`, a dict.
 
     Keras's `predict` takes several times as long for a few batches.
-
-    Args:
-        model: model with a dict of outputs.
-        signals: `(samples, n, n, 2)`, at least one.
-        batch_size: samples per batch.
-
-    Returns:
-        dict of arrays by output, one row per sample.
     """
     starts = range(0, len(signals), batch_size)
     parts = [model.predict_on_batch(signals[start : start + batch_size]) for start in starts]
@@ -46,11 +37,7 @@ def map_layers(model):
 
 
 def check_finite(values, layer):
-    """Checks that the outputs of a layer are finite.
-
-    Raises:
-        RunError: naming the layer.
-    """
+    """Raises `RunError` unless the outputs of a layer are finite."""
     if not np.isfinite(values).all():
         raise RunError(
             f"layer {layer}: found outputs that are not finite, expected numbers; the weights of "

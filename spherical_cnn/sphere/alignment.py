@@ -1,4 +1,4 @@
-"""The rotation that takes one signal to another: the highest maximum of their correlation."""
+"""The rotation that takes one signal to another: the maximum of their correlation."""
 
 from typing import NamedTuple
 
@@ -12,11 +12,11 @@ from spherical_cnn.sphere.rotation import euler_to_matrix
 from spherical_cnn.sphere.sht import sht
 
 _CHUNK = 16  # pairs at a time
-_FLAT = 1e-9  # of a signal's norm, that of what rounding leaves of a constant
+_FLAT = 1e-9  # relative norm of what rounding leaves of a constant signal
 
 
 class UnalignableError(ValueError):
-    """A signal that has no rotation: constant or not finite; `which` is `"a"` or `"b"`."""
+    """A signal is constant or not finite; `which` is `"a"` or `"b"`."""
 
     def __init__(self, message, which):
         super().__init__(message)
@@ -40,18 +40,11 @@ class Alignment(NamedTuple):
 
 
 def align(signals_a, signals_b):
-    """Finds the rotation that takes each signal to its partner.
-
-    Args:
-        signals_a: `(pairs, 2L, 2L, channels)`, the signals that are rotated.
-        signals_b: their partners, of the same shape.
-
-    Returns:
-        `Alignment`.
+    """Finds the rotation that takes each signal `(pairs, 2L, 2L, channels)` to its partner.
 
     Raises:
         ValueError: if the shapes differ.
-        UnalignableError: if a signal is not finite or the same all over the sphere.
+        UnalignableError: if a signal is not finite, or constant over the sphere.
     """
     return align_coefficients(*transformed(signals_a, signals_b))
 
@@ -81,17 +74,12 @@ def transformed(signals_a, signals_b):
 def prepared(coefficients, name):
     """Coefficients `(pairs, L, 2L-1, channels)` without degree 0, of norm 1.
 
-    Args:
-        coefficients: of the same shape.
-        name: `"a"` or `"b"`, for the error.
-
-    Raises:
-        UnalignableError: if a signal has no other degrees, or is not finite.
+    Raises `UnalignableError` for signals `name` if one has no other degrees or is not finite.
     """
     varying = np.array(coefficients, np.float64)
     varying[:, 0] = 0
     norms = _norms(varying)
-    bad = np.flatnonzero(~(norms > _FLAT * _norms(coefficients)))  # also where it is no number
+    bad = np.flatnonzero(~(norms > _FLAT * _norms(coefficients)))  # also where it is NaN
     if len(bad):
         raise UnalignableError(
             "signals must be finite and vary over the sphere. "
@@ -102,14 +90,14 @@ def prepared(coefficients, name):
 
 
 def _align_chunk(a, b):
-    """The two highest peaks of each pair, refined: between points of the grid either may be it."""
+    """Refines the two highest peaks of each pair: between points of the grid either may win."""
     peaks = [_two_peaks(surface) for surface in correlate(a, b)]
     starts = np.stack([rotations for rotations, _ in peaks], axis=1)
     found = [refine(a, b, start) for start in starts]
     rotations, heights = (np.stack(part) for part in zip(*found, strict=True))
     best, pairs = heights.argmax(axis=0), np.arange(len(a))
     between = Rotation.from_matrix(rotations[0] @ rotations[1].swapaxes(1, 2)).magnitude()
-    # Where both ended on one peak, the grid alone knows of the second.
+    # Where both reach one peak, only the grid has the second.
     seconds = np.where(
         between < np.pi / (2 * a.shape[1]),
         [second for _, second in peaks],
@@ -121,7 +109,7 @@ def _align_chunk(a, b):
 def _two_peaks(surface):
     """Rotations `(2, 3, 3)` of the highest point and of the highest peak away from it.
 
-    Without another peak both are the first. Also the second one's height relative to the first's.
+    Without another peak both are the first. The second result is the relative height of the second.
     """
     n = surface.shape[0]
     j, i, k = np.unravel_index(surface.argmax(), surface.shape)

@@ -32,14 +32,10 @@ _DONE = 1e-9  # radians
 
 
 def correlate(a, b):
-    """Correlation on the ZYZ grid.
+    """Correlation on the ZYZ grid, `(pairs, 2L, 2L, 2L)` float32, indexed `[pair, β, α, γ]`.
 
-    Args:
-        a: `(pairs, L, 2L-1, channels)` coefficients of the signals that are rotated.
-        b: likewise, of the others.
-
-    Returns:
-        `(pairs, 2L, 2L, 2L)` float32, indexed `[pair, β, α, γ]`, at the angles of `grid_angles`.
+    `a` and `b` are coefficients `(pairs, L, 2L-1, channels)`; the signals of `a` are rotated.
+    `grid_angles` returns the angles.
     """
     bandwidth = a.shape[1]
     a, b = _complex(a), _complex(b)
@@ -57,29 +53,21 @@ def correlate(a, b):
 def grid_angles(bandwidth):
     """`(β, α, γ)` of the grid of `correlate`, `(2L,)` each, radians."""
     n = 2 * bandwidth
-    turn = 2 * np.pi * np.arange(n) / n
-    return np.pi * (np.arange(n) + 0.5) / n, turn, turn
+    full_circle = 2 * np.pi * np.arange(n) / n
+    return np.pi * (np.arange(n) + 0.5) / n, full_circle, full_circle
 
 
 def refine(a, b, rotations):
-    """Moves rotations to the nearest maximum of the correlation, to 1e-9 radians.
+    """Moves rotations `(pairs, 3, 3)` to the nearest maximum of the correlation.
 
-    With `a' = D(R) a` and `X_i` the generators of rotations about the axes, the correlation at
-    `exp(ω) R` has gradient `b · X_i a'` and Hessian `b · (X_i X_j + X_j X_i) a' / 2` at `ω = 0`.
-
-    Args:
-        a: `(pairs, L, 2L-1, channels)`.
-        b: likewise.
-        rotations: `(pairs, 3, 3)`, within about `π / 2L` of a maximum.
-
-    Returns:
-        `(rotations, correlation)`: `(pairs, 3, 3)`, `(pairs,)`.
+    They are within about `π / 2L` of a maximum before, and within 1e-9 radians after. Returns the
+    rotations and the correlation `(pairs,)`.
     """
     longest = np.pi / (2 * a.shape[1])
-    tangents = _tangents(b)
+    of_b = tangents(b)
     for _ in range(_STEPS):
-        gradient, hessian = _derivatives(a, tangents, rotations)
-        # Uphill along every axis, also where the surface is not yet curved downwards.
+        gradient, hessian = derivatives(a, of_b, rotations)
+        # The step goes uphill along every axis, also where the surface does not yet curve down.
         values, axes = np.linalg.eigh(hessian)
         along = np.einsum("pji,pj->pi", axes, gradient) / np.maximum(np.abs(values), 1e-30)
         step = np.einsum("pij,pj->pi", axes, along)
@@ -93,22 +81,42 @@ def refine(a, b, rotations):
 
 def height(a, b, rotations):
     """Correlation `(pairs,)` of each pair at its rotation; arguments as in `refine`."""
-    return _dot(b, rotate_coefficients(a, matrix_to_euler(rotations)))
+    rotated = rotate_coefficients(a, matrix_to_euler(rotations))
+    return np.einsum("plmc,plmc->p", b, rotated)
 
 
-def derivatives(a, b, rotations):
-    """Gradient `(pairs, 3)` and Hessian `(pairs, 3, 3)` of the correlation; see `refine`."""
-    return _derivatives(a, _tangents(b), rotations)
+def tangents(b):
+    """`X_i b`, `(pairs, 3, …)`, and `(X_i X_j + X_j X_i) b / 2`, `(pairs, 3, 3, …)`.
+
+    `X_i` are the generators of rotations about the axes.
+    """
+    axes = generators(b.shape[1])
+    first = axes @ b[:, None]
+    second = axes @ first[:, :, None]
+    return first, (second + second.swapaxes(1, 2)) / 2
+
+
+def derivatives(a, tangents, rotations):
+    """Gradient `(pairs, 3)` and Hessian `(pairs, 3, 3)` of the correlation; `tangents` of `b`.
+
+    With `a' = D(R) a`, the correlation at `exp(ω) R` has gradient `b · X_i a'` and Hessian
+    `b · (X_i X_j + X_j X_i) a' / 2` at `ω = 0`. Generators are antisymmetric.
+    """
+    first, second = tangents
+    rotated = rotate_coefficients(a, matrix_to_euler(rotations)).reshape(len(a), -1, 1)
+    gradient = -first.reshape(len(a), 3, -1) @ rotated
+    hessian = second.reshape(len(a), 9, -1) @ rotated
+    return gradient[:, :, 0], hessian.reshape(-1, 3, 3)
 
 
 def local_maxima(surface):
     """Rotations `(k, 3, 3)` and heights `(k,)` of the local maxima of `correlate` for one pair.
 
-    At both ends of β some neighbors are not compared; a maximum there may be counted twice.
+    At both ends of β some neighbors are not compared: a maximum there may count twice.
     """
     n = surface.shape[0]
     highest = surface > 0
-    for axis, step in itertools.product((2, 1), (1, -1)):  # most points end here, cheaply
+    for axis, step in itertools.product((2, 1), (1, -1)):  # a cheap test that excludes most points
         highest &= surface >= np.roll(surface, step, axis)
     j, i, k = np.nonzero(highest)
     for dj, di, dk in itertools.product((-1, 0, 1), repeat=3):
@@ -118,23 +126,6 @@ def local_maxima(surface):
     beta, alpha, gamma = grid_angles(n // 2)
     matrices = euler_to_matrix(np.stack([alpha[i], beta[j], gamma[k]], axis=-1))
     return matrices, surface[j, i, k]
-
-
-def _tangents(b):
-    """`X_i b`, `(pairs, 3, …)`, and `(X_i X_j + X_j X_i) b / 2`, `(pairs, 3, 3, …)`."""
-    axes = generators(b.shape[1])
-    first = axes @ b[:, None]
-    second = axes @ first[:, :, None]
-    return first, (second + second.swapaxes(1, 2)) / 2
-
-
-def _derivatives(a, tangents, rotations):
-    """As `derivatives`, from the `_tangents` of `b`, since generators are antisymmetric."""
-    first, second = tangents
-    rotated = rotate_coefficients(a, matrix_to_euler(rotations)).reshape(len(a), -1, 1)
-    gradient = -first.reshape(len(a), 3, -1) @ rotated
-    hessian = second.reshape(len(a), 9, -1) @ rotated
-    return gradient[:, :, 0], hessian.reshape(-1, 3, 3)
 
 
 def _complex(coefficients):
@@ -158,7 +149,3 @@ def _wigner_table(bandwidth):
         matrices = (half * about_z[:, None, inside]) @ half[:, l:]
         table[inside, : l + 1, :, l] = matrices.real.transpose(1, 2, 0)
     return table
-
-
-def _dot(x, y):
-    return np.einsum("plmc,plmc->p", x, y)

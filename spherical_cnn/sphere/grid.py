@@ -1,4 +1,4 @@
-"""The Driscoll–Healy grid and its tables: the one place that knows how the sphere is sampled.
+"""The Driscoll–Healy grid and its tables.
 
 Conventions, shared by the whole package:
 
@@ -34,8 +34,8 @@ def _table(function):
 class SphericalGrid:
     """Equiangular grid of `2L × 2L` samples, exact for signals band-limited to `L`.
 
-    A value: two grids of one bandwidth are equal and share their tables, which are float64,
-    read-only and computed at most once per process.
+    Grids of one bandwidth are equal and share their tables, which are float64, read-only and
+    computed at most once per process.
 
     Args:
         bandwidth: `L`, a positive integer.
@@ -126,10 +126,9 @@ class SphericalGrid:
         """
         x, y = np.cos(self.colatitude), np.sin(self.colatitude)
         table = np.zeros((self.bandwidth, self.bandwidth, self.resolution))
+        table[0, 0] = np.sqrt(1 / (4 * np.pi))
         for m in range(self.bandwidth):
-            if m == 0:
-                table[0, 0] = np.sqrt(1 / (4 * np.pi))
-            else:
+            if m > 0:
                 table[m, m] = -np.sqrt((2 * m + 1) / (2 * m)) * y * table[m - 1, m - 1]
             if m + 1 < self.bandwidth:
                 table[m, m + 1] = np.sqrt(2 * m + 3) * x * table[m, m]
@@ -154,8 +153,7 @@ class SphericalGrid:
         """Covariance over the samples of harmonics of equal order, `(L, L, L)`.
 
         `[m, l, k]`: the mean over the rows `t` of `legendre[m, l, t] · legendre[m, k, t]`, less,
-        for `m = 0`, the product of their means. The variance over the samples of a map is the
-        quadratic form of its coefficients with these matrices, summed over orders and parts.
+        for `m = 0`, the product of their means.
         """
         centered = self.legendre.copy()
         centered[0] -= self.legendre_mean[:, None]

@@ -1,8 +1,7 @@
 """Operations that compute the same on every Keras backend.
 
 Keras's promotion rules round float64 to float32 in `matmul`, `tensordot`, `mean` and `result_type`
-on torch, and in the latter two on JAX. JAX has no float64 at all unless `jax_enable_x64` is set:
-there all results are float32, as everywhere in JAX.
+on torch, and in the latter two on JAX, which has float64 only if `jax_enable_x64` is set.
 """
 
 from __future__ import annotations
@@ -22,23 +21,19 @@ def _in_tuple(dtype, function, arguments):
 if BACKEND == "torch":
     import torch
 
-    # `torch.compile` calls it once, where it would trace the NumPy code of the table. It mixes up
-    # the tensors that such a function returns in several places, but not tuples of them.
+    # `torch.compile` calls it once and does not trace its NumPy code. It confuses the tensors that
+    # such a function returns in several places, but not tuples of them.
     _in_tuple = torch.compiler.assume_constant_result(_in_tuple)
 
 
 def constant(like, function, *arguments):
     """The table `function(*arguments)`, a NumPy array, as a tensor in the dtype of `like`.
 
-    The function is a parameter, not its result: `torch.compile` must not trace it.
-
-    Args:
-        like: tensor.
-        function: of a module, from `arguments` to a NumPy array.
-        *arguments: integers, booleans or strings.
+    `torch.compile` must not trace the function, so it must be a module's. Its arguments are
+    integers, booleans or strings.
     """
     (table,) = _in_tuple(like.dtype, function, arguments)
-    # `torch.compile` knows the type of results, not that of what it took as given.
+    # `torch.compile` knows the type of the result of an operation, but not that of a constant.
     return table.detach() if BACKEND == "torch" else table
 
 
@@ -56,7 +51,7 @@ def mean(x, axis):
 
 
 def at_least_float32(dtype):
-    """The dtype to sum in: float32 for float16 and bfloat16, else `dtype` itself."""
+    """The dtype of sums: float32 for float16 and bfloat16, else `dtype` itself."""
     dtype = keras.backend.standardize_dtype(dtype)
     return "float32" if dtype in ("float16", "bfloat16") else dtype
 

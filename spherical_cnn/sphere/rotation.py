@@ -21,14 +21,7 @@ from spherical_cnn.sphere.sht import isht, sht
 
 
 def euler_to_matrix(angles):
-    """Rotation matrices of ZYZ Euler angles.
-
-    Args:
-        angles: `(..., 3)`, `α, β, γ` in radians.
-
-    Returns:
-        `(..., 3, 3)` float64, `Rz(α) Ry(β) Rz(γ)`.
-    """
+    """Rotation matrices `(..., 3, 3)` float64 of ZYZ Euler angles `(..., 3)`, radians."""
     angles = np.asarray(angles, np.float64)
     matrices = Rotation.from_euler("ZYZ", angles.reshape(-1, 3)).as_matrix()
     return matrices.reshape(*angles.shape, 3)
@@ -37,12 +30,7 @@ def euler_to_matrix(angles):
 def matrix_to_euler(matrices):
     """ZYZ Euler angles of rotation matrices, inverse of `euler_to_matrix`.
 
-    Args:
-        matrices: `(..., 3, 3)` rotation matrices.
-
-    Returns:
-        `(..., 3)` float64, radians; `β` in `[0, π]`. Where `β` is 0 or π only `α ± γ` is
-        determined and `γ` is 0.
+    `β` is in `[0, π]`. Where it is 0 or π only `α ± γ` is determined and `γ` is 0.
     """
     matrices = np.asarray(matrices, np.float64)
     with warnings.catch_warnings():
@@ -52,15 +40,10 @@ def matrix_to_euler(matrices):
 
 
 def random_rotations(count, rng):
-    """Rotations drawn uniformly over SO(3).
+    """Rotations drawn uniformly over SO(3), `(count, 3)` float64 ZYZ Euler angles in radians.
 
-    Args:
-        count: how many.
-        rng: `np.random.Generator`.
-
-    Returns:
-        `(count, 3)` float64 ZYZ Euler angles in radians: `α, γ` uniform in `[0, 2π)`, `cos β`
-        uniform in `[-1, 1]`, which is the Haar measure. The first ones do not depend on `count`.
+    `α, γ` are uniform in `[0, 2π)` and `cos β` in `[-1, 1]`, which is the Haar measure. The first
+    ones do not depend on `count`.
     """
     alpha, height, gamma = rng.random((count, 3)).T
     return np.stack([2 * np.pi * alpha, np.arccos(1 - 2 * height), 2 * np.pi * gamma], axis=-1)
@@ -78,9 +61,6 @@ def rotate_coefficients(coefficients, angles):
 
     Returns:
         float64, of the shape of `coefficients`.
-
-    Raises:
-        ValueError: if a shape is wrong.
     """
     coefficients, angles = np.asarray(coefficients, np.float64), np.asarray(angles, np.float64)
     shape = coefficients.shape
@@ -94,7 +74,7 @@ def rotate_coefficients(coefficients, angles):
     half = half_turn_matrices(shape[1])
     if angles.ndim == 2 or shape[0] * shape[3] <= shape[2]:
         return _rotate(coefficients, angles.reshape(-1, 3), half)
-    # For many signals the product of the matrices is cheaper than the product with each.
+    # For many signals it is cheaper to multiply the three matrices first.
     rotated = np.zeros_like(coefficients)
     for l in range(shape[1]):
         inside = slice(shape[1] - 1 - l, shape[1] + l)
@@ -106,15 +86,9 @@ def rotate_coefficients(coefficients, angles):
 
 
 def rotate_signal(signal, angles, grid):
-    """`(R f)(x) = f(R⁻¹ x)` for signals band-limited to `grid`; others are projected first.
+    """Signals `(batch, 2L, 2L, channel)` rotated, `(R f)(x) = f(R⁻¹ x)`, as a NumPy array.
 
-    Args:
-        signal: `(batch, 2L, 2L, channel)`.
-        angles: as in `rotate_coefficients`.
-        grid: `SphericalGrid` of bandwidth `L`.
-
-    Returns:
-        NumPy array of the shape of `signal`, in the dtype of the transform.
+    They are projected to the band limit of `grid` first; `angles` as in `rotate_coefficients`.
     """
     coefficients = ops.convert_to_numpy(sht(signal, grid))
     rotated = rotate_coefficients(coefficients, angles).astype(coefficients.dtype)
@@ -144,9 +118,8 @@ def half_turn_matrices(bandwidth):
 def generators(bandwidth):
     """Generators of the rotations of coefficients about x, y and z.
 
-    Returns:
-        `(3, L, 2L-1, 2L-1)` float64, read-only: per axis `i` and degree the matrix
-        `X_i = ∂/∂ω D(exp(ω e_i))` at 0.
+    `(3, L, 2L-1, 2L-1)` float64, read-only: per axis `i` and degree the matrix
+    `X_i = ∂/∂ω D(exp(ω e_i))` at 0.
     """
     orders, degrees = np.arange(1 - bandwidth, bandwidth), np.arange(bandwidth)[:, None]
     inside = np.abs(orders) <= degrees

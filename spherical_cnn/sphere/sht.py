@@ -1,4 +1,4 @@
-"""Spherical harmonic transform, its inverse, and convolution with zonal filters, on `keras.ops`.
+"""Spherical harmonic transform and its inverse, on `keras.ops`.
 
 All results have the dtype of the input on every backend. JAX holds float64 only if
 `jax_enable_x64` is set; without it, results are float32.
@@ -11,15 +11,7 @@ import numpy as np
 from keras import ops
 
 from spherical_cnn.choices import METHODS
-from spherical_cnn.sphere.grid import SphericalGrid
-from spherical_cnn.sphere.spectral import (
-    analyze,
-    mix,
-    scaled,
-    synthesize,
-    to_batch_first,
-    to_order_first,
-)
+from spherical_cnn.sphere.spectral import analyze, synthesize, to_batch_first, to_order_first
 
 
 def sht(signal, grid, method="sep"):
@@ -46,9 +38,9 @@ def sht(signal, grid, method="sep"):
 
     Source: Driscoll & Healy 1994; Esteves et al. 2018, section 3.
     """
+    check_method(method)
     signal = check_signal(signal, grid)
-    coefficients = analyze(to_order_first(signal), grid, grid.bandwidth, _check_method(method))
-    return to_batch_first(coefficients)
+    return to_batch_first(analyze(to_order_first(signal), grid, grid.bandwidth, method))
 
 
 def isht(coefficients, grid, method="sep"):
@@ -69,83 +61,10 @@ def isht(coefficients, grid, method="sep"):
     Raises:
         ValueError: if the coefficients are not of the grid's bandwidth, or `method` is unknown.
     """
-    coefficients = _check_coefficients(coefficients)
-    bandwidth = grid.bandwidth
-    if coefficients.shape[1] != bandwidth:
-        raise ValueError(
-            f"coefficients must be (batch, {bandwidth}, {2 * bandwidth - 1}, channel) for {grid}. "
-            f"Received: coefficients.shape={tuple(coefficients.shape)}"
-        )
-    return to_batch_first(synthesize(to_order_first(coefficients), grid, _check_method(method)))
-
-
-def zonal_product(coefficients, spectrum):
-    """Spectral side of the convolution with zonal filters, summed over input channels.
-
-        out[b, l, m, d] = Σ_c 2π √(4π / (2l+1)) coefficients[b, l, m, c] spectrum[l, c, d]
-
-    Args:
-        coefficients: `(batch, L, 2L-1, channel)`.
-        spectrum: `(L, channel, filter)`, the order-0 coefficients of the filters.
-
-    Returns:
-        `(batch, L, 2L-1, filter)`.
-
-    Source: Esteves et al. 2018, equation 5 (Driscoll & Healy 1994, theorem 1).
-    """
-    coefficients = _check_coefficients(coefficients)
-    return ops.einsum("blmc,lcd->blmd", coefficients, scaled(spectrum, coefficients))
-
-
-def zonal_convolution(signal, spectrum, grid, method="sep"):
-    """Convolution of signals with zonal filters, optionally onto a coarser grid.
-
-    `isht(zonal_product(truncate(sht(signal), K), spectrum))` with `K` the number of degrees in
-    `spectrum`: if `K < L` the output is low-passed to `K` and sampled on the grid of bandwidth
-    `K` (spectral pooling). Commutes with every rotation of the signal.
-
-    Args:
-        signal: `(batch, 2L, 2L, channel)`.
-        spectrum: `(K, channel, filter)`, `K ≤ L`: order-0 coefficients of the filters.
-        grid: `SphericalGrid` of bandwidth `L`.
-        method: `"sep"` or `"naive"`, as in `sht`.
-
-    Returns:
-        `(batch, 2K, 2K, filter)`, in the dtype of `signal`.
-
-    Raises:
-        ValueError: if signal, spectrum and grid do not fit, or `method` is unknown.
-    """
-    signal = check_signal(signal, grid)
-    kept, channels = spectrum.shape[:2]
-    if kept > grid.bandwidth or channels != signal.shape[-1]:
-        raise ValueError(
-            f"spectrum must be (degrees ≤ {grid.bandwidth}, {signal.shape[-1]}, filter) for this "
-            f"signal. Received: spectrum.shape={tuple(spectrum.shape)}"
-        )
-    coefficients = analyze(to_order_first(signal), grid, kept, _check_method(method))
-    return to_batch_first(synthesize(mix([coefficients], spectrum), SphericalGrid(kept), method))
-
-
-def truncate(coefficients, bandwidth):
-    """Keeps the degrees and orders below `bandwidth`.
-
-    Args:
-        coefficients: `(batch, L, 2L-1, channel)`.
-        bandwidth: `K ≤ L`.
-
-    Returns:
-        `(batch, K, 2K-1, channel)`.
-
-    Raises:
-        ValueError: if `bandwidth` is not between 1 and `L`.
-    """
-    coefficients = _check_coefficients(coefficients)
-    degrees = coefficients.shape[1]
-    if not 1 <= bandwidth <= degrees:
-        raise ValueError(f"bandwidth must be in 1…{degrees}. Received: {bandwidth}")
-    dropped = degrees - bandwidth
-    return coefficients[:, :bandwidth, dropped : dropped + 2 * bandwidth - 1]
+    check_method(method)
+    shape = (grid.bandwidth, 2 * grid.bandwidth - 1)
+    coefficients = _check("coefficients", coefficients, shape, grid)
+    return to_batch_first(synthesize(to_order_first(coefficients), grid, method))
 
 
 def to_complex(coefficients):
@@ -166,7 +85,7 @@ def to_complex(coefficients):
     sine[:, :, 0] = 0
     positive = (cosine - 1j * sine) / np.sqrt(2)
     positive[:, :, 0] = cosine[:, :, 0]
-    negative = np.conj(positive) * _alternating(bandwidth)
+    negative = np.conj(positive) * ((-1.0) ** np.arange(bandwidth))[:, None]
     negative[:, :, 0] = 0
     return np.stack([positive, negative], axis=1)
 
@@ -189,39 +108,24 @@ def from_complex(coefficients):
     return np.concatenate([sine[:, :, :0:-1], cosine], axis=2)
 
 
-def _alternating(bandwidth):
-    return ((-1.0) ** np.arange(bandwidth))[:, None]
-
-
-def _check_method(method):
+def check_method(method):
+    """Refuses an unknown method of the transform."""
     if method not in METHODS:
         raise ValueError(f"method must be one of {METHODS}. Received: method={method!r}")
-    return method
 
 
 def check_signal(signal, grid):
-    """The signal as a tensor; refused unless sampled on `grid` and of a float dtype."""
-    signal = ops.convert_to_tensor(signal)
-    n = grid.resolution
-    if len(signal.shape) != 4 or tuple(signal.shape[1:3]) != (n, n):
+    """Returns the signal as a tensor; refuses it unless it is a float signal on `grid`."""
+    return _check("signal", signal, (grid.resolution, grid.resolution), grid)
+
+
+def _check(name, values, shape, grid):
+    values = ops.convert_to_tensor(values)
+    if len(values.shape) != 4 or tuple(values.shape[1:3]) != shape:
         raise ValueError(
-            f"signal must be (batch, {n}, {n}, channel) for {grid}. "
-            f"Received: signal.shape={tuple(signal.shape)}"
+            f"{name} must be (batch, {shape[0]}, {shape[1]}, channel) for {grid}. "
+            f"Received: {name}.shape={tuple(values.shape)}"
         )
-    return _check_float("signal", signal)
-
-
-def _check_coefficients(coefficients):
-    coefficients = ops.convert_to_tensor(coefficients)
-    shape = tuple(coefficients.shape)
-    if len(shape) != 4 or shape[2] != 2 * shape[1] - 1:
-        raise ValueError(
-            f"coefficients must be (batch, L, 2L-1, channel). Received: coefficients.shape={shape}"
-        )
-    return _check_float("coefficients", coefficients)
-
-
-def _check_float(name, values):
     dtype = keras.backend.standardize_dtype(values.dtype)
     if not keras.backend.is_float_dtype(dtype):
         raise ValueError(f"{name} must be of a float dtype. Received: {name}.dtype={dtype}")

@@ -12,10 +12,11 @@ from spherical_cnn.sphere.correlation import (
     height,
     local_maxima,
     refine,
+    tangents,
 )
 
 _MOST = 256  # maxima of the grid that are refined; the icosahedron has 60 rotations
-_TURNS = 24  # rotations about a candidate axis
+_TRIED = 24  # rotations about a candidate axis
 
 
 class SymmetryRotations(NamedTuple):
@@ -36,18 +37,10 @@ class SymmetryRotations(NamedTuple):
 
 
 def symmetry_rotations(signal_a, signal_b, threshold=0.95):
-    """Finds all rotations that take one signal to another.
+    """Finds all rotations that take one signal `(2L, 2L, channels)` to another.
 
-    Args:
-        signal_a: `(2L, 2L, channels)`.
-        signal_b: of the same shape.
-        threshold: of the highest correlation that a rotation must reach to be as good, in `(0, 1]`.
-
-    Returns:
-        `SymmetryRotations`.
-
-    Raises:
-        ValueError, UnalignableError: as `align` does.
+    They reach the fraction `threshold`, in `(0, 1]`, of the highest correlation. Raises as `align`
+    does.
     """
     a, b = transformed(np.asarray(signal_a)[None], np.asarray(signal_b)[None])
     best = align_coefficients(a, b)
@@ -57,7 +50,8 @@ def symmetry_rotations(signal_a, signal_b, threshold=0.95):
     tolerance = np.pi / (2 * a.shape[1])
     rotations, heights = local_maxima(correlate(a, b)[0])
     order = np.argsort(-heights)
-    # Maxima lie between the points of the grid and are higher than these: many are refined.
+    # Maxima lie between the points of the grid and are higher there: points far below the
+    # threshold are refined too.
     order = order[heights[order] >= 0.5 * threshold * heights[order[0]]]
     if axis is not None:  # one of each circle, because a circle may have more than `_MOST`
         order = order[_distinct(rotations[order], axis, tolerance)]
@@ -74,11 +68,11 @@ def symmetry_rotations(signal_a, signal_b, threshold=0.95):
 
 def _axis(a, b, rotation, least):
     """The axis about which every rotation keeps the correlation at `least`, or `None`."""
-    _, hessian = derivatives(a, b, rotation)
+    _, hessian = derivatives(a, tangents(b), rotation)
     axis = np.linalg.eigh(hessian[0])[1][:, -1]  # along which it falls most slowly
-    turns = 2 * np.pi * np.arange(_TURNS)[:, None] / _TURNS
-    rotated = Rotation.from_rotvec(turns * axis).as_matrix() @ rotation
-    many_a, many_b = (np.repeat(part, _TURNS, axis=0) for part in (a, b))
+    angles = 2 * np.pi * np.arange(_TRIED)[:, None] / _TRIED
+    rotated = Rotation.from_rotvec(angles * axis).as_matrix() @ rotation
+    many_a, many_b = (np.repeat(part, _TRIED, axis=0) for part in (a, b))
     return axis if height(many_a, many_b, rotated).min() >= least else None
 
 

@@ -7,16 +7,11 @@ from keras import ops
 from parity.comparison import FLOAT32, FLOAT64, swap
 
 from spherical_cnn.choices import METHODS
-from spherical_cnn.sphere import (
-    SphericalGrid,
-    from_complex,
-    isht,
-    sht,
-    to_complex,
-    zonal_convolution,
-    zonal_product,
-)
+from spherical_cnn.nn import SphericalConv
+from spherical_cnn.sphere import SphericalGrid, isht, sht
 from spherical_cnn.sphere.rotation import euler_to_matrix, matrix_to_euler, rotate_signal
+from spherical_cnn.sphere.sht import from_complex, to_complex
+from spherical_cnn.sphere.spectral import mix, to_batch_first, to_order_first
 
 
 def check_grid(file):
@@ -103,10 +98,10 @@ def check_sph_conv(file):
                 spectrum = _spectrum(filters.astype(dtype), grid)
             if match[2] == "spectral":
                 given = from_complex(file.arrays[f"f_coeffs_{match[5]}"]).astype(dtype)
-                out = isht(zonal_product(given, spectrum), grid, method)
+                mixed = mix([to_order_first(ops.convert_to_tensor(given))], spectrum)
+                out = isht(to_batch_first(mixed), grid, method)
             else:
-                kept = grid.bandwidth // 2 ** int(match[4] or 0)
-                out = zonal_convolution(x, spectrum[:kept], grid, method)
+                out = _convolved(x, spectrum, method, pooled=int(match[4] or 0))
             file.compare(match[0], swap(_numpy(out)), _limit(file, match[0]))
 
 
@@ -115,7 +110,7 @@ def check_sph_conv_single(file):
     grid = SphericalGrid.from_resolution(signal.shape[1])
     coefficients = to_complex(_numpy(sht(signal, grid)))[0, ..., 0]
     file.compare("coeffs", coefficients, FLOAT64)
-    out = _numpy(zonal_convolution(signal, _spectrum(filters, grid), grid))
+    out = _numpy(_convolved(signal, _spectrum(filters, grid)))
     file.compare("out", out[0, ..., 0].T, FLOAT64)
 
 
@@ -136,6 +131,21 @@ def check_rotation(file):
 def inverse_angles(angles):
     """Ours of the recorded Euler angles: those give f(Mx), ours (R f)(x) = f(R⁻¹x), so R = Mᵀ."""
     return matrix_to_euler(np.swapaxes(euler_to_matrix(angles), -1, -2))
+
+
+def _convolved(signal, spectrum, method="sep", pooled=0):
+    """Signals convolved with filters of a spectrum `(L, channel, filter)`, pooled at most once."""
+    assert pooled < 2
+    layer = SphericalConv(
+        spectrum.shape[2],
+        use_bias=False,
+        spectral_pooling=pooled == 1,
+        method=method,
+        dtype=signal.dtype.name,
+    )
+    layer.build(signal.shape)
+    layer.kernel.assign(np.swapaxes(spectrum, 0, 1))
+    return layer(signal)
 
 
 def _spectrum(filters, grid):

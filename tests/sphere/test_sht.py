@@ -4,25 +4,15 @@ from backends import numpy
 from reference import (
     analyze,
     assert_close,
-    assert_equivariant,
     band_limited,
     complex_harmonics,
-    convolve,
     points,
     quadrature,
     synthesize,
 )
 
-from spherical_cnn.sphere import (
-    SphericalGrid,
-    from_complex,
-    isht,
-    sht,
-    to_complex,
-    truncate,
-    zonal_convolution,
-    zonal_product,
-)
+from spherical_cnn.sphere import SphericalGrid, isht, sht
+from spherical_cnn.sphere.sht import from_complex, to_complex
 
 L = 8
 GRID = SphericalGrid(L)
@@ -88,62 +78,6 @@ def test_low_precision_is_kept(transform):
     assert dtype_of(transform(np.ones(shape, "float16"), GRID)) == "float16"
 
 
-def test_truncate_keeps_low_degrees(rng):
-    coefficients = band_limited(rng, L)
-    kept = np.asarray(truncate(coefficients, L // 2))
-    np.testing.assert_array_equal(
-        kept, coefficients[:, : L // 2, L // 2 : L // 2 + L - 1], strict=True
-    )
-    np.testing.assert_array_equal(truncate(coefficients, L), coefficients)
-
-
-def test_truncated_coefficients_give_the_low_passed_signal_on_the_coarse_grid(rng):
-    coefficients = band_limited(rng, L)
-    coefficients[:, L // 2 :] = 0
-    coarse = isht(truncate(coefficients, L // 2), SphericalGrid(L // 2))
-    assert_close(coarse, synthesize(coefficients)[:, ::2, ::2], 1e-12)
-
-
-@pytest.mark.parametrize("bandwidth", [0, L + 1])
-def test_truncate_refuses_other_bandwidths(rng, bandwidth):
-    with pytest.raises(ValueError, match=f"must be in 1…{L}. Received: {bandwidth}"):
-        truncate(band_limited(rng, L), bandwidth)
-
-
-def test_zonal_product_scales_each_degree_and_sums_channels(rng):
-    coefficients, spectrum = band_limited(rng, 4, channels=2), rng.normal(size=(4, 2, 3))
-    product = np.asarray(zonal_product(coefficients, spectrum))
-    for l in range(4):
-        scaled = 2 * np.pi * np.sqrt(4 * np.pi / (2 * l + 1)) * spectrum[l]
-        assert_close(product[:, l], coefficients[:, l] @ scaled, 1e-13)
-
-
-@both_methods
-def test_zonal_convolution_is_the_integral_that_defines_it(rng, method, dtype, tolerance):
-    signal = synthesize(band_limited(rng, 5, channels=2)).astype(dtype)
-    spectrum = rng.normal(size=(5, 2, 3)).astype(dtype)
-    output = zonal_convolution(signal, spectrum, SphericalGrid(5), method)
-    assert dtype_of(output) == dtype
-    assert_close(output, convolve(signal, spectrum), tolerance)
-
-
-@both_methods
-@pytest.mark.parametrize("kept", [1, 3, 4, L])
-def test_zonal_convolution_is_the_composition_of_its_steps(rng, method, dtype, tolerance, kept):
-    signal = rng.normal(size=(2, 2 * L, 2 * L, 3)).astype(dtype)
-    spectrum = rng.normal(size=(kept, 3, 4)).astype(dtype)
-    product = zonal_product(truncate(sht(signal, GRID), kept), spectrum)
-    output = zonal_convolution(signal, spectrum, GRID, method)
-    assert_close(output, isht(product, SphericalGrid(kept)), tolerance)
-
-
-@both_methods
-@pytest.mark.parametrize("kept", [3, L])
-def test_zonal_convolution_commutes_with_rotations(rng, method, kept):
-    spectrum = rng.normal(size=(kept, 2, 3))
-    assert_equivariant(lambda f: zonal_convolution(f, spectrum, GRID, method), rng, L, 1e-11)
-
-
 def test_complex_coefficients_are_those_of_the_complex_harmonics(rng):
     coefficients = band_limited(rng, L)
     harmonics = np.conj(complex_harmonics(L, points(L)))
@@ -177,8 +111,6 @@ def test_unknown_methods_are_refused(rng):
         sht(signal, GRID, "fft")
     with pytest.raises(ValueError, match=match):
         isht(coefficients, GRID, "fft")
-    with pytest.raises(ValueError, match=match):
-        zonal_convolution(signal, np.ones((L, 2, 1)), GRID, "fft")
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8, 1), (1, 16, 8, 1), (16, 16, 1), (1, 16, 16)])
@@ -186,32 +118,13 @@ def test_signals_off_the_grid_are_refused(shape):
     match = r"signal must be \(batch, 16, 16, channel\) for SphericalGrid\(bandwidth=8\). Received"
     with pytest.raises(ValueError, match=match):
         sht(np.ones(shape), GRID)
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 7, 1), (1, 8, 16, 1), (8, 15, 1), (1, 15, 8, 1)])
+def test_coefficients_of_another_grid_are_refused(shape):
+    match = r"coefficients must be \(batch, 8, 15, channel\) for SphericalGrid\(bandwidth=8\). Rec"
     with pytest.raises(ValueError, match=match):
-        zonal_convolution(np.ones(shape), np.ones((L, 1, 1)), GRID)
-
-
-@pytest.mark.parametrize("shape", [(1, 8, 16, 1), (8, 15, 1), (1, 15, 8, 1)])
-def test_arrays_that_are_no_coefficients_are_refused(shape):
-    match = r"must be \(batch, L, 2L-1, channel\). Received: coefficients.shape="
-    for function in (
-        lambda array: isht(array, GRID),
-        lambda array: truncate(array, 1),
-        lambda array: zonal_product(array, np.ones((L, 1, 1))),
-    ):
-        with pytest.raises(ValueError, match=match):
-            function(np.ones(shape))
-
-
-def test_coefficients_of_another_bandwidth_are_refused():
-    with pytest.raises(ValueError, match=r"\(batch, 8, 15, channel\) for SphericalGrid"):
-        isht(np.ones((1, 4, 7, 1)), GRID)
-
-
-@pytest.mark.parametrize("shape", [(L + 1, 2, 1), (L, 3, 1)])
-def test_spectra_that_do_not_fit_the_signal_are_refused(shape):
-    match = r"spectrum must be \(degrees ≤ 8, 2, filter\) for this signal. Received"
-    with pytest.raises(ValueError, match=match):
-        zonal_convolution(np.ones((1, 16, 16, 2)), np.ones(shape), GRID)
+        isht(np.ones(shape), GRID)
 
 
 def test_integers_are_refused():
