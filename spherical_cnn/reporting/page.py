@@ -20,11 +20,7 @@ pre { background: #f5f5f5; padding: .8em; overflow-x: auto }
 
 
 class Page:
-    """A page, built from top to bottom.
-
-    Args:
-        title: first heading.
-    """
+    """A page, built from top to bottom; the title is its first heading."""
 
     def __init__(self, title):
         self._title = html.escape(title)

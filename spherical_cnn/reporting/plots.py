@@ -1,4 +1,4 @@
-"""Plots of a run, by matplotlib, which is imported on first use and needs no display."""
+"""Plots of a run as figures of matplotlib, which is imported on first use, without a display."""
 
 from __future__ import annotations
 
@@ -8,18 +8,14 @@ import numpy as np
 
 
 def confusion_figure(counts, classes=None):
-    """Draws a confusion matrix as a heat map: fractions of each true class by predicted class.
+    """Draws a confusion matrix `(true, predicted)` as fractions of each true class.
 
-    Args:
-        counts: `(true, predicted)` integers.
-        classes: names of the classes; numbers by default.
-
-    Returns:
-        `matplotlib.figure.Figure`.
+    Without names, the classes are numbers.
     """
     classes = classes or [str(label) for label in range(len(counts))]
     side = max(4.6, 1.4 + 0.16 * len(classes))
-    figure, axes = _figure(side + 0.6, side)
+    figure = canvas(side + 0.6, side)
+    axes = figure.subplots()
     fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)  # 0 for absent classes
     picture = axes.imshow(fractions, cmap="cividis", vmin=0, vmax=1)
     axes.set(xlabel="predicted class", ylabel="true class")
@@ -30,15 +26,9 @@ def confusion_figure(counts, classes=None):
 
 
 def curves_figure(history):
-    """Draws accuracy over epochs: training and, where measured, validation.
-
-    Args:
-        history: rows of `history.csv`, as dicts.
-
-    Returns:
-        `matplotlib.figure.Figure`.
-    """
-    figure, axes = _figure(5.2, 3.4)
+    """Draws accuracy over the epochs of a history: training and, where measured, validation."""
+    figure = canvas(5.2, 3.4)
+    axes = figure.subplots()
     for column, style in (("train_accuracy", "o-"), ("valid_accuracy", "s--")):
         points = [(row["epoch"], row[column]) for row in history if column in row]
         if points:
@@ -53,11 +43,7 @@ def curves_figure(history):
 def network_curves_figure(histories):
     """Draws training accuracy over epochs of several networks, one panel per training dataset.
 
-    Args:
-        histories: dict by dataset of dicts by network of lists by seed of rows of `history.csv`.
-
-    Returns:
-        `matplotlib.figure.Figure`.
+    `histories` is a dict by dataset of dicts by network of lists by seed of histories.
     """
     figure = canvas(3.9 * len(histories), 3.4)
     panels = figure.subplots(1, len(histories), sharey=True, squeeze=False)[0]
@@ -77,14 +63,11 @@ def network_curves_figure(histories):
 def equivariance_figure(results):
     """Draws the relative error of each layer, one dot per rotation, on a logarithmic axis.
 
-    Args:
-        results: dict by way of rotating of what `spherical_cnn.nn.layer_errors.measure` returns.
-
-    Returns:
-        `matplotlib.figure.Figure`.
+    `results` holds what `layer_errors.measure` returns, by the method of rotation.
     """
     names = list(next(iter(results.values()))["layers"])
-    figure, axes = _figure(5.2, 1 + 0.18 * len(names))
+    figure = canvas(5.2, 1 + 0.18 * len(names))
+    axes = figure.subplots()
     for (way, result), style in zip(results.items(), ("C0o", "C1x"), strict=False):
         for row, name in enumerate(names):
             percent = [max(100 * error, 1e-3) for error in result["layers"][name]]
@@ -109,11 +92,6 @@ def image(figure):
     """Returns a figure as `(height, width, 3)` uint8."""
     figure.canvas.draw()
     return np.asarray(figure.canvas.buffer_rgba())[..., :3]
-
-
-def _figure(width, height):
-    figure = canvas(width, height)
-    return figure, figure.subplots()
 
 
 def canvas(width, height):

@@ -1,4 +1,8 @@
-"""Renders shapes, and maps on spheres, as pixels."""
+"""Renders shapes, and maps on spheres, as pixels.
+
+Pixels are `(pixels, pixels, 4)` in `[0, 1]`, transparent around the shape or the sphere. A view is
+the azimuth and elevation of the viewpoint, degrees.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import io
 import numpy as np
 from scipy import ndimage
 
-FRONT, BACK = (35.0, 20.0), (215.0, 20.0)  # azimuth and elevation of the viewpoint, degrees
+FRONT, BACK = (35.0, 20.0), (215.0, 20.0)  # views
 _PIXELS = 220
 
 
@@ -23,17 +27,7 @@ def color_range(values):
 
 
 def sphere_pixels(values, colors, view=FRONT, pixels=_PIXELS):
-    """Renders a map on a shaded sphere.
-
-    Args:
-        values: `(n, n)` map.
-        colors: see `color_range`.
-        view: azimuth and elevation of the viewpoint, degrees.
-        pixels: side of the picture.
-
-    Returns:
-        `(pixels, pixels, 4)` in `[0, 1]`, transparent around the sphere.
-    """
+    """Renders a map `(n, n)` on a shaded sphere, in the colors of a `color_range`."""
     import matplotlib
 
     name, low, high = colors
@@ -49,17 +43,7 @@ def sphere_pixels(values, colors, view=FRONT, pixels=_PIXELS):
 
 
 def shape_pixels(caster, rotation=None, view=FRONT, pixels=_PIXELS):
-    """Renders a shape in gray, lit from the viewpoint.
-
-    Args:
-        caster: `RayCaster` of the shape.
-        rotation: `(3, 3)`, rotation of the shape; none by default.
-        view: azimuth and elevation of the viewpoint, degrees.
-        pixels: side of the picture.
-
-    Returns:
-        `(pixels, pixels, 4)` in `[0, 1]`, transparent around the shape.
-    """
+    """Renders the shape of a `RayCaster` in gray, lit from the viewpoint; `rotation` rotates it."""
     rotation = np.eye(3) if rotation is None else rotation
     right, up, towards = (_view_axes(view) @ rotation).astype("f4")  # in the axes of the mesh
     radius = 1.01 * caster.radius
@@ -85,21 +69,13 @@ def _view_axes(view):
     return np.stack([right, np.cross(towards, right), towards])
 
 
-def gif(frames, seconds=0.08):
-    """Returns an animation as the bytes of a GIF that loops.
-
-    Args:
-        frames: list of `(height, width, 3)` uint8 of one size.
-        seconds: duration of each frame.
-    """
+def gif(frames):
+    """Returns frames `(height, width, 3)`, uint8, as the bytes of an animated GIF that loops."""
     from PIL import Image
 
     images = [Image.fromarray(frame).quantize(256, kmeans=1) for frame in frames]
     buffer = io.BytesIO()
-    duration = int(1000 * seconds)
-    images[0].save(
-        buffer, "GIF", save_all=True, append_images=images[1:], duration=duration, loop=0
-    )
+    images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], duration=80, loop=0)
     return buffer.getvalue()
 
 
@@ -107,8 +83,7 @@ def _interpolated(values, points):
     """Bilinear values of a map at unit vectors `(..., 3)`."""
     n = values.shape[0]
     south = np.full((1, n), values[-1].mean())  # no row of the grid is on this pole
-    padded = np.concatenate([values, south])
-    padded = np.concatenate([padded, padded[:, :1]], axis=1)
+    padded = np.pad(np.concatenate([values, south]), ((0, 0), (0, 1)), "wrap")
     rows = np.arccos(np.clip(points[..., 2], -1, 1)) / np.pi * n
     columns = np.arctan2(points[..., 1], points[..., 0]) % (2 * np.pi) / (2 * np.pi) * n
     return ndimage.map_coordinates(padded, [rows, columns], order=1, mode="nearest")

@@ -1,4 +1,4 @@
-"""Plots of maps on the sphere: shaded spheres, longitude–colatitude maps, spectra, shapes."""
+"""Figures of maps on the sphere: shaded spheres, longitude–colatitude maps, spectra, shapes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,7 @@ from spherical_cnn.sphere.sht import sht
 
 
 def signal_figure(maps, names):
-    """Draws each channel as a map, as a sphere from two sides, and its spectrum.
-
-    Args:
-        maps: `(n, n, channels)`.
-        names: names of the channels.
-
-    Returns:
-        `matplotlib.figure.Figure`.
-    """
+    """Draws each channel of `maps`: the map, the sphere from two sides, and the spectrum."""
     figure = canvas(9.6, 2.3 * len(names))
     axes = figure.subplots(len(names), 4, width_ratios=(1.6, 1, 1, 1.3), squeeze=False)
     for channel, name in enumerate(names):
@@ -38,11 +30,8 @@ def signal_figure(maps, names):
 def rotated_maps_figure(rows):
     """Draws maps of a shape and of its rotated copy, the first map rotated, and the difference.
 
-    Args:
-        rows: list of `(name, start, rotated, found)`: a name and three maps `(n, n)`.
-
-    Returns:
-        `matplotlib.figure.Figure`.
+    `rows` holds `(name, start, rotated, found)`: the map `(n, n)` of the shape, the same rotated,
+    and the map of the rotated copy.
     """
     titles = ("map of the shape", "map of the rotated shape", "first map rotated", "difference")
     figure = canvas(7.6, 1.9 * len(rows))
@@ -61,15 +50,7 @@ def rotated_maps_figure(rows):
 
 
 def filters_figure(spectra, name):
-    """Draws zonal filters: spectra over the degrees, and profiles over the angle.
-
-    Args:
-        spectra: `(degrees, filters)`.
-        name: name of the layer.
-
-    Returns:
-        `matplotlib.figure.Figure`.
-    """
+    """Draws zonal filters `(degrees, filters)` of a layer: spectra, and profiles over the angle."""
     degrees, count = spectra.shape
     grid = SphericalGrid.from_resolution(2 * degrees)
     profiles = grid.legendre[0].T @ spectra  # (colatitude, filters)
@@ -88,16 +69,7 @@ def filters_figure(spectra, name):
 
 
 def alignment_figure(first, second, rotation):
-    """Draws two shapes and the first one rotated to the second, from two sides.
-
-    Args:
-        first: `RayCaster` of the first shape.
-        second: `RayCaster` of the second shape.
-        rotation: `(3, 3)`.
-
-    Returns:
-        `matplotlib.figure.Figure`.
-    """
+    """Draws the shapes of two `RayCaster`s and the first one rotated, from two sides."""
     figure = canvas(7.2, 5)
     shapes = (("first", first, None), ("second", second, None), ("first, rotated", first, rotation))
     axes = figure.subplots(2, len(shapes))
@@ -110,15 +82,7 @@ def alignment_figure(first, second, rotation):
 
 
 def mistakes_figure(mistakes, classes):
-    """Draws the distances of misclassified samples, with their true and predicted classes.
-
-    Args:
-        mistakes: list of `spherical_cnn.training.metrics.Mistake`.
-        classes: names of the classes.
-
-    Returns:
-        `matplotlib.figure.Figure`.
-    """
+    """Draws the distances of `Mistake`s, with the names of their true and predicted classes."""
     columns = 4
     rows = -(-len(mistakes) // columns)
     figure = canvas(2 * columns, 2.6 * rows)
@@ -172,6 +136,6 @@ def draw_spectrum(axes, values):
 
 
 def _weighted(values):
-    """Values by the root of their area, so that norms are those over the sphere."""
+    """Returns values times the root of their area, so that norms are those on the sphere."""
     grid = SphericalGrid.from_resolution(values.shape[0])
     return values * np.sqrt(np.maximum(grid.quadrature_weights, 0))[:, None]

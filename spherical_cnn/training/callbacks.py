@@ -13,7 +13,7 @@ from keras import ops
 from spherical_cnn.console import progress_bar
 from spherical_cnn.errors import RunError
 from spherical_cnn.reporting import plots
-from spherical_cnn.training.checkpoints import save_checkpoint
+from spherical_cnn.training.checkpoints import all_variables, save_checkpoint
 from spherical_cnn.training.run import Run
 from spherical_cnn.training.run_config import RunConfig
 
@@ -53,38 +53,31 @@ def record_epoch(run: Run, epoch, logs, seconds):
 class TensorBoard:
     """TensorBoard scalars of epochs, train and validation: loss and parts, accuracy, rate.
 
-    A context manager. TensorFlow writes them to the run folder: without it there are none.
+    TensorFlow writes them to the run folder: without it there are none.
     """
 
     def __init__(self, folder: str):
-        self._folder, self._writer = folder, None
-
-    def __enter__(self):
+        self._writer = None
         if importlib.util.find_spec("tensorflow") is None:
             logger.warning("No TensorBoard events: TensorFlow is not installed")
-            return self
-        import tensorflow as tf
+        else:
+            import tensorflow as tf
 
-        self._writer = tf.summary.create_file_writer(self._folder)
-        return self
+            self._writer = tf.summary.create_file_writer(folder)
 
-    def __exit__(self, *_):
-        if self._writer:
-            self._writer.close()
-
-    def write(self, epoch, logs, rate, confusion):
-        """Writes the scalars of an epoch (from 0), and the confusion counts as an image."""
+    def write(self, row, logs, confusion):
+        """Writes the scalars of an epoch, a row of the history, and the confusion counts."""
         if self._writer is None:
             return
         import tensorflow as tf
 
-        with self._writer.as_default(step=epoch + 1):
+        with self._writer.as_default(step=row["epoch"]):
             scalars = losses(logs)
             scalars |= {name: value for name, value in logs.items() if name.endswith("accuracy")}
             for name, value in scalars.items():
                 split = "valid" if name.startswith("val_") else "train"
                 tf.summary.scalar(f"{split}/{name.removeprefix('val_')}", value)
-            tf.summary.scalar("learning_rate", rate)
+            tf.summary.scalar("learning_rate", row["learning_rate"])
             image = plots.image(plots.confusion_figure(confusion))
             tf.summary.image("confusion", image[np.newaxis])
         self._writer.flush()
@@ -108,7 +101,7 @@ def losses(logs):
 
 
 class Progress(keras.callbacks.Callback):
-    """Progress bar of an epoch of `samples`: samples/s, loss, accuracy, time left."""
+    """Progress bar of an epoch of `samples` samples: samples/s, loss, accuracy, time left."""
 
     def __init__(self, samples, batch_size, epochs):
         super().__init__()
@@ -154,7 +147,7 @@ class StopWhenNotFinite(keras.callbacks.Callback):
 
 
 def check_epoch(run: Run, epoch, logs):
-    """Checks that the network computes finite numbers after an epoch (from 0).
+    """Checks that the variables and the results of the network are finite after an epoch (from 0).
 
     The losses of the steps precede their updates, so they do not depend on the last update. The
     validation loss does; without one, the outputs for a signal of ones do.
@@ -167,7 +160,7 @@ def check_epoch(run: Run, epoch, logs):
     else:
         ones = np.ones((1, *run.model.input_shape[1:]), np.float32)
         found = run.model(ones, training=False)
-    for name, value in found.items():
+    for name, value in {**found, **all_variables(run.model)}.items():
         if not np.isfinite(ops.convert_to_numpy(value)).all():
             raise diverged(run.config, epoch, "after its last step", f"{name} is not finite")
 

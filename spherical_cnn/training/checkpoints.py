@@ -19,33 +19,14 @@ _STATE = "state"
 _WEIGHTS = "weights/"  # prefix of the keys of the model's weights
 
 
-class NotFiniteError(Exception):
-    """A variable to save is not finite; the message is its key."""
-
-
 def save_checkpoint(run, name):
-    """Writes checkpoint `name` of a run: weights, random states, optimizer, and its state.
-
-    Args:
-        run: `Run`.
-        name: `"latest"`, `"best"` or `"final"`.
-
-    Raises:
-        NotFiniteError: if a variable is not finite; nothing is written.
-    """
-    arrays = {key: ops.convert_to_numpy(v.value) for key, v in _variables(run.model).items()}
-    broken = _first_not_finite(arrays)
-    if broken:
-        raise NotFiniteError(broken)
+    """Writes checkpoint `latest`, `best` or `final`: all variables and the state of a run."""
+    arrays = {key: ops.convert_to_numpy(v.value) for key, v in all_variables(run.model).items()}
     _write(run.folder, name, arrays, run.state)
 
 
 def save_weights(run, name, folder):
-    """Writes checkpoint `name` to a `RunFolder`, weights in half precision, for inference only.
-
-    Raises:
-        RunError: if a weight is not finite, or too large for half precision.
-    """
+    """Writes checkpoint `name` to a `RunFolder`, weights in half precision, for inference only."""
     arrays = {}
     for key, variable in _weights(run.model).items():
         values = ops.convert_to_numpy(variable.value)
@@ -59,32 +40,20 @@ def save_weights(run, name, folder):
     _write(folder, name, arrays, run.state)
 
 
-def load_checkpoint(path, model):
-    """Restores `model` from a checkpoint and returns its state.
-
-    The model is compiled and of the same architecture. It does not change if this fails.
-
-    Raises:
-        RunError: if the file is corrupt, has another architecture, has weights only, or holds a
-            number that is not finite.
-        OSError: if it cannot be read.
-    """
-    return _load(path, _variables(model))
-
-
-def load_weights(path, model):
-    """Restores the weights only, which inference needs; see `load_checkpoint`."""
-    return _load(path, _weights(model), _WEIGHTS)
-
-
 def _write(folder, name, arrays, state):
     buffer = io.BytesIO()
     np.savez(buffer, **{_STATE: np.array(json.dumps(state))}, **arrays)
     folder.write(f"checkpoints/{name}.npz", buffer.getvalue())
 
 
-def _load(path, variables, prefix=""):
-    """Assigns variables by key the values of a checkpoint whose keys have a prefix."""
+def load_checkpoint(path, model, weights_only=False):
+    """Restores a compiled model from a checkpoint and returns the state of the run.
+
+    If the file is corrupt, has another architecture or holds a number that is not finite, raises
+    `RunError` and leaves the model unchanged. Inference needs the weights only.
+    """
+    variables = _weights(model) if weights_only else all_variables(model)
+    prefix = _WEIGHTS if weights_only else ""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             keys = [key for key in stored.files if key != _STATE and key.startswith(prefix)]
@@ -104,30 +73,25 @@ def _load(path, variables, prefix=""):
                 f"{path}: checkpoint of another architecture: for {key} found {found}, "
                 f"expected {expected}. Give the options of the run that it belongs to"
             )
-    broken = _first_not_finite(arrays)
-    if broken:
-        raise RunError(
-            f"{path}: found {broken} that is not finite, expected numbers: its training broke. "
-            "Train again with --from_scratch and a lower --learning_rate"
-        )
+    for key, values in arrays.items():
+        if not np.isfinite(values).all():
+            raise RunError(
+                f"{path}: found {key} that is not finite, expected numbers: its training broke. "
+                "Train again with --from_scratch and a lower --learning_rate"
+            )
     for key, variable in variables.items():
         variable.assign(arrays[key])
     return state
 
 
-def _first_not_finite(arrays):
-    """Returns the key of the first array with NaN or infinity, or `None`."""
-    return next((key for key, values in arrays.items() if not np.isfinite(values).all()), None)
-
-
 def copy_variables(source, target):
     """Copies all variables of a compiled model to another one of the same architecture."""
-    values = _variables(source)
-    for key, variable in _variables(target).items():
+    values = all_variables(source)
+    for key, variable in all_variables(target).items():
         variable.assign(ops.convert_to_numpy(values[key].value))
 
 
-def _variables(model):
+def all_variables(model):
     """Returns all variables by a readable key: weights, random states, optimizer."""
     seeds = [v for v in model.variables if all(v is not w for w in model.weights)]
     named = _weights(model)

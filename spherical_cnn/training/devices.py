@@ -22,6 +22,7 @@ import numpy as np
 
 from spherical_cnn.errors import ConfigError, RecordError, RunError
 from spherical_cnn.nn.normalization import BatchNormalization
+from spherical_cnn.training.run_config import RunConfig
 
 _PATIENCE = 60  # seconds for the processes to connect, and to notice that one has died
 _PAUSE = 0.5
@@ -30,14 +31,11 @@ _PAUSE = 0.5
 class Devices:
     """The devices that a run trains on.
 
-    Args:
-        config: `RunConfig`; its `devices` says how many.
-
     Raises:
         ConfigError: if there are fewer, or the options do not allow several devices.
     """
 
-    def __init__(self, config):
+    def __init__(self, config: RunConfig):
         self._backend = keras.backend.backend()
         self.share = (config.process_id, config.num_processes)
         if config.num_processes > 1:
@@ -52,9 +50,10 @@ class Devices:
                 f"({', '.join(names)}). Received: {config.devices}"
             )
         self._strategy = None
-        if self.count > 1:
-            self._check(config)
-            self._strategy = self._make(names[: self.count])
+        if self.several:
+            for problem in self._problems(config):
+                raise ConfigError(f"--devices: {problem}. Received: {self.count}")
+            self._strategy = self._distribution(names[: self.count])
 
     @property
     def chief(self):
@@ -66,37 +65,36 @@ class Devices:
         """Whether there is more than one device."""
         return self.count > 1
 
-    @contextlib.contextmanager
     def scope(self):
         """Context in which to build and train a network that is distributed over the devices."""
-        if self._strategy is None:
-            yield
-        elif self._backend == "tensorflow":
-            with self._strategy.scope():
-                yield
-        else:
-            keras.distribution.set_distribution(self._strategy)
-            try:
-                yield
-            finally:
-                keras.distribution.set_distribution(None)
+        return self._strategy.scope() if self._strategy else contextlib.nullcontext()
 
     def prepare(self, model):
         """Makes the network's layers use the whole batch, if they do not by default."""
-        if self.several and self._backend == "tensorflow":
+        if self._backend == "tensorflow":
             for layer in model._flatten_layers():
                 if isinstance(layer, BatchNormalization):
                     layer.synchronized = True
 
     @contextlib.contextmanager
-    def together(self):
-        """Context in which errors of the job say what to do; ends by disconnecting."""
+    def together(self, epoch):
+        """Context in which the processes continue after the same epoch; then they disconnect.
+
+        Errors of the job say what to do.
+        """
         if self.share[1] == 1:
             yield
             return
         import jax
+        from jax.experimental import multihost_utils
 
         try:
+            epochs = np.ravel(multihost_utils.process_allgather(np.array([epoch]))).tolist()
+            if len(set(epochs)) > 1:
+                raise RunError(
+                    f"processes would resume after epochs {epochs}; expected one --logdir for all "
+                    "of them"
+                )
             yield
         except RecordError:  # a ValueError, but not of the job
             raise
@@ -107,19 +105,6 @@ class Devices:
                 f"reached ({reason}); the same command resumes from the last checkpoint"
             ) from error
         jax.distributed.shutdown()
-
-    def check_same(self, epoch):
-        """Refuses processes that would resume from different epochs, such as with own folders."""
-        if self.share[1] == 1:
-            return
-        from jax.experimental import multihost_utils
-
-        epochs = np.ravel(multihost_utils.process_allgather(np.array([epoch])))
-        if len(set(epochs.tolist())) > 1:
-            raise RunError(
-                f"processes would resume after epochs {epochs.tolist()}; expected one --logdir for "
-                "all of them"
-            )
 
     def _join(self, config):
         if self._backend != "jax":
@@ -148,41 +133,28 @@ class Devices:
             return [device.name for device in next(filter(None, kinds))]
         return keras.distribution.list_devices()
 
-    def _make(self, names):
+    def _distribution(self, names):
         if self._backend == "tensorflow":
             import tensorflow as tf
 
             return tf.distribute.MirroredStrategy(names)
         return keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
 
-    def _check(self, config):
+    def _problems(self, config):
+        """Yields why the options cannot be distributed."""
+        if self._backend == "torch":
+            yield "expected 1 on the torch backend, whose Keras trains on one device"
+        if self.share[1] > 1 and config.devices not in ("1", "all"):
+            yield "several processes use all devices, expected all"
+        if config.train_bsize % self.count:
+            yield f"expected a divisor of --train_bsize {config.train_bsize}"
+        if not config.round_batches:
+            yield "needs --round_batches: every step takes a full batch"
         on_tensorflow = self._backend == "tensorflow"
-        rules = (
-            (
-                self._backend == "torch",
-                "expected 1 on the torch backend, whose Keras trains on one device",
-            ),
-            (
-                self.share[1] > 1 and config.devices not in ("1", "all"),
-                "several processes use all devices, expected all",
-            ),
-            (
-                config.train_bsize % self.count > 0,
-                f"expected a divisor of --train_bsize {config.train_bsize}",
-            ),
-            (not config.round_batches, "needs --round_batches: every step takes a full batch"),
-            (
-                on_tensorflow and (config.triplet_loss or config.batch_renorm),
-                "--triplet_loss and --batch_renorm need the whole batch: use KERAS_BACKEND=jax",
-            ),
-            (
-                on_tensorflow and config.jit_compile,
-                "--jit_compile: XLA over several devices needs KERAS_BACKEND=jax",
-            ),
-        )
-        for broken, message in rules:
-            if broken:
-                raise ConfigError(f"--devices: {message}. Received: {self.count}")
+        if on_tensorflow and (config.triplet_loss or config.batch_renorm):
+            yield "--triplet_loss and --batch_renorm need the whole batch: use KERAS_BACKEND=jax"
+        if on_tensorflow and config.jit_compile:
+            yield "--jit_compile: XLA over several devices needs KERAS_BACKEND=jax"
 
 
 def _wait_for(address):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import time
@@ -11,11 +10,7 @@ import keras
 
 from spherical_cnn.data.module import DataModule
 from spherical_cnn.training import callbacks
-from spherical_cnn.training.checkpoints import (
-    NotFiniteError,
-    copy_variables,
-    save_checkpoint,
-)
+from spherical_cnn.training.checkpoints import copy_variables, save_checkpoint
 from spherical_cnn.training.devices import Devices
 from spherical_cnn.training.metrics import confusion_counts
 from spherical_cnn.training.network import compiled_model
@@ -27,10 +22,8 @@ logger = logging.getLogger("spherical_cnn")
 def fit(run: Run, data: DataModule, devices: Devices):
     """Trains a run to its last epoch; the chief process writes checkpoints and `model.keras`.
 
-    Raises:
-        RecordError: naming the invalid shard and record.
-        RunError: if a loss, a weight or an output is not finite; checkpoints and history are those
-            of the epoch before.
+    If a loss, a weight or an output is not finite, it raises `RunError`; checkpoints and history
+    are those of the epoch before.
     """
     done = run.state["epoch"]
     if done >= run.config.n_epochs and os.path.exists(run.folder.checkpoint("final")):
@@ -46,34 +39,29 @@ def fit(run: Run, data: DataModule, devices: Devices):
 
 
 def _fit_epochs(run, data, devices):
-    """Calls `fit` once per epoch, because each epoch uses another shard, possibly of another size.
+    """Calls Keras's `fit` once per epoch: the shards of the epochs may differ in size.
 
-    On several devices a copy of the model is trained, and its variables are copied back after
-    every epoch.
+    Several devices train a copy of the model, whose variables are copied back after each epoch.
     """
-    trained = _distributed_copy(run, devices) if devices.several else run.model
-    with contextlib.ExitStack() as stack:
-        if devices.chief:
-            tensorboard = stack.enter_context(callbacks.TensorBoard(run.folder.root))
-        stack.enter_context(data.errors())
+    trained = run.model
+    if devices.several:
+        with devices.scope():
+            trained = compiled_model(run.config)
+            devices.prepare(trained)
+            copy_variables(run.model, trained)
+    tensorboard = callbacks.TensorBoard(run.folder.root) if devices.chief else None
+    with data.errors():
         for epoch in range(run.state["epoch"], run.config.n_epochs):
             started = time.monotonic()
             logs = _train_epoch(trained, run.config, data, devices, epoch)
             if devices.several:
                 copy_variables(trained, run.model)
-            if devices.chief:
+            if tensorboard:
                 logs |= _validate(run, data)
                 callbacks.check_epoch(run, epoch, logs)
-                try:
-                    callbacks.record_epoch(run, epoch, logs, time.monotonic() - started)
-                except NotFiniteError as error:
-                    found = f"{error} is not finite"
-                    raise callbacks.diverged(
-                        run.config, epoch, "after its last step", found
-                    ) from error
+                callbacks.record_epoch(run, epoch, logs, time.monotonic() - started)
                 counts = confusion_counts(trained if run.config.skip_val else run.model)
-                rate = float(run.model.optimizer.learning_rate)
-                tensorboard.write(epoch, logs, rate, counts)
+                tensorboard.write(run.state["history"][-1], logs, counts)
 
 
 def _validate(run, data):
@@ -84,15 +72,6 @@ def _validate(run, data):
     given = batches.keras_input(run.model.output_names)
     found = run.model.evaluate(**given, return_dict=True, verbose=0)
     return {f"val_{name}": value for name, value in found.items()}
-
-
-def _distributed_copy(run, devices):
-    """Returns a copy of the model that trains on several devices."""
-    with devices.scope():
-        trained = compiled_model(run.config)
-        devices.prepare(trained)
-        copy_variables(run.model, trained)
-    return trained
 
 
 def _train_epoch(model, config, data, devices, epoch):

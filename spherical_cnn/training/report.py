@@ -35,15 +35,19 @@ def result_cells(name, metrics):
 
 def result_table(name, metrics):
     """Returns the result table as two aligned lines of text; see `result_cells`."""
-    header, row = result_cells(name, metrics)
-    widths = [max(map(len, column)) for column in zip(header, row, strict=True)]
-    return [_aligned(header, widths), _aligned(row, widths)]
+    table = result_cells(name, metrics)
+    first, *others = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for cells in table:
+        aligned = [cells[0].ljust(first), *map(str.rjust, cells[1:], others)]
+        lines.append(f"| {' | '.join(aligned)} |")
+    return lines
 
 
 def write_report(run: Run, metrics, errors, mistakes: list[Mistake]):
     """Writes `metrics.json`, `equivariance.json`, the plots and `report.html` of a tested run.
 
-    `errors` are those of `spherical_cnn.nn.layer_errors.measure`, by way of rotating.
+    `errors` holds what `layer_errors.measure` returns, by the method of rotation.
     """
     folder, config, history = run.folder, run.config, run.state["history"]
     folder.write_json("metrics.json", metrics)
@@ -63,14 +67,12 @@ def write_report(run: Run, metrics, errors, mistakes: list[Mistake]):
     picture("confusion", plots.confusion_figure(counts, run.class_names))
     page.heading("Training")
     picture("curves", plots.curves_figure(history))
-    columns = {
-        name: [f"{row[name]:{form}}" if name in row else "–" for row in history]
-        for name, form in _HISTORY.items()
-        if any(name in row for row in history)
-    }
-    page.table(
-        [name.replace("_", " ") for name in columns], list(zip(*columns.values(), strict=True))
-    )
+    columns = {n: form for n, form in _HISTORY.items() if any(n in row for row in history)}
+    rows = [
+        [f"{row[name]:{form}}" if name in row else "–" for name, form in columns.items()]
+        for row in history
+    ]
+    page.table([name.replace("_", " ") for name in columns], rows)
     page.heading("Equivariance")
     page.text(
         "Error of each layer relative to its norm when the first test signals, band-limited, are "
@@ -116,8 +118,3 @@ def dataset_lines(dataset):
 def option_lines(config):
     """Returns the flags of a run as lines; online and released runs have no `--dset_dir`."""
     return [flag for flag in config.to_flags() if flag != "--dset_dir="]
-
-
-def _aligned(cells, widths):
-    first, *rest = zip(cells, widths, strict=True)
-    return f"| {first[0]:<{first[1]}} | {' | '.join(f'{cell:>{width}}' for cell, width in rest)} |"

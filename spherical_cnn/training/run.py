@@ -1,4 +1,4 @@
-"""A run: its folder, options, network and training state in one object."""
+"""Opens runs: new, resumed, to be tested, or finished."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import keras
 
 from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.errors import ConfigError, RunError
-from spherical_cnn.training.checkpoints import load_checkpoint, load_weights
+from spherical_cnn.training.checkpoints import load_checkpoint
 from spherical_cnn.training.network import compiled_model
 from spherical_cnn.training.run_config import RunConfig
 from spherical_cnn.training.run_folder import RunFolder
@@ -18,7 +18,7 @@ from spherical_cnn.training.run_folder import RunFolder
 
 @dataclasses.dataclass
 class Run:
-    """A run."""
+    """A run: its folder, options, network and training state."""
 
     folder: RunFolder
     config: RunConfig
@@ -45,10 +45,6 @@ def dataset_config_of(folder: RunFolder, **given) -> DatasetConfig:
     """Returns how the signals of a run's dataset are made; the defaults if it has no manifest.
 
     Options in `given` that are not `None` replace those of the run.
-
-    Raises:
-        ConfigError: if a given option is invalid.
-        RunError: if `data.json` holds invalid options.
     """
     try:
         own = DatasetConfig.from_dict(folder.read_data()["options"])
@@ -58,11 +54,7 @@ def dataset_config_of(folder: RunFolder, **given) -> DatasetConfig:
 
 
 def new_run(folder, config):
-    """Returns a run that has not started, or that continues from its latest checkpoint.
-
-    Raises:
-        RunError: if a checkpoint cannot be read, or there is none to test.
-    """
+    """Returns a run that has not started, or that continues from its latest checkpoint."""
     model = compiled_model(config)
     state = {"epoch": 0, "best": -1.0, "history": []}
     latest, final = folder.checkpoint("latest"), folder.checkpoint("final")
@@ -97,22 +89,14 @@ def load_run(path, upright=False):
     if config.up_channel != "off":
         config = dataclasses.replace(config, up_channel="on" if upright else "masked")
     model = compiled_model(config)
-    state = load_weights(folder.checkpoint("final"), model)
+    state = load_checkpoint(folder.checkpoint("final"), model, weights_only=True)
     return Run(folder, config, model, state)
 
 
 def open_run(options):
-    """Checks options against what their run folder holds. Writes nothing.
+    """Checks options against what their run folder holds; returns `(folder, config)`.
 
-    Args:
-        options: dict of the given options of `RunConfig`.
-
-    Returns:
-        `(folder, config)`.
-
-    Raises:
-        ConfigError: if the options are invalid.
-        RunError: if the folder holds another run.
+    `options` holds the given options of `RunConfig`; a test takes the others from the folder.
     """
     if not options.get("logdir"):
         raise ConfigError("--logdir: expected a folder for the run. Received none")

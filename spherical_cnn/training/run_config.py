@@ -1,8 +1,9 @@
-"""The options of a run. Each of the original program's keeps its long and its short flag."""
+"""The options of a run. Those of the original program keep their long and short flags."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import os
 import re
@@ -113,7 +114,7 @@ class RunConfig(Options):
     jit_compile: bool = option(
         False, "jit", "compile with XLA: faster steps; the first one of each shape takes seconds"
     )
-    devices: str = option("1", None, "N or all: distribute each batch over so many devices")
+    devices: str = option("1", None, "N or all: number of devices that share each batch")
     coordinator: str = option(
         "", None, "HOST:PORT of process 0 of a job of several processes (JAX)"
     )
@@ -128,109 +129,80 @@ class RunConfig(Options):
 
     def __post_init__(self):
         super().__post_init__()
-        self._check_rates()
-        self._check_layers()
-        self._check_combinations()
+        for problem in itertools.chain(self._network_problems(), self._run_problems()):
+            raise ConfigError(problem)
 
-    def _check_rates(self):
-        if 0 not in self.learning_rate or not all(
-            epoch >= 0 and 0 < rate < math.inf for epoch, rate in self.learning_rate.items()
-        ):
-            raise ConfigError(
-                "--learning_rate: expected positive rates by epoch, from epoch 0, such as "
-                f"{{0: 0.001, 32: 0.0002}}. Received: {self.learning_rate}"
-            )
-
-    def _check_layers(self):
+    def _network_problems(self):
+        """Yields what is wrong with the options of the network; each assumes the ones before."""
         lengths = {
             name: len(getattr(self, name))
             for name in ("nfilters", "pool_layers", "concat_branches")
         }
         if len(set(lengths.values())) != 1 or not self.nfilters or min(self.nfilters) < 1:
-            raise ConfigError(
+            yield (
                 "--nfilters, --pool_layers, --concat_branches: expected one entry per layer, "
                 f"positive numbers of filters. Received: {lengths}, nfilters={self.nfilters}"
             )
         anchors = self.n_filter_params
         if len(anchors) not in (1, len(self.nfilters)) or min(anchors) < 0:
-            raise ConfigError(
+            yield (
                 f"--n_filter_params: expected at least 0, once or for each of {len(self.nfilters)} "
                 f"layers. Received: {','.join(map(str, anchors))}"
             )
         for name in ("pool_layers", "concat_branches"):
             if set(getattr(self, name)) - {0, 1}:
-                raise ConfigError(f"--{name}: expected 0 or 1. Received: {getattr(self, name)}")
+                yield f"--{name}: expected 0 or 1. Received: {getattr(self, name)}"
         factor = 2 ** (1 + self.dealias + sum(self.pool_layers))
         if self.input_res < 1 or self.input_res % factor:
-            raise ConfigError(
+            yield (
                 f"--input_res: expected a multiple of {factor} for {sum(self.pool_layers)} "
                 f"pooling layers{' and --dealias' * self.dealias}. Received: {self.input_res}"
             )
-
-    def _check_combinations(self):
         known = nonlinearities() if self.nonlin != "prelu" else ["prelu"]
-        channels = self.nchannels * (2 if self.dtype.startswith("complex") else 1)
-        rules = (
-            (
-                self.nonlin not in known,
-                f"--nonlin: expected {either(known)}. Received: {self.nonlin!r}",
-            ),
-            (
-                not re.fullmatch("all|[1-9][0-9]{0,3}", self.devices),
-                f"--devices: expected a number or all. Received: {self.devices}",
-            ),
-            (
-                self.process_id >= self.num_processes,
-                f"--process_id: expected less than --num_processes {self.num_processes}. "
-                f"Received: {self.process_id}",
-            ),
-            (
-                self.coordinator and not re.fullmatch(r"[^\s:]+:[0-9]{1,5}", self.coordinator),
-                f"--coordinator: expected HOST:PORT. Received: {self.coordinator}",
-            ),
-            (
-                bool(self.coordinator) != (self.num_processes > 1),
-                "--coordinator, --num_processes: expected both or none",
-            ),
-            (
-                self.num_processes > 1 and (self.from_scratch or self.test_only),
-                "--num_processes: several processes train only, without --from_scratch",
-            ),
-            (
-                self.online and (self.num_processes > 1 or self.test_only),
-                "--online excludes --num_processes and --test_only",
-            ),
-            (self.spectral_input, "--spectral_input: not supported, the input is a signal"),
-            (
-                self.test_only and self.from_scratch,
-                "--test_only excludes --from_scratch, which removes the run to test",
-            ),
-            (
-                self.triplet_loss and not self.round_batches,
-                "--triplet_loss needs --round_batches: it finds triplets in full batches",
-            ),
-            (
-                self.spectral_pool and self.pool != "wap",
-                f"--spectral_pool replaces --pool, which must stay wap. Received: {self.pool}",
-            ),
-            (
-                self.batch_renorm and not self.batch_norm,
-                "--batch_renorm needs --batch_norm, which it modifies",
-            ),
-            (
-                self.model == "planar"
-                and any(getattr(self, name) != getattr(RunConfig, name) for name in _SPHERICAL),
-                f"--model planar has no {', '.join(f'--{name}' for name in _SPHERICAL)}",
-            ),
-            (
-                channels != 2,
+        if self.nonlin not in known:
+            yield f"--nonlin: expected {either(known)}. Received: {self.nonlin!r}"
+        if self.spectral_pool and self.pool != "wap":
+            yield f"--spectral_pool replaces --pool, which must stay wap. Received: {self.pool}"
+        if self.batch_renorm and not self.batch_norm:
+            yield "--batch_renorm needs --batch_norm, which it modifies"
+        if self.model == "planar":
+            if any(getattr(self, name) != getattr(RunConfig, name) for name in _SPHERICAL):
+                yield f"--model planar has no {', '.join(f'--{name}' for name in _SPHERICAL)}"
+        if self.nchannels * (2 if self.dtype.startswith("complex") else 1) != 2:
+            yield (
                 f"--nchannels: {self.model} takes two channels: one complex or two real. "
-                f"Received: {self.nchannels} of {self.dtype}",
-            ),
-        )
-        for broken, message in rules:
-            if broken:
-                raise ConfigError(message)
+                f"Received: {self.nchannels} of {self.dtype}"
+            )
+
+    def _run_problems(self):
+        """Yields what is wrong with the other options."""
+        rates = self.learning_rate
+        if 0 not in rates or min(rates) < 0 or not all(0 < r < math.inf for r in rates.values()):
+            yield (
+                "--learning_rate: expected positive rates by epoch, from epoch 0, such as "
+                f"{{0: 0.001, 32: 0.0002}}. Received: {rates}"
+            )
+        if not re.fullmatch("all|[1-9][0-9]{0,3}", self.devices):
+            yield f"--devices: expected a number or all. Received: {self.devices}"
+        if self.process_id >= self.num_processes:
+            yield (
+                f"--process_id: expected less than --num_processes {self.num_processes}. "
+                f"Received: {self.process_id}"
+            )
+        if self.coordinator and not re.fullmatch(r"[^\s:]+:[0-9]{1,5}", self.coordinator):
+            yield f"--coordinator: expected HOST:PORT. Received: {self.coordinator}"
+        if bool(self.coordinator) != (self.num_processes > 1):
+            yield "--coordinator, --num_processes: expected both or none"
+        if self.num_processes > 1 and (self.from_scratch or self.test_only):
+            yield "--num_processes: several processes train only, without --from_scratch"
+        if self.online and (self.num_processes > 1 or self.test_only):
+            yield "--online excludes --num_processes and --test_only"
+        if self.spectral_input:
+            yield "--spectral_input: not supported, the input is a signal"
+        if self.test_only and self.from_scratch:
+            yield "--test_only excludes --from_scratch, which removes the run to test"
+        if self.triplet_loss and not self.round_batches:
+            yield "--triplet_loss needs --round_batches: it finds triplets in full batches"
 
     @property
     def name(self):

@@ -1,4 +1,4 @@
-"""The run folder: what lies where, written atomically; nothing in it is pickled or evaluated."""
+"""The run folder: its files, written atomically. Nothing in it is pickled or evaluated."""
 
 from __future__ import annotations
 
@@ -63,8 +63,7 @@ _UNFINISHED = (f"{UNFINISHED}*", f"*/{UNFINISHED}*")
 class RunFolder:
     """Paths and files of one run. Creating this object touches nothing on disk.
 
-    Args:
-        root: path of the folder.
+    Its readers raise `RunError` for a file that does not hold what they expect.
     """
 
     def __init__(self, root):
@@ -82,11 +81,7 @@ class RunFolder:
         return self.path("checkpoints", f"{name}.npz")
 
     def read_config(self):
-        """Returns the `RunConfig` of the run, or `None` if there is no run.
-
-        Raises:
-            RunError: if `config.json` is unreadable or has another format.
-        """
+        """Returns the `RunConfig` of the run, or `None` if there is no run."""
         path = self.path("config.json")
         if not os.path.exists(path):
             if glob.glob(self.path("checkpoints", "*.npz")):
@@ -110,11 +105,7 @@ class RunFolder:
         self.write_json("config.json", {**made_by, "options": config.to_dict()})
 
     def read_data(self):
-        """Returns `source`, `classes` and `options` of the dataset; empty if it has no manifest.
-
-        Raises:
-            RunError: if `data.json` is unreadable.
-        """
+        """Returns `source`, `classes` and `options` of the dataset; empty if it has no manifest."""
         path = self.path("data.json")
         if not os.path.exists(path):
             return {"source": None, "classes": [], "options": {}}
@@ -124,23 +115,12 @@ class RunFolder:
         return {**stored, "options": dataset_options(stored["options"])}
 
     def read_metrics(self):
-        """Returns the values of `metrics.json`.
-
-        Raises:
-            RunError: if the file is unreadable.
-            OSError: if the run has not been tested.
-        """
-        counted = ("train", "test", "test_loss", "test_samples", "confusion")
-        keys = (*counted, "train_time", "epochs")
-        return _read_json(self.path("metrics.json"), keys, ("val",))
+        """Returns the values of `metrics.json`; `val` is absent without validation."""
+        keys = ("train", "test", "test_loss", "test_samples", "confusion", "train_time", "epochs")
+        return _read_json(self.path("metrics.json"), keys, optional=["val"])
 
     def read_history(self):
-        """Returns the rows of `history.csv`, one per epoch: dicts of numbers by column.
-
-        Raises:
-            RunError: if `history.csv` holds anything but numbers.
-            OSError: if no epoch is finished.
-        """
+        """Returns the rows of `history.csv`, one per epoch: dicts of numbers by column."""
         path = self.path("history.csv")
         try:
             with open(path, encoding="utf-8", newline="") as file:
@@ -152,11 +132,7 @@ class RunFolder:
             raise RunError(f"{path}: expected numbers ({error})") from error
 
     def check_continues(self, config):
-        """Checks that `config` continues the run in this folder, if it has finished an epoch.
-
-        Raises:
-            RunError: if an option that determines the network or its data differs.
-        """
+        """Checks that `config` continues the run in this folder, if it has finished an epoch."""
         stored = self.read_config()
         if stored is None or not os.path.exists(self.checkpoint("latest")):
             return
@@ -172,18 +148,17 @@ class RunFolder:
                 "Give its options, another --logdir, or --from_scratch to remove it"
             )
 
-    def clear(self, patterns=_OWN_FILES):
-        """Removes the files of a run, and its folders if they are empty then."""
-        for pattern in patterns:
+    def clear(self, unfinished_only):
+        """Removes all files of a run, or those that a killed process was writing.
+
+        Its folders are removed as well if they are empty then.
+        """
+        for pattern in _UNFINISHED if unfinished_only else _OWN_FILES + _UNFINISHED:
             for path in glob.glob(os.path.join(glob.escape(self.root), pattern)):
                 os.remove(path)
         for folder in ("checkpoints", "plots"):
             if os.path.isdir(self.path(folder)) and not os.listdir(self.path(folder)):
                 os.rmdir(self.path(folder))
-
-    def clear_unfinished(self):
-        """Removes files that a killed process was writing."""
-        self.clear(_UNFINISHED)
 
     def write(self, name, data):
         """Writes bytes to the file `name` atomically: whole, or not at all."""
@@ -232,7 +207,7 @@ def log_to(folder):
 
 
 def _read_json(path, keys, optional=(), what="facts of a run"):
-    """Returns values under keys, some of them optional, of a JSON file that holds `what`."""
+    """Returns the values of some keys in a JSON file that holds `what`."""
     try:
         with open(path, encoding="utf-8") as file:
             values = json.load(file)
@@ -244,4 +219,4 @@ def _read_json(path, keys, optional=(), what="facts of a run"):
             f"{path}: found no {what}: {', '.join(missing)} missing; expected the file as scnn "
             "train writes it. Restore it, or train again in another --logdir"
         )
-    return {key: values[key] for key in (*keys, *(key for key in optional if key in values))}
+    return {key: values[key] for key in (*keys, *optional) if key in values}

@@ -18,7 +18,7 @@ from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.nn.layer_errors import measure, rotated_exactly
 from spherical_cnn.sphere.rotation import random_rotations
 from spherical_cnn.training import report
-from spherical_cnn.training.checkpoints import load_weights
+from spherical_cnn.training.checkpoints import load_checkpoint
 from spherical_cnn.training.devices import Devices
 from spherical_cnn.training.loop import fit
 from spherical_cnn.training.metrics import confusion_counts, worst_mistakes
@@ -29,7 +29,7 @@ from spherical_cnn.training.run_folder import log_to
 
 logger = logging.getLogger("spherical_cnn")
 
-# Of a report: mistakes; samples and rotations to measure the equivariance with.
+# Numbers of mistakes in a report; of samples and rotations that measure the equivariance.
 _MISTAKES, _SAMPLES, _ROTATIONS = 12, 16, 4
 
 
@@ -47,7 +47,8 @@ def train(options, dataset=None, split_file=None, workers=1, progress=lambda don
         progress: called with the number of shapes read and of all shapes.
 
     Returns:
-        dict as in `metrics.json`.
+        dict as in `metrics.json`: `val` is absent without validation, `train_time` is the mean
+        number of seconds per epoch.
 
     Raises:
         ConfigError: if the options are invalid, or shapes are missing.
@@ -139,12 +140,9 @@ def _train_and_test(folder, config, make_data):
     run = new_run(folder, config)
     data = make_data()
     with contextlib.ExitStack() as stack:
-        with devices.together():
-            devices.check_same(run.state["epoch"])
+        with devices.together(run.state["epoch"]):
             if devices.chief:
-                if config.from_scratch:
-                    folder.clear()
-                folder.clear_unfinished()
+                folder.clear(unfinished_only=not config.from_scratch)
                 stack.enter_context(log_to(folder))
                 _begin(run, data)
             if not config.test_only:
@@ -169,34 +167,25 @@ def _begin(run, data):
 def _finish(run, data):
     """Tests and reports a trained run; returns its metrics."""
     config = run.config
-    run.state = load_weights(run.folder.checkpoint("final"), run.model)
+    run.state = load_checkpoint(run.folder.checkpoint("final"), run.model, weights_only=True)
+    history = run.state["history"]
+    logger.info("Start testing...")
     with data.errors():
-        metrics = _test(run, data)
+        batches = data.batches("test", config.test_n or None)
+        metrics = {
+            "train": history[-1]["train_accuracy"],
+            **({} if config.skip_val else {"val": history[-1]["valid_accuracy"]}),
+            **evaluate(run, batches),
+            "train_time": sum(row["seconds"] for row in history) / len(history),
+            "epochs": run.state["epoch"],
+        }
         if not config.test_only:
             errors = _equivariance(run, data)
-            mistakes = worst_mistakes(
-                run.model, data.batches("test", config.test_n or None), _MISTAKES
-            )
+            mistakes = worst_mistakes(run.model, batches, _MISTAKES)
             report.write_report(run, metrics, errors, mistakes)
     for line in report.result_table(config.name, metrics):
         logger.info(line, extra={"result": True})
     return metrics
-
-
-def _test(run, data):
-    """Returns the metrics of a run, as in `metrics.json`.
-
-    `val` is absent without validation; `train_time` is the mean number of seconds per epoch.
-    """
-    logger.info("Start testing...")
-    config, history = run.config, run.state["history"]
-    return {
-        "train": history[-1]["train_accuracy"],
-        **({} if config.skip_val else {"val": history[-1]["valid_accuracy"]}),
-        **evaluate(run, data.batches("test", config.test_n or None)),
-        "train_time": sum(row["seconds"] for row in history) / len(history),
-        "epochs": run.state["epoch"],
-    }
 
 
 def _equivariance(run, data):
@@ -204,12 +193,9 @@ def _equivariance(run, data):
     if run.config.up_channel == "on":  # rotated shapes are not upright
         run = load_run(run.folder.root)
     angles = random_rotations(_ROTATIONS, np.random.default_rng(run.config.seed))
-    first: list[np.ndarray] = []
-    for batch in data.batches("test"):
-        first += list(batch["signal"])
-        if len(first) >= _SAMPLES:
-            break
-    signals, rotated = rotated_exactly(first[:_SAMPLES], angles)
+    batches = data.batches("test", -(-_SAMPLES // run.config.train_bsize))
+    first = np.concatenate([batch["signal"] for batch in batches])[:_SAMPLES]
+    signals, rotated = rotated_exactly(first, angles)
     return {"exact": measure(run.model, signals, rotated, angles)}
 
 
