@@ -160,7 +160,8 @@ def check_epoch(run: Run, epoch, logs):
     else:
         ones = np.ones((1, *run.model.input_shape[1:]), np.float32)
         found = run.model(ones, training=False)
-    for name, value in {**found, **all_variables(run.model)}.items():
+    variables = {key: variable.value for key, variable in all_variables(run.model).items()}
+    for name, value in {**found, **variables}.items():
         if not np.isfinite(ops.convert_to_numpy(value)).all():
             raise diverged(run.config, epoch, "after its last step", f"{name} is not finite")
 
