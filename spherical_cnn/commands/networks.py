@@ -9,12 +9,11 @@ from spherical_cnn.console import shapes_progress
 from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.flags import Parser, add_options
-from spherical_cnn.training.run_config import RunConfig
+from spherical_cnn.training.run_config import PROCESS_OPTIONS, RunConfig
 
 _DATA_OF_RUN = ("resolution", "copies", "test_copies")
 _SET_BY_TABLE = ("rotation", "test_rotation", "resolution")
 _RUN_OF_TABLE = ("n_classes", "run_id", "logdir", "dset_dir", "online", "test_only")
-_PROCESSES = ("coordinator", "num_processes", "process_id")
 
 
 def build_command(argv):
@@ -99,7 +98,9 @@ def test_command(argv):
         examples=("scnn test --logdir RUN --dset_dir OTHER_DATA",),
         prog="scnn test",
     )
-    add_options(parser, RunConfig, without=("test_only", "from_scratch", "online", *_PROCESSES))
+    add_options(
+        parser, RunConfig, without=("test_only", "from_scratch", "online", *PROCESS_OPTIONS)
+    )
     options = vars(parser.parse_args(argv))
 
     from spherical_cnn.training.train import train
@@ -119,7 +120,7 @@ def table_parser():
         ),
         prog="scnn table1",
     )
-    add_options(parser, RunConfig, without=_RUN_OF_TABLE + _PROCESSES)
+    add_options(parser, RunConfig, without=_RUN_OF_TABLE + PROCESS_OPTIONS)
     add_options(parser, DatasetConfig, without=_SET_BY_TABLE)
     return parser
 

@@ -31,14 +31,14 @@ class OnlineSource:
     source: str
 
     @classmethod
-    def find(cls, source, config, splits, split_file=None):
+    def find(cls, source, config, splits, split_file=None, workers=1):
         """Finds the shapes of the given splits; see `spherical_cnn.data.sources.find_shapes`.
 
         Raises:
             ConfigError: if the source, or a split, has no shapes.
         """
         source = os.fspath(source)
-        check_reading(source, config)
+        check_reading(source, config, workers)
         found = find_shapes(source, split_file, config.embedded_shapes, config.data_seed)
         items = assign_splits(found, config)
         for split in splits:

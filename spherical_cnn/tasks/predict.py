@@ -18,7 +18,7 @@ from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.nn.outputs import predict_dict
 from spherical_cnn.shapes.load import OWN_SUFFIXES, SUFFIXES, choose_kind, suffix_of
 from spherical_cnn.shapes.signal import Pose, compute_hit_rate, describe_misses, is_blank
-from spherical_cnn.training.run import load_run
+from spherical_cnn.training.run import dataset_config_of, load_run
 
 _FILES, _NETWORK_BATCH = 8, 32  # classified at a time; samples per batch of the network
 
@@ -71,7 +71,7 @@ class Predictor:
                 f"{path}: signals of resolution {made['resolution']}, expected "
                 f"{loaded.config.input_res} as in {loaded.folder.path('config.json')}"
             )
-        self.config = loaded.dataset_config(up=up, kind=kind)
+        self.config = dataset_config_of(loaded.folder, up=up, kind=kind)
         self._names = loaded.class_names
 
     def predict(self, paths, rotations=4, top=3, workers=1):

@@ -9,7 +9,7 @@ from spherical_cnn.nn.outputs import check_finite, feature_extractor, map_layers
 from spherical_cnn.shapes.load import UPRIGHT_ROTATIONS, choose_kind, load_mesh
 from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.shapes.signal import Pose
-from spherical_cnn.training.run import load_run
+from spherical_cnn.training.run import dataset_config_of, load_run
 
 
 class LoadedShape(NamedTuple):
@@ -51,7 +51,9 @@ class SignalView:
         else:
             loaded = load_run(run)
             self.model = loaded.model
-            self.config = loaded.dataset_config(**given, resolution=loaded.config.input_res)
+            self.config = dataset_config_of(
+                loaded.folder, **given, resolution=loaded.config.input_res
+            )
             self._extractor = feature_extractor(self.model, [layer])
             maps = map_layers(self.model)
             if layer not in maps:

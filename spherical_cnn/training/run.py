@@ -12,7 +12,7 @@ from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.training.checkpoints import load_checkpoint
 from spherical_cnn.training.network import compiled_model
-from spherical_cnn.training.run_config import RunConfig
+from spherical_cnn.training.run_config import PROCESS_OPTIONS, RunConfig
 from spherical_cnn.training.run_folder import RunFolder
 
 
@@ -35,10 +35,6 @@ class Run:
         """Names of the classes; numbers where the dataset has no names."""
         named = self.dataset["classes"]
         return [*named, *(str(label) for label in range(len(named), self.config.n_classes))]
-
-    def dataset_config(self, **given):
-        """See `dataset_config_of`."""
-        return dataset_config_of(self.folder, **given)
 
 
 def dataset_config_of(folder: RunFolder, **given) -> DatasetConfig:
@@ -105,8 +101,8 @@ def open_run(options):
         stored = folder.read_config()
         if stored is None:
             raise RunError(f"{folder.path('config.json')}: not found, there is no run to test")
-        alone = {"devices": "1", "coordinator": "", "num_processes": 1, "process_id": 0}
-        known = {**stored.to_dict(), **alone, "from_scratch": False, "online": ""}
+        own = ("devices", *PROCESS_OPTIONS, "from_scratch", "online")  # of the training alone
+        known = stored.to_dict() | {name: getattr(RunConfig, name) for name in own}
         config = RunConfig.from_dict({**known, **options})
         if not config.dset_dir:
             raise ConfigError(

@@ -12,6 +12,7 @@ from spherical_cnn import choices
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.options import Options, either, option
 
+PROCESS_OPTIONS = ("coordinator", "num_processes", "process_id")
 _SPHERICAL = ("spectral_pool", "n_filter_params", "dealias", "up_channel")
 
 

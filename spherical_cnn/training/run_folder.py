@@ -14,7 +14,7 @@ from spherical_cnn.console import LogHandler
 from spherical_cnn.data.atomic import UNFINISHED, write_bytes, write_json, write_text
 from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.old_names import dataset_options, run_options
-from spherical_cnn.training.run_config import RunConfig
+from spherical_cnn.training.run_config import PROCESS_OPTIONS, RunConfig
 from spherical_cnn.version import __version__
 
 # Increases whenever a run folder of an earlier version can no longer be read.
@@ -23,10 +23,8 @@ FORMAT = 1
 # Options that may change when a run continues: they alter neither network nor data. The shapes of
 # online data are compared by `data.json`.
 _CONTINUABLE = {
+    *PROCESS_OPTIONS,
     "devices",
-    "coordinator",
-    "num_processes",
-    "process_id",
     "logdir",
     "run_id",
     "dset_dir",

@@ -60,14 +60,12 @@ def train(options, dataset=None, split_file=None, workers=1, progress=lambda don
 
     from spherical_cnn.data.online import OnlineData, OnlineSource
 
-    if workers < 1:
-        raise ConfigError(f"--workers: expected at least 1. Received: {workers}")
     asked = RunConfig.from_dict({**options, "dset_dir": ""})
     dataset_config = DatasetConfig(**(dataset or {}), resolution=asked.input_res)
     splits = _splits(asked)
     if asked.up_channel == "on" and "so3" in map(dataset_config.rotation_of, splits):
         raise ConfigError("--up_channel on: for upright shapes, expected --rotation z")
-    source = OnlineSource.find(asked.online, dataset_config, splits, split_file)
+    source = OnlineSource.find(asked.online, dataset_config, splits, split_file, workers)
     folder, config = open_run({**options, "dset_dir": "", "n_classes": len(source.classes)})
     if os.path.exists(folder.checkpoint("latest")) and not config.from_scratch:
         if folder.read_data() != source.description():

@@ -14,7 +14,7 @@ from spherical_cnn.data.records.build import build
 from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.sphere.rotation import euler_to_matrix
 from spherical_cnn.training import train as training
-from spherical_cnn.training.run import load_run
+from spherical_cnn.training.run import dataset_config_of, load_run
 from spherical_cnn.training.run_folder import RunFolder
 
 pytest.importorskip("embreex")
@@ -67,7 +67,7 @@ def test_a_run_on_online_data_has_all_files_of_a_run(trained):
     finished = load_run(folder)
     assert (finished.config.n_classes, finished.config.online) == (10, "embedded")
     assert finished.model.input_shape == (None, 16, 16, 2)
-    assert finished.dataset_config() == DatasetConfig(resolution=16, **DATASET)
+    assert dataset_config_of(finished.folder) == DatasetConfig(resolution=16, **DATASET)
 
 
 def test_a_run_on_online_data_is_tested_on_tfrecords(trained, tmp_path):

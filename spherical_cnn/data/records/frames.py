@@ -16,7 +16,7 @@ from spherical_cnn.errors import RecordError
 if keras.backend.backend() != "tensorflow":
     tf.config.set_visible_devices([], "GPU")  # TensorFlow only reads: leaves the memory to Keras
 
-FRAME = 16  # bytes that a record takes besides its data: its length and two checksums
+_FRAME = 16  # bytes that a record takes besides its data: its length and two checksums
 _MADE_OF = "expected TFRecords, plain or compressed as a whole by GZIP or ZLIB"
 
 
@@ -91,7 +91,7 @@ def _count(path, *_):
         while position < size:
             header = file.read(12)  # length of the data, its checksum; then data, its checksum
             length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else 0
-            end = position + FRAME + length
+            end = position + _FRAME + length
             if len(header) < 12 or end > size:
                 if not count and len(header) == 12:
                     _check_first(path, header)
