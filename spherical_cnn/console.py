@@ -17,12 +17,9 @@ class SafeStream(io.TextIOWrapper):
 
     Characters that the encoding lacks are written as escapes, such as `\u2026`. If writing fails,
     because the reader of a pipe has ended or a disk is full, further output is dropped.
-
-    Attributes:
-        failure: `OSError` of the first write that failed, else `None`.
     """
 
-    failure: OSError | None = None
+    failure: OSError | None = None  # of the first write that failed
 
     def __init__(self, buffer, encoding, line_buffering):
         super().__init__(buffer, encoding, errors="backslashreplace", line_buffering=line_buffering)

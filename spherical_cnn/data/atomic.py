@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import tempfile
+
+import numpy as np
 
 UNFINISHED = ".writing-"  # prefix of the name of a file that is being written
 
@@ -18,17 +21,23 @@ def printable(name):
         return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def write_bytes(path, data, sync=True):
-    """Writes bytes to `path` atomically: whole, or not at all. Creates missing folders.
+def write_file(path, content, sync=True):
+    r"""Writes bytes, text as UTF-8, or other values as JSON: whole, or not at all.
 
-    Without `sync` this holds if the process is killed, but not if the machine loses power.
+    Creates missing folders. Bytes of file names that are not UTF-8, which Python represents as lone
+    surrogates, become escapes such as `\udce9`, which `json` reads back unchanged. Without `sync`
+    the file is whole if the process is killed, but not if the machine loses power.
     """
+    if not isinstance(content, bytes | str):
+        content = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    if isinstance(content, str):
+        content = content.encode(errors="backslashreplace")
     folder = os.path.dirname(os.path.abspath(path))
     os.makedirs(folder, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=UNFINISHED)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.write(content)
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
@@ -40,15 +49,8 @@ def write_bytes(path, data, sync=True):
         raise
 
 
-def write_text(path, text, sync=True):
-    r"""Writes UTF-8 text atomically; see `write_bytes`.
-
-    Bytes of file names that are not UTF-8, which Python represents as lone surrogates, become
-    escapes such as `\udce9`, which `json` reads back unchanged.
-    """
-    write_bytes(path, text.encode(errors="backslashreplace"), sync)
-
-
-def write_json(path, values, sync=True):
-    """Writes JSON atomically; see `write_text`."""
-    write_text(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n", sync)
+def write_arrays(path, arrays):
+    """Writes a dict of arrays as an `.npz` file; see `write_file`."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    write_file(path, buffer.getvalue())

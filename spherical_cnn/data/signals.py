@@ -64,9 +64,7 @@ def check_visible(name, signals):
 class DeviceCaster:
     """Meshes that the device of Keras's backend casts, as often as asked.
 
-    Args:
-        meshes: list of `Mesh`; fastest if neighbors in the list have similar numbers of faces.
-        config: `DatasetConfig`; says the resolution and the rays per sample.
+    It is fastest if neighbors in the list of meshes have similar numbers of faces.
     """
 
     def __init__(self, meshes, config):

@@ -17,9 +17,7 @@ from spherical_cnn.errors import ShapeError
 def worker_pool(workers, preload="spherical_cnn.data.records.writer"):
     """Yields a function of `(function, tasks)` that yields `(task, result)` in the order of tasks.
 
-    Args:
-        workers: number of processes.
-        preload: module that is imported once for all processes.
+    The module `preload` is imported once for all processes.
     """
     if workers == 1:
         yield lambda function, tasks: ((task, function(task)) for task in tasks)
@@ -36,11 +34,7 @@ def worker_pool(workers, preload="spherical_cnn.data.records.writer"):
 def map_shapes(function, shapes, workers, shapes_per_task):
     """Yields the result of a function for each shape, or a text that says why it failed.
 
-    Args:
-        function: a function of a module, which is imported once for all processes.
-        shapes: list of tuples of arguments, one for each shape.
-        workers: number of processes.
-        shapes_per_task: number of shapes that a process gets at a time.
+    The function's module is imported once for all processes. `shapes` are tuples of arguments.
     """
     step = 1 if workers == 1 else shapes_per_task
     tasks = ((function, shapes[start : start + step]) for start in range(0, len(shapes), step))

@@ -23,19 +23,12 @@ _EDGE = 1e-6  # relative enlargement of triangles, so that no ray passes between
 
 
 class Triangles(NamedTuple):
-    """Padded batch of meshes.
+    """Padded batch of meshes; padding is 0."""
 
-    Args:
-        vertices: `(batch, v, 3)` float32 coordinates.
-        faces: `(batch, f, 3)` int32 indices of vertices, `f` a multiple of 32. Padding is 0.
-        counts: `(batch, 1)` int32 numbers of faces without padding.
-        normals: `(batch, f, 3)` float32 `Mesh.normals`, 0 for meshes without normals.
-    """
-
-    vertices: np.ndarray
-    faces: np.ndarray
-    counts: np.ndarray
-    normals: np.ndarray
+    vertices: np.ndarray  # (batch, v, 3) float32
+    faces: np.ndarray  # (batch, f, 3) int32 indices of vertices, `f` a multiple of 32
+    counts: np.ndarray  # (batch, 1) int32 numbers of faces without padding
+    normals: np.ndarray  # (batch, f, 3) float32 `Mesh.normals`, 0 for meshes without normals
 
 
 def pack_meshes(meshes, vertices=0, faces=0):

@@ -22,13 +22,8 @@ class Placement(NamedTuple):
 def normalize(mesh, center="sphere"):
     """Moves the center of a mesh to the origin and scales the farthest vertex to distance 1.
 
-    Args:
-        mesh: checked `Mesh`.
-        center: `"sphere"` for the center of the smallest enclosing sphere, `"area"` for the
-            centroid of the surface, `"volume"` for the centroid of the enclosed volume.
-
-    Returns:
-        `(mesh, placement)`: normalized `Mesh`, and `Placement`.
+    The center is that of the smallest enclosing sphere (`"sphere"`), the centroid of the surface
+    (`"area"`) or that of the enclosed volume (`"volume"`). Returns a `Mesh` and its `Placement`.
 
     Raises:
         ShapeError: if `center` is `"volume"` and the mesh is not watertight, or if the mesh has no

@@ -43,10 +43,8 @@ def reconstruct_surface(points, normals=None, neighbors=NEIGHBORS, reach=REACH):
     the distinct points.
 
     Args:
-        points: `(N, 3)` finite coordinates in the unit ball. The result does not depend on their
-            order or on repeated points.
-        normals: `(N, 3)` normals of any length and sign; unknown normals are 0 or not finite. The
-            mesh then has normals of the triangles.
+        points: `(N, 3)` finite coordinates in the unit ball, repeated ones count once.
+        normals: `(N, 3)`, see `Cloud`; with them, the mesh has normals.
         neighbors: rank of the nearest point whose distance is the spacing.
         reach: maximum edge of a triangle, in spacings.
 

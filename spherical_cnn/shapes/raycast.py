@@ -57,14 +57,8 @@ class RayCaster:
     def signal(self, grid, pose, rays_per_sample=1):
         """Computes the signal of the mesh in one pose.
 
-        Args:
-            grid: `SphericalGrid` with `n` samples along each angle.
-            pose: `Pose`.
-            rays_per_sample: rays per sample, see `compute_rays`. Their distances and sines are
-                averaged, which reduces the dependence on the orientation of the grid.
-
-        Returns:
-            `(n, n, 2)` float32, see `spherical_cnn.shapes.signal`.
+        Distances and sines of the rays of a sample, see `compute_rays`, are averaged, which reduces
+        the dependence on the orientation of the grid. The signal is `(n, n, 2)` float32.
         """
         n = grid.resolution
         distance = sine = 0

@@ -30,15 +30,12 @@ _BLANK = 0.001
 class Mesh(NamedTuple):
     """Triangle mesh.
 
-    Args:
-        vertices: `(v, 3)` float64 coordinates.
-        faces: `(f, 3)` integer indices of vertices.
-        normals: `(f, 3)` float64 unit normals of the faces, of either sign, for example those of
-            scanned points. `None`: the corners define the normals.
+    Its normals `(f, 3)`, if it has any, are unit normals of the faces of either sign, for example
+    those of scanned points. Otherwise the corners define the normals.
     """
 
-    vertices: np.ndarray
-    faces: np.ndarray
+    vertices: np.ndarray  # (v, 3) float64 coordinates
+    faces: np.ndarray  # (f, 3) integer indices of vertices
     normals: np.ndarray | None = None
 
     def face_normals(self):
@@ -51,10 +48,8 @@ class Mesh(NamedTuple):
 class Pose:
     """Affine map `x ↦ R S (x - c)` of a shape before ray casting.
 
-    Args:
-        rotation: `R`, `(3, 3)`.
-        scale: diagonal of `S`, `(3,)`, along the axes of the shape.
-        center: `c`, `(3,)`, the start of the rays in the coordinates of the shape.
+    The scale is the diagonal of `S`, along the axes of the shape. Rays start at the center `c`, in
+    the coordinates of the shape.
     """
 
     rotation: np.ndarray = dataclasses.field(default_factory=lambda: np.eye(3))

@@ -26,17 +26,14 @@ class UnalignableError(ValueError):
 class Alignment(NamedTuple):
     """Rotations of pairs of signals.
 
-    Args:
-        rotations: `(pairs, 3, 3)`; each takes the first signal of its pair to the second.
-        correlation: `(pairs,)` at these rotations, relative to the norms of the signals: 1 if the
-            rotated first signal equals the second.
-        runner_up: `(pairs,)`, the second highest peak relative to the highest: near 1 where
-            another rotation aligns the signals as well, 0 if there is no other peak.
+    Correlations are relative to the norms of the signals: 1 if the rotated first signal equals the
+    second. The runner-up, the second highest peak relative to the highest, is near 1 where another
+    rotation aligns the signals as well, and 0 if there is no other peak.
     """
 
-    rotations: np.ndarray
-    correlation: np.ndarray
-    runner_up: np.ndarray
+    rotations: np.ndarray  # (pairs, 3, 3), from the first signal of a pair to the second
+    correlation: np.ndarray  # (pairs,) at these rotations
+    runner_up: np.ndarray  # (pairs,)
 
 
 def align(signals_a, signals_b):

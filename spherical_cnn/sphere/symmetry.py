@@ -20,20 +20,12 @@ _TRIED = 24  # rotations about a candidate axis
 
 
 class SymmetryRotations(NamedTuple):
-    """The rotations that align two signals about as well as the best one does.
+    """The rotations that align two signals about as well as the best one does."""
 
-    Args:
-        rotations: `(k, 3, 3)`, the best one first; with an axis, one of each circle of rotations.
-        correlation: `(k,)` at these rotations, relative to the norms of the signals.
-        runner_up: as in `Alignment`; it may be below the threshold.
-        axis: `(3,)`, unit vector of the axis of symmetry of the second signal, `None` if it has
-            none.
-    """
-
-    rotations: np.ndarray
-    correlation: np.ndarray
-    runner_up: float
-    axis: np.ndarray | None
+    rotations: np.ndarray  # (k, 3, 3), the best one first; with an axis, one of each circle
+    correlation: np.ndarray  # (k,) at these rotations, relative to the norms of the signals
+    runner_up: float  # as in `Alignment`; it may be below the threshold
+    axis: np.ndarray | None  # (3,), unit vector of the second signal's axis of symmetry
 
 
 def symmetry_rotations(signal_a, signal_b, threshold=0.95):

@@ -10,11 +10,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
-import os
 
 import numpy as np
 
-from spherical_cnn.data.atomic import printable
 from spherical_cnn.data.signals import check_visible, signals
 from spherical_cnn.data.sources import find_shapes
 from spherical_cnn.errors import ConfigError, ShapeError
@@ -29,14 +27,7 @@ def measure_shapes(model, source, config, *, shapes=16, rotations=8, seed=0):
     """Measures errors of a network on shapes of a source, rotated exactly and re-cast.
 
     The shapes are the first of the test split, or of train if it has none, in turn from each class.
-
-    Args:
-        model: `two_branch` network.
-        source: see `spherical_cnn.data.sources.find_shapes`.
-        config: `DatasetConfig`; says how to read shapes and cast rays.
-        shapes: largest number of shapes.
-        rotations: number of random rotations.
-        seed: seed of the rotations.
+    The `DatasetConfig` says how they are read and cast; the rotations are random, from the seed.
 
     Returns:
         dict by way of rotating of what `measure` returns.
@@ -49,7 +40,7 @@ def measure_shapes(model, source, config, *, shapes=16, rotations=8, seed=0):
     config = dataclasses.replace(config, resolution=model.input_shape[1])
     poses = [Pose(matrix) for matrix in (np.eye(3), *euler_to_matrix(angles))]
     seen = []
-    found = _cast_first(os.fspath(source), config, poses, shapes)
+    found = _cast_first(source, config, poses, shapes)
     for name, of_item in found.items():
         try:
             check_visible(name, of_item)
@@ -90,4 +81,4 @@ def _cast_first(source, config, poses, count):
         if cast:
             return cast
     first = f"the first, {reasons[0]}" if reasons else "found no test and no train shapes"
-    raise ConfigError(f"{printable(source)}: no shape that can be cast; {first}")
+    raise ConfigError(f"{found.name}: no shape that can be cast; {first}")

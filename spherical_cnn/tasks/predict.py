@@ -24,25 +24,15 @@ _FILES, _NETWORK_BATCH = 8, 32  # classified at a time; samples per batch of the
 
 
 class Prediction(NamedTuple):
-    """The prediction for one file.
-
-    Args:
-        path: path of the file.
-        classes: names of the most probable classes, in order.
-        probabilities: their means over the rotations.
-        agreement: fraction of the rotations in which the first class is the most probable.
-        spread: standard deviation of its probability over the rotations.
-        error: why the file cannot be used, else "".
-        note: a remark on the prediction, such as that the shape is nearly blank, else "".
-    """
+    """The prediction for one file."""
 
     path: str
-    classes: list
-    probabilities: list
-    agreement: float
-    spread: float
-    error: str
-    note: str = ""
+    classes: list  # names of the most probable classes, in order
+    probabilities: list  # their means over the rotations
+    agreement: float  # fraction of the rotations in which the first class is the most probable
+    spread: float  # standard deviation of its probability over the rotations
+    error: str  # why the file cannot be used, else ""
+    note: str = ""  # a remark on the prediction, such as that the shape is nearly blank, else ""
 
 
 class Predictor:
@@ -77,15 +67,10 @@ class Predictor:
     def predict(self, paths, rotations=4, top=3, workers=1):
         """Classifies files, in order.
 
-        Args:
-            paths: files with suffixes of `spherical_cnn.shapes.load.SUFFIXES`.
-            rotations: number of rotations, of the kind that the run is trained on; the first is the
-                identity.
-            top: number of classes to name.
-            workers: number of processes that read and cast.
+        Rotations are of the kind that the run is trained on; the first one is the identity.
 
         Yields:
-            `Prediction` of each.
+            `Prediction` of each, with the `top` most probable classes.
         """
         generator = np.random.default_rng(self.config.data_seed)
         matrices = draw_rotations(self.config.rotation, rotations, generator)

@@ -32,14 +32,9 @@ def file_names(names):
 
 
 def read_truth(path, split=None):
-    """Reads ids, classes and subclasses from a CSV of SHREC'17.
+    """Reads ids, classes and subclasses, lists of text, from a CSV of SHREC'17.
 
-    Args:
-        path: file with columns `id,synsetId,subSynsetId,modelId,split`.
-        split: read only lines of this split; `None` for all.
-
-    Returns:
-        three lists of text.
+    Its columns are `id,synsetId,subSynsetId,modelId,split`. `split` selects lines.
 
     Raises:
         RankingError: if it is no such file, no line remains, or an id has several lines.
@@ -83,14 +78,8 @@ def read_rankings(folder, names):
     """Reads a folder with a file per query, of any system, as rankings for SHREC'17.
 
     Six-digit names may lack their leading zeros. Unknown and repeated names in a list are skipped,
-    like in the track's evaluator.
-
-    Args:
-        folder: folder of the files.
-        names: names of all shapes, in the order of their positions.
-
-    Returns:
-        `(queries, rankings)`, arguments of `score`.
+    like in the track's evaluator. `names` are those of all shapes, in the order of their positions.
+    Returns `(queries, rankings)`, arguments of `score`.
 
     Raises:
         RankingError: if there is no file, or a file is not named after a shape, or is no text.

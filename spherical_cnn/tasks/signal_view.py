@@ -23,12 +23,10 @@ class SignalView:
     """Views of shapes: their signals, or the feature maps of a layer of a run.
 
     Args:
-        resolution: see `DatasetConfig`; unused with a run.
-        rays_per_sample: likewise.
+        resolution, rays_per_sample: see `DatasetConfig`; unused with a run.
         run: run folder; its dataset says how signals are made.
         layer: name of a layer that computes maps, such as `conv1_distance`.
-        kind: what the files hold; default: as in the run's dataset, without a run `"auto"`.
-        up: axis that points up in the files; default likewise, without a run `"z"`.
+        kind, up: see `DatasetConfig`; the defaults are those of the run's dataset.
 
     Attributes:
         config: `DatasetConfig` of the signals.

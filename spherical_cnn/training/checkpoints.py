@@ -5,13 +5,13 @@ Keras's own checkpoints lack the states of the random generators.
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
 
 import numpy as np
 from keras import ops
 
+from spherical_cnn.data.atomic import write_arrays
 from spherical_cnn.errors import RunError
 from spherical_cnn.old_names import variable_key
 
@@ -41,9 +41,7 @@ def save_weights(run, name, folder):
 
 
 def _write(folder, name, arrays, state):
-    buffer = io.BytesIO()
-    np.savez(buffer, **{_STATE: np.array(json.dumps(state))}, **arrays)
-    folder.write(f"checkpoints/{name}.npz", buffer.getvalue())
+    write_arrays(folder.checkpoint(name), {_STATE: np.array(json.dumps(state)), **arrays})
 
 
 def load_checkpoint(path, model, weights_only=False):

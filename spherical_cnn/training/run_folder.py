@@ -11,9 +11,9 @@ import logging
 import os
 
 from spherical_cnn.console import LogHandler
-from spherical_cnn.data.atomic import UNFINISHED, write_bytes, write_json, write_text
+from spherical_cnn.data.atomic import UNFINISHED, write_file
 from spherical_cnn.errors import ConfigError, RunError
-from spherical_cnn.old_names import dataset_options, run_options
+from spherical_cnn.old_names import DATASET_OPTIONS, RUN_OPTIONS, renamed
 from spherical_cnn.training.run_config import PROCESS_OPTIONS, RunConfig
 from spherical_cnn.version import __version__
 
@@ -93,14 +93,14 @@ class RunFolder:
                 f"expected format {FORMAT} (this is spherical_cnn {__version__})"
             )
         try:
-            return RunConfig.from_dict(run_options(options))
+            return RunConfig.from_dict(renamed(options, RUN_OPTIONS))
         except (ConfigError, AttributeError) as error:
             raise RunError(f"{path}: {error}") from error
 
     def write_config(self, config):
         """Writes the options with the format and version of this program."""
         made_by = {"format": FORMAT, "version": __version__}
-        self.write_json("config.json", {**made_by, "options": config.to_dict()})
+        self.write("config.json", {**made_by, "options": config.to_dict()})
 
     def read_data(self):
         """Returns `source`, `classes` and `options` of the dataset; empty if it has no manifest."""
@@ -110,7 +110,7 @@ class RunFolder:
         stored = _read_json(path, ("source", "classes", "options"))
         if not isinstance(stored["options"], dict):
             raise RunError(f"{path}: expected options by name. Received: {stored['options']!r}")
-        return {**stored, "options": dataset_options(stored["options"])}
+        return {**stored, "options": renamed(stored["options"], DATASET_OPTIONS)}
 
     def read_metrics(self):
         """Returns the values of `metrics.json`; `val` is absent without validation."""
@@ -158,17 +158,9 @@ class RunFolder:
             if os.path.isdir(self.path(folder)) and not os.listdir(self.path(folder)):
                 os.rmdir(self.path(folder))
 
-    def write(self, name, data):
-        """Writes bytes to the file `name` atomically: whole, or not at all."""
-        write_bytes(self.path(name), data)
-
-    def write_text(self, name, text):
-        """Writes UTF-8 text atomically."""
-        write_text(self.path(name), text)
-
-    def write_json(self, name, values):
-        """Writes JSON atomically."""
-        write_json(self.path(name), values)
+    def write(self, name, content):
+        """Writes a file of the folder; see `write_file`."""
+        write_file(self.path(name), content)
 
     def write_csv(self, name, rows):
         """Writes a list of dicts as CSV, atomically; a missing key becomes an empty cell."""
@@ -177,7 +169,7 @@ class RunFolder:
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        self.write_text(name, text.getvalue())
+        self.write(name, text.getvalue())
 
 
 @contextlib.contextmanager

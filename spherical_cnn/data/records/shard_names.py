@@ -32,9 +32,7 @@ def find_shards(folder, split):
 
     Names begin with the split and end in `.tfrecord`, `.tfrecords` or `.tfrec`, followed by `.gz`
     or `.zlib` if compressed, in any letter case; or they are all parts of a sharded file, such as
-    `train-00000-of-00002` or `train.tfrecord-00000-of-00002`.
-
-    `~` in the name of the folder is expanded.
+    `train-00000-of-00002` or `train.tfrecord-00000-of-00002`. `~` in the folder is expanded.
 
     Raises:
         RecordError: if there are none, a part is missing, a shard exists twice, or the folder

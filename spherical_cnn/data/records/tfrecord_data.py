@@ -39,14 +39,10 @@ class RecordBatches:
 
 
 class TFRecordData:
-    """The `DataModule` of a folder of TFRecords, checked.
+    """The `DataModule` of a folder of TFRecords, checked; `~` in its name is expanded.
 
-    Args:
-        folder: folder of the shards; `~` is expanded.
-        splits: those that are read.
-        seed: seed of the order of train records.
-        drop_remainder: whether to drop the last, partial train batch.
-        first_n: number of train batches per epoch; `None` for all.
+    The seed is that of the order of train records. `drop_remainder` drops the last, partial train
+    batch; `first_n` limits the number of train batches per epoch.
 
     Raises:
         ConfigError: if a train shard has less than one full batch, but needs one.

@@ -13,16 +13,13 @@ _UNIT_TOLERANCE = 1e-2  # maximum deviation of the length of a unit normal
 
 
 class Cloud(NamedTuple):
-    """Points of a surface.
+    """Points of a surface, `(n, 3)` numbers.
 
-    Args:
-        points: `(n, 3)` numbers.
-        normals: `(n, 3)` normals of any length and sign; unknown normals are 0 or not finite.
-            `None` if no point has a normal.
+    Normals `(n, 3)` have any length and sign. Unknown normals are 0 or not finite.
     """
 
     points: np.ndarray
-    normals: np.ndarray | None = None
+    normals: np.ndarray | None = None  # `None` if no point has a normal
 
 
 def array_to_cloud(array, normals=None):

@@ -10,17 +10,11 @@ from spherical_cnn.shapes.formats.polygons import Polygons
 
 
 class Property(NamedTuple):
-    """A number of a row, or a list of numbers behind its length.
-
-    Args:
-        name: name in the header.
-        kind: type of the numbers, in the letters that `struct` and NumPy share, such as `"<f"`.
-        length: type of the length of a list; `None` for a single number.
-    """
+    """A number of a row, or a list of numbers behind its length."""
 
     name: str
-    kind: str
-    length: str | None
+    kind: str  # of the numbers, in the letters that `struct` and NumPy share, such as "<f"
+    length: str | None  # kind of the length of a list; `None` for a single number
 
 
 class Element(NamedTuple):

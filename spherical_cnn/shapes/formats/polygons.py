@@ -15,15 +15,10 @@ _BEND = (1e-9, 0.7e-9)  # curvature given to lines in the plane, relative to the
 
 
 class Polygons(NamedTuple):
-    """Polygons of any lengths.
+    """Polygons of any lengths."""
 
-    Args:
-        lengths: `(n,)` int64 numbers of corners.
-        corners: `(sum(lengths),)` int64 indices of vertices, polygon after polygon.
-    """
-
-    lengths: np.ndarray
-    corners: np.ndarray
+    lengths: np.ndarray  # (n,) int64 numbers of corners
+    corners: np.ndarray  # (sum(lengths),) int64 indices of vertices, polygon after polygon
 
     @classmethod
     def from_rows(cls, rows):
@@ -47,16 +42,12 @@ def check_corners(corners, count):
 
 
 def triangulate(vertices, polygons):
-    """Triangulates polygons and keeps their order and orientation.
+    """Triangulates polygons, in order, as `(f, 3)` int64 indices of the `(v, 3)` vertices.
 
-    The function projects each polygon to the plane of Newell's normal. It cuts the polygon into a
-    fan around the first corner from which all other corners are visible. If there is no such
-    corner, it clips ears. The triangles then cover the polygon once. A polygon without area or with
-    a self-intersecting boundary becomes the fan of its first corner. Polygons with one or two
-    corners have no triangles.
-
-    Returns:
-        `(f, 3)` int64 indices of the `(v, 3)` vertices.
+    Each polygon is projected to the plane of Newell's normal and cut into a fan around the first
+    corner from which all others are visible; if there is none, ears are clipped. A polygon without
+    area or with a self-intersecting boundary becomes the fan of its first corner. Polygons with one
+    or two corners have no triangles.
 
     Raises:
         ShapeError: if a polygon has no corners, or refers to a missing vertex.

@@ -67,10 +67,8 @@ def read_arrays(data, suffix):
 def choose_array(arrays, *names):
     """Returns the only array with one of `names`, or else the only array of the file.
 
-    Upper and lower case are equal. Arrays with a name in `NORMAL_NAMES` are never chosen.
-
-    Returns:
-        `(name, array)`, the name in lower case.
+    Upper and lower case are equal; the name is returned in lower case, before the array. Arrays
+    with a name in `NORMAL_NAMES` are never chosen.
 
     Raises:
         ShapeError: if the choice is ambiguous; it lists the arrays with their shapes.

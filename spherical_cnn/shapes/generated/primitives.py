@@ -68,12 +68,8 @@ def loft(rings, closed=False) -> Mesh:
 def sweep(outline, centers, scales, axis=2, closed=False) -> Mesh:
     """Builds the skin over copies of an outline in planes normal to a coordinate axis.
 
-    Args:
-        outline: `(k, 2)` points in the other two coordinates, in their order.
-        centers: `(n, 3)` origins of the copies.
-        scales: factors of the copies, broadcastable to `(n, 2)`.
-        axis: normal of the planes: 0, 1 or 2.
-        closed: whether the last copy connects to the first one, see `loft`.
+    The outline `(k, 2)` is in the other two coordinates, in their order. Its copies have the
+    origins `(n, 3)` and factors that broadcast to `(n, 2)`. For `closed` see `loft`.
     """
     centers = np.asarray(centers, float)
     rings = np.repeat(centers[:, None], len(outline), axis=1)
@@ -83,15 +79,10 @@ def sweep(outline, centers, scales, axis=2, closed=False) -> Mesh:
 
 
 def box(center, size, outline=SQUARE, taper=1.0, lean=0.0, axis=2) -> Mesh:
-    """Builds a box, prism, frustum or cylinder, depending on the outline.
+    """Builds a box, prism, frustum or cylinder around an axis: 0, 1 or 2.
 
-    Args:
-        center: center of the solid before `taper` and `lean`.
-        size: `(3,)` extents for an outline within ±1.
-        outline: `(k, 2)` section normal to `axis`.
-        taper: size of the far end relative to the near end, one factor or two.
-        lean: shift of the far end along the first coordinate of the section.
-        axis: axis of the solid: 0, 1 or 2.
+    The outline `(k, 2)`, within ±1, is its section. The far end is `taper` times as large as the
+    near one, by one factor or two, and shifted by `lean` along the first axis of the section.
     """
     across = [i for i in range(3) if i != axis]
     ends = np.tile(np.asarray(center, float), (2, 1))
@@ -111,13 +102,10 @@ def ellipsoid(center, size, power=2.0, sides=16) -> Mesh:
 
 
 def lathe(profile, outline=CIRCLE, wall=None, through=False) -> Mesh:
-    """Builds a solid of revolution around the z axis, or a vessel.
+    """Builds a solid of revolution around the z axis or, with a `wall`, a vessel.
 
-    Args:
-        profile: `(n, 2)` positive radii and heights, from the bottom to the top.
-        outline: `(k, 2)` section normal to the z axis, by default a circle.
-        wall: thickness of the wall, less than every radius; `None` for a solid.
-        through: whether the vessel is a pipe, open at the bottom.
+    The profile `(n, 2)` holds positive radii, larger than the wall, and heights, from the bottom
+    to the top. The outline `(k, 2)` is the section. A vessel with `through` is open at the bottom.
     """
     profile = np.asarray(profile, float)
     if wall is not None:
