@@ -29,6 +29,9 @@ _SHARED: dict[str, dict] = {
         "metavar": "AXIS",
         "help": "axis that points up in the files; default: as in the run",
     },
+    "--resolution": {"type": int, "default": 64, "metavar": "N", "help": "default 64"},
+    "--run": {"metavar": "RUN", "help": "run folder; its dataset says how signals are made"},
+    "--layer": {"metavar": "NAME", "help": "layer of the run, such as conv1_distance"},
     "--shards": {"nargs": "+", "required": True, "metavar": "FILE", "help": "TFRecords"},
 }
 

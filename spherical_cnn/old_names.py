@@ -11,10 +11,10 @@ import re
 from spherical_cnn.choices import BRANCHES
 
 # Options of a run: name, and its values.
-_RUN = {"height": ("up_channel", {"none": "off", "told": "on", "untold": "masked"})}
+RUN_OPTIONS = {"height": ("up_channel", {"none": "off", "told": "on", "untold": "masked"})}
 
 # Options of a dataset. `rings` counts rings of rays around each sample's own: 6, 12, … rays.
-_DATASET = {
+DATASET_OPTIONS = {
     "centre": ("center", {}),
     "rings": ("rays_per_sample", {rings: 1 + 3 * rings * (rings + 1) for rings in range(100)}),
     "seed": ("data_seed", {}),
@@ -27,22 +27,16 @@ LAYERS = {
 }
 # Layers of branches, `conv0_b0`, in the keys of variables in checkpoints.
 _BRANCH = re.compile(r"((?:conv|pool)\d+_)b([01])(?=[_/]|$)")
-_ARGUMENTS: dict[str, tuple[str, dict]] = {"told": ("known", {}), "withheld": ("dropout_rate", {})}
+ARGUMENTS: dict[str, tuple[str, dict]] = {"told": ("known", {}), "withheld": ("dropout_rate", {})}
 
 
-def run_options(values):
-    """Returns stored options of a run under their present names."""
-    return _renamed(values, _RUN)
-
-
-def dataset_options(values):
-    """Returns stored options of a dataset under their present names."""
-    return _renamed(values, _DATASET)
-
-
-def layer_config(values):
-    """Returns the stored config of a layer under the present names of its arguments."""
-    return _renamed(values, _ARGUMENTS)
+def renamed(values, table):
+    """Returns stored options, or a stored config of a layer, under the present names."""
+    found = {}
+    for name, value in values.items():
+        new, changed = table.get(name, (name, {}))
+        found[new] = changed.get(value, value) if changed else value
+    return found
 
 
 def average_config(values):
@@ -57,11 +51,3 @@ def average_config(values):
 def variable_key(key):
     """Returns the key of a variable in a checkpoint with the present names of the layers."""
     return _BRANCH.sub(lambda found: found[1] + BRANCHES[int(found[2])], key)
-
-
-def _renamed(values, table):
-    found = {}
-    for name, value in values.items():
-        new, changed = table.get(name, (name, {}))
-        found[new] = changed.get(value, value) if changed else value
-    return found

@@ -88,15 +88,10 @@ class Options:
         return cls(**values)
 
 
-def either(choices):
-    """Returns `a or b or c`, for messages."""
-    return " or ".join(choices)
-
-
 def _check(field, value):
     choices, least, below = (field.metadata[key] for key in ("choices", "least", "below"))
     if choices and value not in choices:
-        expected = either(map(str, choices))
+        expected = " or ".join(map(str, choices))
         raise ConfigError(f"--{field.name}: expected {expected}. Received: {value!r}")
     if least is not None and value is not None and not least <= value < below:
         bound = "" if below == math.inf else f" and below {below}"

@@ -11,8 +11,8 @@ from helpers import PAGES, ROOT, blocks, commands
 from spherical_cnn.cli import COMMANDS, dispatch
 from spherical_cnn.commands.networks import train_parser
 from spherical_cnn.data.dataset_config import DatasetConfig
+from spherical_cnn.shapes.formats.mesh_writing import encode_mesh
 from spherical_cnn.shapes.generated.procedural import FAMILIES, draw_mesh
-from spherical_cnn.tasks.align import mesh_bytes
 from spherical_cnn.training.run_config import RunConfig
 
 
@@ -98,7 +98,7 @@ def test_the_first_steps_run_as_written(tmp_path):
         )
         path = tmp_path / "meshes" / family / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(mesh_bytes(draw_mesh("train", index, 0), path))
+        path.write_bytes(encode_mesh(draw_mesh("train", index, 0), path))
     for command in commands("start.md"):
         result = subprocess.run(
             [sys.executable, "-m", "spherical_cnn", *command[1:]],

@@ -23,11 +23,8 @@ def align_command(argv):
     add = parser.add_argument
     add("first", metavar="FIRST", help="shape to rotate")
     add("second", metavar="SECOND", help="shape to align with")
-    add("--resolution", type=int, default=64, metavar="N", help="of the signals; default 64")
+    parser.add_shared("--resolution", "--run", "--layer", "--kind", "--up")
     add("--rays_per_sample", type=int, default=7, metavar="N", help="supersampling; default 7")
-    add("--run", metavar="RUN", help="run folder; its dataset says how signals are made")
-    add("--layer", metavar="NAME", help="layer of the run, such as conv1_distance")
-    parser.add_shared("--kind", "--up")
     add(
         "--threshold",
         type=float,
@@ -44,9 +41,10 @@ def align_command(argv):
             f"--threshold: expected more than 0, at most 1. Received: {options.threshold}"
         )
 
-    from spherical_cnn.data.atomic import write_bytes
+    from spherical_cnn.data.atomic import write_file
     from spherical_cnn.reporting.plots import png
     from spherical_cnn.reporting.sphere_plots import alignment_figure
+    from spherical_cnn.shapes.formats.mesh_writing import encode_mesh
     from spherical_cnn.tasks import align as alignment
     from spherical_cnn.tasks.signal_view import SignalView
 
@@ -63,18 +61,18 @@ def align_command(argv):
         print(*alignment.lines(found), sep="\n")
     if options.copy:
         copy = alignment.aligned_copy(*paths, found.rotations[0], view.config.center)
-        write_bytes(options.copy, alignment.mesh_bytes(copy, options.copy))
+        write_file(options.copy, encode_mesh(copy, options.copy))
     if options.picture:
         rotation = view.upright @ found.rotations[0] @ view.upright.T
         figure = alignment_figure(first.ray_caster, second.ray_caster, rotation)
-        write_bytes(options.picture, png(figure))
+        write_file(options.picture, png(figure))
 
 
 def visualize_command(argv):
     """Draws a picture."""
     options = _visualize_parser().parse_args(argv)
 
-    from spherical_cnn.data.atomic import write_bytes
+    from spherical_cnn.data.atomic import write_file
     from spherical_cnn.tasks import visualize as pictures
     from spherical_cnn.tasks.signal_view import SignalView
 
@@ -94,7 +92,7 @@ def visualize_command(argv):
             data = pictures.signal_picture(view, shape)
         else:
             data = pictures.animation(view, shape, options.layer, options.frames)
-    write_bytes(options.picture, data)
+    write_file(options.picture, data)
 
 
 def _visualize_parser():
@@ -126,7 +124,7 @@ def _visualize_parser():
     for one in (signal, filters, features, animation, mistakes):
         one.add_argument("picture", metavar="OUT", help="file to write")
     for one in (signal, animation):
-        one.add_argument("--resolution", type=int, default=64, metavar="N", help="default 64")
+        one.add_shared("--resolution")
         one.add_argument(
             "--rays_per_sample", type=int, default=1, metavar="N", help="supersampling; default 1"
         )
@@ -141,10 +139,7 @@ def _visualize_parser():
     features.add_argument(
         "--layers", nargs="+", metavar="NAME", help="default: all layers of the branch distance"
     )
-    animation.add_argument(
-        "--run", metavar="RUN", help="run folder; its dataset says how signals are made"
-    )
-    animation.add_argument("--layer", metavar="NAME", help="layer of the run")
+    animation.add_shared("--run", "--layer")
     animation.add_argument("--frames", type=int, default=36, metavar="N", help="default 36")
     mistakes.add_shared("--shards")
     mistakes.add_argument("--most", type=int, default=50, metavar="N", help="default 50")

@@ -14,7 +14,7 @@ from spherical_cnn.data.dataset_config import DatasetConfig, check_reading
 from spherical_cnn.data.module import ArrayBatches
 from spherical_cnn.data.poses import assign_splits, draw_poses, draw_split_poses, rng
 from spherical_cnn.data.signals import DeviceCaster
-from spherical_cnn.data.sources import Item, find_shapes, read_meshes
+from spherical_cnn.data.sources import Item, Source, find_shapes, read_meshes
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.shapes.signal import Mesh, compute_hit_rate, describe_misses
 
@@ -26,9 +26,8 @@ class OnlineSource:
     """The shapes of online data, found but not read; their splits are assigned."""
 
     config: DatasetConfig
-    items: list[Item]
-    classes: list[str]  # in the order of their labels
-    source: str
+    found: Source
+    items: list[Item]  # those of the splits in use
 
     @classmethod
     def find(cls, source, config, splits, split_file=None, workers=1):
@@ -44,30 +43,23 @@ class OnlineSource:
         for split in splits:
             if not any(item.split == split for item in items):
                 raise ConfigError(
-                    f"{source}: found no {split} shapes; give --val_fraction to draw some from "
+                    f"{found.name}: found no {split} shapes; give --val_fraction to draw some from "
                     "train, or --skip_val"
                 )
-        return cls(config, [item for item in items if item.split in splits], found.classes, source)
+        return cls(config, found, [item for item in items if item.split in splits])
 
     def description(self):
         """See `DataModule.description`."""
         options = self.config.to_dict()
-        return {"source": self.source, "classes": self.classes, "options": options}
+        return {"source": self.found.name, "classes": self.found.classes, "options": options}
 
 
 class OnlineData:
-    """The `DataModule` of shapes that are cast during training.
+    """The `DataModule` of the shapes of an `OnlineSource`, which are cast during training.
 
     Val and test shapes are cast once, in the poses that they have in TFRecords; train shapes in
-    every epoch, in poses that depend on the seed and the epoch only.
-
-    Args:
-        source: `OnlineSource`.
-        batch_size: samples per batch.
-        seed: seed of the poses and the order of train shapes.
-        drop_remainder: whether to drop the last, partial train batch.
-        workers: number of processes that read.
-        progress: called with the number of shapes read and of all shapes.
+    every epoch, in poses and an order that depend on the seed and the epoch only. `drop_remainder`
+    drops the last, partial train batch. Processes read the shapes and report the `progress`.
 
     Raises:
         ConfigError: if no shape of a split can be read, or there are too few train shapes.
@@ -105,7 +97,7 @@ class OnlineData:
 
     def log(self):
         """See `DataModule.log`."""
-        logger.info(f"Casting {self.source.source} in every epoch...")
+        logger.info(f"Casting {self.source.found.name} in every epoch...")
         for name, reason in self.skipped:
             logger.warning(f"skipped: {name}: {reason}")
         for split, signals in self._fixed.items():
@@ -151,7 +143,7 @@ class OnlineData:
         return shapes
 
     def _pack(self, shapes):
-        labels = {name: label for label, name in enumerate(self.source.classes)}
+        labels = self.source.found.labels
         shapes.sort(key=lambda shape: len(shape[1].faces))  # batches of similar meshes
         return _Set(
             [item.name for item, _ in shapes],

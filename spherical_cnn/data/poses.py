@@ -54,14 +54,14 @@ def assign_splits(source, config):
         list of `Item` of a `Source`.
 
     Raises:
-        ConfigError: if a split or a class has no shapes.
+        ConfigError: naming the source, if a split or a class has no shapes.
     """
     by_class: dict[str, list] = collections.defaultdict(list)
     others: list = []
     for item in source.items:
         (by_class[item.class_name] if item.split == "train" else others).append(item)
     if config.test_fraction and any(item.split == "test" for item in others):
-        raise ConfigError("--test_fraction: the source has test shapes, expected 0")
+        raise ConfigError(f"{source.name}: --test_fraction: the source has test shapes, expected 0")
     train = []
     for pool in by_class.values():
         pool.sort(key=lambda item: stable_hash(config.data_seed, "split", item.name))
@@ -74,10 +74,11 @@ def assign_splits(source, config):
     for split, found in (("train", train), ("test", [i for i in others if i.split == "test"])):
         if not found:
             raise ConfigError(
-                f"no {split} shapes; expected folders class/train and class/test, a split file "
-                "or, to draw test shapes from train, --test_fraction"
+                f"{source.name}: no {split} shapes; expected folders class/train and class/test, a "
+                "split file or, to draw test shapes from train, --test_fraction"
             )
     lacking = {item.class_name for item in others} - {item.class_name for item in train}
     if lacking:
-        raise ConfigError(f"classes without train shapes: {', '.join(sorted(lacking))}")
+        names = ", ".join(sorted(lacking))
+        raise ConfigError(f"{source.name}: classes without train shapes: {names}")
     return train + sorted(others, key=lambda item: item[:3])

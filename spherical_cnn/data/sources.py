@@ -1,6 +1,7 @@
 """Finds and reads the shapes of a source: a folder, an `.npz`, or the embedded dataset."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -37,10 +38,16 @@ class Item(NamedTuple):
 class Source:
     """All shapes of a source, in an order that depends on the source only."""
 
+    name: str  # of the folder or the file, printable; or "embedded"
     items: list[Item]
     classes: list[str]  # in the order of their labels
     ignored: list[tuple[str, str]]  # name and reason of files that are no shapes
     fingerprint: str  # hash of the names and sizes of the files, or of the content of the `.npz`
+
+    @functools.cached_property
+    def labels(self):
+        """Labels by class name."""
+        return {name: label for label, name in enumerate(self.classes)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +117,7 @@ def find_shapes(source, split_file=None, embedded_shapes=(1000, 100, 300), seed=
     if os.path.isdir(source):
         return _folder(source, splits)
     if source.lower().endswith(".npz") and os.path.exists(source):
-        return _npz(os.path.abspath(source), splits)
+        return _npz(source, splits)
     raise ConfigError(f"{printable(source)}: expected a folder, an .npz file or {EMBEDDED!r}")
 
 
@@ -147,7 +154,7 @@ def _embedded(counts, seed):
         for index in range(count):
             name, family = procedural.name_shape(index)
             items.append(Item(split, family, name, EmbeddedOrigin(split, index, seed)))
-    return Source(items, list(procedural.FAMILIES), [], "embedded")
+    return Source(EMBEDDED, items, list(procedural.FAMILIES), [], EMBEDDED)
 
 
 def _folder(folder, splits):
@@ -178,10 +185,12 @@ def _folder(folder, splits):
     classes = sorted({item.class_name for item in items})
     if set(classes) <= set(SPLITS):
         raise ConfigError(f"{printable(folder)}: found {', '.join(classes)} as classes, {LAYOUTS}")
-    return Source(items, classes, ignored, hashlib.sha256(json.dumps(sizes).encode()).hexdigest())
+    fingerprint = hashlib.sha256(json.dumps(sizes).encode()).hexdigest()
+    return Source(printable(folder), items, classes, ignored, fingerprint)
 
 
-def _npz(path, splits):
+def _npz(source, splits):
+    path = os.path.abspath(source)
     parts, classes = archives.read_parts(path)
     items, ignored, used = [], [], set()
     for part in parts:
@@ -199,7 +208,8 @@ def _npz(path, splits):
                 items.append(Item(split, classes[label], unique, origin))
     check_used(set(splits or ()) - used, path)
     with open(path, "rb") as file:
-        return Source(items, classes, ignored, hashlib.file_digest(file, "sha256").hexdigest())
+        fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
+    return Source(printable(source), items, classes, ignored, fingerprint)
 
 
 def _size(path):

@@ -7,7 +7,6 @@ import csv
 from spherical_cnn.choices import SPLITS
 from spherical_cnn.data.atomic import printable
 from spherical_cnn.errors import ConfigError
-from spherical_cnn.options import either
 
 
 def read_splits(path):
@@ -26,7 +25,7 @@ def read_splits(path):
                 where = f"{path}: line {reader.line_num}"
                 if not row["name"] or row["split"] not in SPLITS:
                     raise ConfigError(
-                        f"{where}: expected a name and {either(SPLITS)}. "
+                        f"{where}: expected a name and {' or '.join(SPLITS)}. "
                         f"Received: {row['name']!r}, {row['split']!r}"
                     )
                 if row["name"] in splits:

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from spherical_cnn.nn.pooling import PACKAGE, OnGrid
-from spherical_cnn.old_names import layer_config
+from spherical_cnn.old_names import ARGUMENTS, renamed
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.operations import constant
 
@@ -69,7 +69,7 @@ class UpAxisChannel(OnGrid):
     @classmethod
     def from_config(cls, config):
         """Creates the layer from its config, or from that of the earlier `Height`."""
-        return cls(**layer_config(config))
+        return cls(**renamed(config, ARGUMENTS))
 
 
 def _cosines(bandwidth):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 
-from spherical_cnn.data.atomic import write_bytes
+from spherical_cnn.data.atomic import write_arrays
 from spherical_cnn.data.records.tfrecord_data import read_shards
 from spherical_cnn.nn.outputs import feature_extractor
 from spherical_cnn.training.network import record_format
@@ -14,12 +12,7 @@ from spherical_cnn.training.run import load_run
 
 
 def layer_outputs(run, shards, layers):
-    """Computes the outputs of named layers of a run for records, batch by batch.
-
-    Args:
-        run: `Run`.
-        shards: paths of TFRecords.
-        layers: names, such as `conv0_distance` (before pooling), `final_conv`, `descriptor`.
+    """Computes the outputs of named layers of a `Run` for records, batch by batch.
 
     Yields:
         dict of arrays per batch: each layer's output, and `label`, `name`, `rotation`.
@@ -32,13 +25,6 @@ def layer_outputs(run, shards, layers):
             names = np.array([name.decode(errors="replace") for name in batch["name"]])
             about = {"label": batch["label"], "name": names, "rotation": batch["rotation"]}
             yield {**{key: np.asarray(value) for key, value in outputs.items()}, **about}
-
-
-def write_arrays(path, arrays):
-    """Writes a dict of arrays as an `.npz` file, atomically."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    write_bytes(path, buffer.getvalue())
 
 
 def join_batches(parts):

@@ -5,7 +5,6 @@ from scipy.spatial.transform import Rotation
 
 from spherical_cnn.errors import ConfigError, ShapeError
 from spherical_cnn.shapes.formats.mesh import SUFFIXES, read_mesh
-from spherical_cnn.shapes.formats.mesh_writing import encode_mesh
 from spherical_cnn.shapes.formats.safe_read import read_bytes
 from spherical_cnn.shapes.load import choose_kind, suffix_of
 from spherical_cnn.shapes.normalize import normalize
@@ -16,16 +15,10 @@ from spherical_cnn.sphere.symmetry import symmetry_rotations
 
 
 def align_shapes(first, second, view, threshold=0.95):
-    """Finds the rotations that take one shape to another, about their centers, in the files' axes.
+    """Finds the `SymmetryRotations` from one shape to another, in the axes of the files.
 
-    Args:
-        first: `LoadedShape` to rotate.
-        second: `LoadedShape` to align with.
-        view: `SignalView` that has loaded both.
-        threshold: see `symmetry_rotations`.
-
-    Returns:
-        `SymmetryRotations`.
+    The shapes are `LoadedShape`s of `view`, a `SignalView`; they rotate about their centers. For
+    the threshold see `symmetry_rotations`.
 
     Raises:
         ShapeError: naming the file whose shape no ray meets, or looks the same from all sides.
@@ -46,13 +39,9 @@ def align_shapes(first, second, view, threshold=0.95):
 
 
 def aligned_copy(first, second, rotation, center):
-    """Returns the `Mesh` in a file, rotated, moved and scaled onto that in another one.
+    """Returns the `Mesh` in the file `first`, rotated, moved and scaled onto that in `second`.
 
-    Args:
-        first: path of the mesh to align.
-        second: path of the other mesh.
-        rotation: `(3, 3)`, in the files' axes.
-        center: see `normalize`.
+    The rotation `(3, 3)` is in the axes of the files; for the center see `normalize`.
     """
     mesh, _ = _normalized_mesh(first, center)
     _, placement = _normalized_mesh(second, center)
@@ -66,11 +55,6 @@ def _normalized_mesh(path, center):
         return normalize(read_mesh(read_bytes(path), suffix_of(path)), center)
     except ShapeError as error:
         raise ShapeError(f"{path}: {error}") from error
-
-
-def mesh_bytes(mesh, path):
-    """Returns the mesh as bytes of a file with the suffix of `path`."""
-    return encode_mesh(mesh, suffix_of(path))
 
 
 def check_copy(copy, paths, kind):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 
 import numpy as np
 
-from spherical_cnn.data.atomic import printable
 from spherical_cnn.data.module import ArrayBatches
 from spherical_cnn.data.poses import draw_poses
 from spherical_cnn.data.signals import signals
@@ -25,13 +23,8 @@ _UNNAMED = re.compile(r"class_\d+")  # classes of an .npz that does not name the
 def evaluate_shapes(path, source, given, workers=1, progress=lambda done, total: None):
     """Computes the accuracy of a run on the test shapes of a source, or on all if it has none.
 
-    Args:
-        path: run folder.
-        source: see `spherical_cnn.data.sources.find_shapes`.
-        given: dict of options of `DatasetConfig` that replace those of the run's dataset, such as
-            `test_rotation`.
-        workers: number of processes that cast.
-        progress: called with the number of shapes done and of all shapes.
+    The dict `given` holds options of `DatasetConfig` that replace those of the run's dataset, such
+    as `test_rotation`. For the source see `find_shapes`; for the other arguments, `build`.
 
     Returns:
         dict of JSON values: as `spherical_cnn.training.train.evaluate`; `dataset`, the options;
@@ -44,12 +37,8 @@ def evaluate_shapes(path, source, given, workers=1, progress=lambda done, total:
     config = dataset_config_of(RunFolder(path), **{"val_fraction": 0, "test_fraction": 0, **given})
     run = load_run(path, upright=config.rotation_of("test") != "so3")
     config = dataclasses.replace(config, resolution=run.config.input_res)
-    source = os.fspath(source)
     found = find_shapes(source, None, config.embedded_shapes, config.data_seed)
-    try:
-        labels = _labels(found, run.dataset["classes"], run.config.n_classes)
-    except ConfigError as error:
-        raise ConfigError(f"{printable(source)}: {error}") from error
+    labels = _labels(found, run.dataset["classes"], run.config.n_classes)
     items = [item for item in found.items if item.split == "test"] or found.items
     poses = [draw_poses(config, "test", item.name) for item in items]
     rows: list[np.ndarray] = []
@@ -65,7 +54,7 @@ def evaluate_shapes(path, source, given, workers=1, progress=lambda done, total:
         progress(count, len(items))
     if not rows:
         raise ConfigError(
-            f"{printable(source)}: no shape could be used; the first, {': '.join(skipped[0])}"
+            f"{found.name}: no shape could be used; the first, {': '.join(skipped[0])}"
         )
     batches = ArrayBatches(
         np.concatenate(rows),
@@ -85,7 +74,7 @@ def _labels(found, classes, count):
     unknown = sorted({item.class_name for item in found.items} - labels.keys())
     if unknown or len(known) > count:
         raise ConfigError(
-            f"found classes {', '.join(unknown or known)}; expected some of the run's {count}"
-            + (f": {', '.join(classes)}" if classes else "")
+            f"{found.name}: found classes {', '.join(unknown or known)}; "
+            f"expected some of the run's {count}" + (f": {', '.join(classes)}" if classes else "")
         )
     return labels

@@ -22,13 +22,9 @@ from spherical_cnn.training.run_folder import RunFolder
 def release(path, folder, origin):
     """Writes what use and testing need of a finished run, and a model card.
 
-    The weights are in half precision; no folder of this machine is named.
-
-    Args:
-        path: run folder.
-        folder: absent or empty, named like the network; gets `README.md`, `config.json`,
-            `data.json` if the run has one, `metrics.json` and `checkpoints/final.npz`.
-        origin: origin and license of the shapes, for the card.
+    The weights are in half precision; no folder of this machine is named. The network has the name
+    of the new folder, which gets `README.md`, `config.json`, `data.json` if the run has one,
+    `metrics.json` and `checkpoints/final.npz`. `origin` is that of the shapes, for the card.
 
     Raises:
         RunError: if there is no finished and tested run, or the folder is not empty.
@@ -49,9 +45,9 @@ def release(path, folder, origin):
     run.config = dataclasses.replace(run.config, logdir="", dset_dir="", online=online, run_id=name)
     save_weights(run, "final", released)
     if dataset["options"]:
-        released.write_json("data.json", dataset)
-    released.write_json("metrics.json", metrics)
-    released.write_text("README.md", _card(run, dataset, metrics, origin))
+        released.write("data.json", dataset)
+    released.write("metrics.json", metrics)
+    released.write("README.md", _card(run, dataset, metrics, origin))
     released.write_config(run.config)
 
 

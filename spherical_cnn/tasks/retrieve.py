@@ -6,10 +6,10 @@ import os
 
 import numpy as np
 
-from spherical_cnn.data.atomic import write_json
+from spherical_cnn.data.atomic import write_arrays, write_file
 from spherical_cnn.errors import RankingError
 from spherical_cnn.shapes.signal import MIN_HIT_RATE, compute_hit_rate
-from spherical_cnn.tasks.activations import join_batches, layer_outputs, write_arrays
+from spherical_cnn.tasks.activations import join_batches, layer_outputs
 from spherical_cnn.tasks.rankings import CUTOFF, file_names, write_rankings
 from spherical_cnn.tasks.retrieval_metrics import score
 from spherical_cnn.training.run import load_run
@@ -75,13 +75,7 @@ def rank(descriptors, predicted=None, cutoff=CUTOFF, names=None):
 def best_distance(positions, distances, classes):
     """Finds the distance at which lists must end for the best micro-averaged F1@N.
 
-    Args:
-        positions: as returned by `rank`.
-        distances: as returned by `rank`.
-        classes: `(shapes,)` labels.
-
-    Returns:
-        One of a thousand quantiles of `distances`.
+    It is one of a thousand quantiles of the distances of `rank`; classes are `(shapes,)` labels.
     """
     _, classes, counts = np.unique(classes, return_inverse=True, return_counts=True)
     candidates = np.quantile(distances, np.linspace(0, 1, 1001))
@@ -130,5 +124,5 @@ def retrieve(path, shards, folder, by_class=False, length_from=None):
     scores = {**score(positions, found["label"]), "blank": found["name"][blank].tolist()}
     if limit is not None:
         scores["distance"] = limit
-    write_json(os.path.join(folder, "metrics.json"), scores)
+    write_file(os.path.join(folder, "metrics.json"), scores)
     return scores

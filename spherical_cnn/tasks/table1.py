@@ -8,7 +8,7 @@ import os
 import keras
 import numpy as np
 
-from spherical_cnn.data.atomic import write_bytes, write_json
+from spherical_cnn.data.atomic import write_file
 from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.records.build import build
 from spherical_cnn.reporting import plots
@@ -43,11 +43,7 @@ def run_table(source, folder, networks, seeds, progress, workers=1, split_file=N
         split_file: see `find_shapes`.
 
     Returns:
-        dict by network of dicts by column of `COLUMNS` of lists by seed of the metrics of
-        `spherical_cnn.training.train.train`.
-
-    Raises:
-        As `build` and `train`.
+        dict by network of dicts by column of `COLUMNS` of lists by seed of the metrics of `train`.
     """
     datasets = {
         (name, regime): dataclasses.replace(dataset, rotation=regime)
@@ -85,7 +81,7 @@ def run_table(source, folder, networks, seeds, progress, workers=1, split_file=N
                 else:
                     run["test_only"] = True
                 table[name][column].append(train(run))
-            write_json(os.path.join(folder, "table.json"), table)
+            write_file(os.path.join(folder, "table.json"), table)
             _write_report(folder, source, manifest["classes"], table, runs)
     return table
 
@@ -125,11 +121,11 @@ def _write_report(folder, source, classes, table, runs):
         for regime, title in REGIMES.items()
     }
     pixels = plots.png(plots.network_curves_figure(histories))
-    write_bytes(os.path.join(folder, "curves.png"), pixels)
+    write_file(os.path.join(folder, "curves.png"), pixels)
     page.picture("Curves", pixels)
     for run in (run for name in table for regime in REGIMES for run in runs[regime][name]):
         page.heading(run)
         page.link("Report", f"{run}/report.html")
         with open(os.path.join(folder, run, "plots/confusion.png"), "rb") as file:
             page.picture("Confusion", file.read())
-    write_bytes(os.path.join(folder, "report.html"), page.html().encode())
+    write_file(os.path.join(folder, "report.html"), page.html())

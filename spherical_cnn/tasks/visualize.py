@@ -43,13 +43,9 @@ def filters_picture(path, layer):
 def features_picture(view, shape, angles, layers=None):
     """Draws feature maps of a shape and of its rotated copy, one row per layer, as a PNG.
 
-    Of each layer, the channel with the largest variance is drawn.
-
-    Args:
-        view: `SignalView` of a run and its layer `signal`.
-        shape: `LoadedShape`.
-        angles: ZYZ Euler angles of the rotation, degrees.
-        layers: names; default: the signal and the layers of the branch `distance`.
+    Of each layer, the channel with the largest variance is drawn. By default, layers are the signal
+    and those of the branch `distance`. The view is that of a run and its layer `signal`; the
+    rotation is given by its ZYZ Euler angles in degrees.
 
     Raises:
         ConfigError: if a layer does not exist or computes no maps.
@@ -77,13 +73,9 @@ def features_picture(view, shape, angles, layers=None):
 
 
 def animation(view, shape, layer=None, frames=36):
-    """Draws a shape that rotates about a slanted axis, and its signal, as a GIF.
+    """Draws a shape in one full rotation about a slanted axis, and its signal, as a GIF.
 
-    Args:
-        view: `SignalView`.
-        shape: `LoadedShape`.
-        layer: layer of the view; its map with the largest variance is drawn as well.
-        frames: number of frames of one full rotation.
+    With the layer of the view, its map with the largest variance is drawn as well.
     """
     vectors = 2 * np.pi * np.arange(frames)[:, None] / frames * [0.6, 0, 0.8]
     matrices = Rotation.from_rotvec(vectors).as_matrix()
@@ -130,4 +122,4 @@ def mistakes_page(path, shards, most=50):
         page.table(["predicted", "probability"], rows)
         figure = sphere_plots.signal_figure(mistake.signal, CHANNELS)
         page.picture(f"Signal of {mistake.name}", png(figure))
-    return page.html().encode()
+    return page.html()

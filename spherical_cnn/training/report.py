@@ -50,8 +50,8 @@ def write_report(run: Run, metrics, errors, mistakes: list[Mistake]):
     `errors` holds what `layer_errors.measure` returns, by the method of rotation.
     """
     folder, config, history = run.folder, run.config, run.state["history"]
-    folder.write_json("metrics.json", metrics)
-    folder.write_json("equivariance.json", errors)
+    folder.write("metrics.json", metrics)
+    folder.write("equivariance.json", errors)
     page = Page(config.name)
 
     def picture(name, figure):
@@ -91,7 +91,7 @@ def write_report(run: Run, metrics, errors, mistakes: list[Mistake]):
     page.code([*where, *dataset_lines(run.dataset)])
     page.heading("Options")
     page.code(option_lines(config))
-    folder.write_text("report.html", page.html())
+    folder.write("report.html", page.html())
 
 
 def accuracy_note():

@@ -10,7 +10,7 @@ import re
 
 from spherical_cnn import choices
 from spherical_cnn.errors import ConfigError
-from spherical_cnn.options import Options, either, option
+from spherical_cnn.options import Options, option
 
 PROCESS_OPTIONS = ("coordinator", "num_processes", "process_id")
 _SPHERICAL = ("spectral_pool", "n_filter_params", "dealias", "up_channel")
@@ -46,17 +46,11 @@ class RunConfig(Options):
     spectral_input: bool = option(False, None, "not supported; it never ran in the original")
     mag_ang: bool = option(False, None, "always on; accepted for the original's files of flags")
     real_inputs: bool = option(False, "ri", "always on; accepted for the original's files of flags")
-    nchannels: int = option(
-        1, None, "channels in the records; a complex channel counts once", least=1
-    )
-    first_n: int | None = option(
-        None, "fn", "use the first N train and validation batches", least=1
-    )
+    nchannels: int = option(1, None, "channels in the records; complex ones count once", least=1)
+    first_n: int | None = option(None, "fn", "use the first N train and val batches", least=1)
     test_n: int = option(0, "tn", "test on the first N batches; 0 for all", least=0)
     input_res: int = option(32, "res", "samples along each angle of the sphere")
-    skip_val: bool = option(
-        False, "sv", "skip validation; the best checkpoint is chosen by train accuracy"
-    )
+    skip_val: bool = option(False, "sv", "skip validation; best checkpoint by train accuracy")
     optimizer: str = option(
         "adam", "o", "optimizer; momentum is 0.9, Nesterov", choices.OPTIMIZERS, group="training"
     )
@@ -116,12 +110,8 @@ class RunConfig(Options):
         False, "jit", "compile with XLA: faster steps; the first one of each shape takes seconds"
     )
     devices: str = option("1", None, "N or all: number of devices that share each batch")
-    coordinator: str = option(
-        "", None, "HOST:PORT of process 0 of a job of several processes (JAX)"
-    )
-    num_processes: int = option(
-        1, None, "number of processes; all get the same other flags", least=1
-    )
+    coordinator: str = option("", None, "HOST:PORT of process 0 of several processes (JAX)")
+    num_processes: int = option(1, None, "number of processes; their other flags agree", least=1)
     process_id: int = option(
         0, None, "index of this process, from 0; process 0 writes the run folder", least=0
     )
@@ -161,7 +151,7 @@ class RunConfig(Options):
             )
         known = nonlinearities() if self.nonlin != "prelu" else ["prelu"]
         if self.nonlin not in known:
-            yield f"--nonlin: expected {either(known)}. Received: {self.nonlin!r}"
+            yield f"--nonlin: expected {' or '.join(known)}. Received: {self.nonlin!r}"
         if self.spectral_pool and self.pool != "wap":
             yield f"--spectral_pool replaces --pool, which must stay wap. Received: {self.pool}"
         if self.batch_renorm and not self.batch_norm:

@@ -66,7 +66,7 @@ def train(options, dataset=None, split_file=None, workers=1, progress=lambda don
     if asked.up_channel == "on" and "so3" in map(dataset_config.rotation_of, splits):
         raise ConfigError("--up_channel on: for upright shapes, expected --rotation z")
     source = OnlineSource.find(asked.online, dataset_config, splits, split_file, workers)
-    folder, config = open_run({**options, "dset_dir": "", "n_classes": len(source.classes)})
+    folder, config = open_run({**options, "dset_dir": "", "n_classes": len(source.found.classes)})
     if os.path.exists(folder.checkpoint("latest")) and not config.from_scratch:
         if folder.read_data() != source.description():
             raise RunError(
@@ -157,7 +157,7 @@ def _begin(run, data):
         folder.write_config(config)
         description = data.description()
         if description:
-            folder.write_json("data.json", description)
+            folder.write("data.json", description)
     data.log()
     logger.info(f"Loading model {config.model}. Logdir {folder}")
 

@@ -5,8 +5,8 @@ import pytest
 from benchmarks import alignment, pipeline, points, raycast, retrieval, scale, start, step
 from benchmarks.network import VARIANTS
 from spherical_cnn.errors import RecordError
+from spherical_cnn.shapes.formats.mesh_writing import encode_mesh
 from spherical_cnn.shapes.generated.procedural import FAMILIES, draw_mesh
-from spherical_cnn.tasks.align import mesh_bytes
 
 TINY = {"input_res": 16, "nfilters": (2, 4), "pool_layers": (0, 1), "concat_branches": (0, 1)}
 
@@ -18,7 +18,7 @@ def folder(tmp_path):
     for index, split in ((0, "train"), (1, "train"), (10, "train"), (11, "test")):
         path = tmp_path / families[index % len(families)] / split / f"{index}.off"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(mesh_bytes(draw_mesh("train", index, 0), path))
+        path.write_bytes(encode_mesh(draw_mesh("train", index, 0), path))
     return tmp_path
 
 

@@ -45,7 +45,7 @@ def test_the_report_of_a_run_on_online_data_names_its_source_and_no_tfrecords(co
     run = load_run(copied[0])
     dataset = DatasetConfig(resolution=16, rays_per_sample=7)
     made = {"source": "shapes.npz", "classes": ["bed"], "options": dataset.to_dict()}
-    run.folder.write_json("data.json", made)
+    run.folder.write("data.json", made)
     run.config = dataclasses.replace(run.config, online="shapes.npz", dset_dir="")
     errors = {"exact": {"layers": {"signal": [0.0]}, "flips": [0.0]}}
     write_report(run, run.folder.read_metrics(), errors, [])

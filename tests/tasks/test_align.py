@@ -11,9 +11,10 @@ from scipy.spatial.transform import Rotation
 
 from spherical_cnn.cli import dispatch
 from spherical_cnn.data import signals as shape_signals
+from spherical_cnn.shapes.formats.mesh_writing import encode_mesh
 from spherical_cnn.shapes.generated import primitives
 from spherical_cnn.shapes.generated.procedural import draw_mesh
-from spherical_cnn.tasks.align import align_shapes, lines, mesh_bytes
+from spherical_cnn.tasks.align import align_shapes, lines
 from spherical_cnn.tasks.signal_view import SignalView
 
 ROTATION = Rotation.from_euler("ZYZ", [40, 70, -100], degrees=True)
@@ -29,7 +30,7 @@ def pair(tmp_path):
     moved = wedge._replace(vertices=2 * ROTATION.apply(wedge.vertices) + [1, 2, 3])
     paths = [tmp_path / "first.off", tmp_path / "second.ply"]
     for path, shape in zip(paths, (wedge, moved), strict=True):
-        path.write_bytes(mesh_bytes(shape, path))
+        path.write_bytes(encode_mesh(shape, path))
     return [str(path) for path in paths]
 
 
@@ -57,7 +58,7 @@ def test_the_rotation_of_a_mesh_is_found_and_its_copy_lies_on_it(pair, tmp_path,
 
 def test_all_rotations_of_a_symmetric_shape_are_printed(tmp_path):
     path = tmp_path / "box.off"
-    path.write_bytes(mesh_bytes(primitives.box([0, 0, 0], [1.0, 0.6, 0.3]), path))
+    path.write_bytes(encode_mesh(primitives.box([0, 0, 0], [1.0, 0.6, 0.3]), path))
     view = SignalView(32)
     shape = view.load(str(path))
     peaks = align_shapes(shape, shape, view)
@@ -107,7 +108,7 @@ def test_bad_files_are_named(pair, tmp_path, capsys):
 
 
 def write_off(path, vertices, faces):
-    path.write_bytes(mesh_bytes(trimesh.Trimesh(vertices, faces, process=False), path))
+    path.write_bytes(encode_mesh(trimesh.Trimesh(vertices, faces, process=False), path))
     return str(path)
 
 

@@ -13,6 +13,7 @@ from scipy import special
 
 from spherical_cnn.cli import exit_code
 from spherical_cnn.data.dataset_config import DatasetConfig
+from spherical_cnn.shapes.formats.mesh_writing import encode_mesh
 from spherical_cnn.shapes.generated.primitives import box as box_mesh
 from spherical_cnn.shapes.generated.procedural import FAMILIES, draw_mesh, name_shape
 from spherical_cnn.shapes.load import load_mesh
@@ -21,7 +22,6 @@ from spherical_cnn.shapes.signal import Mesh, Pose
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
 from spherical_cnn.tasks import predict as prediction
-from spherical_cnn.tasks.align import mesh_bytes
 from spherical_cnn.tasks.predict import Prediction, Predictor, prediction_table
 from spherical_cnn.training.run import load_run
 
@@ -45,7 +45,7 @@ def shapes(tmp_path):
     (folder / "more").mkdir(parents=True)
     for index in range(10):
         path = folder / ("more" if index > 5 else "") / f"{name_shape(index)[1]}{index}.off"
-        path.write_bytes(mesh_bytes(draw_mesh("test", index, 0), path))
+        path.write_bytes(encode_mesh(draw_mesh("test", index, 0), path))
     (folder / "readme.txt").write_text("not a shape")
     return folder
 
@@ -96,7 +96,7 @@ def test_shapes_that_rays_miss_are_refused_or_noted(run, tmp_path, capsys):
         ("box", box),
     ):
         path = tmp_path / f"{name}.off"
-        path.write_bytes(mesh_bytes(mesh, path))
+        path.write_bytes(encode_mesh(mesh, path))
     files = [str(tmp_path / f"{name}.off") for name in ("sheet", "parts", "box")]
     assert exit_code(["predict", str(run), *files, "--json"]) == 1
     out, error = capsys.readouterr()

@@ -11,9 +11,9 @@ from helpers import ROOT, assert_fails, parse_run, run
 from spherical_cnn.cli import dispatch
 from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.errors import RunError
+from spherical_cnn.shapes.formats.mesh_writing import encode_mesh
 from spherical_cnn.shapes.generated.procedural import FAMILIES, draw_mesh
 from spherical_cnn.tasks import release as release_task
-from spherical_cnn.tasks.align import mesh_bytes
 from spherical_cnn.tasks.predict import Predictor
 from spherical_cnn.tasks.release import release
 from spherical_cnn.training.checkpoints import save_weights
@@ -127,7 +127,7 @@ def test_releases_that_cannot_be_made_are_refused(finished, released, tmp_path, 
 def test_the_network_that_is_released_names_a_chair(tmp_path):
     predictor = Predictor(ROOT / "weights/modelnet40-points", kind="mesh")
     path = tmp_path / "drawn.off"
-    path.write_bytes(mesh_bytes(draw_mesh("test", list(FAMILIES).index("chair"), 0), path))
+    path.write_bytes(encode_mesh(draw_mesh("test", list(FAMILIES).index("chair"), 0), path))
     (found,) = predictor.predict([str(path)], rotations=2)
     assert found.classes[0] == "chair" and found.agreement == 1
 

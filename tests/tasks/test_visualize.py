@@ -8,14 +8,14 @@ from helpers import assert_fails
 from PIL import Image
 
 from spherical_cnn.cli import dispatch
+from spherical_cnn.shapes.formats.mesh_writing import encode_mesh
 from spherical_cnn.shapes.generated.procedural import draw_mesh
-from spherical_cnn.tasks.align import mesh_bytes
 
 
 @pytest.fixture
 def mesh(tmp_path):
     path = tmp_path / "mesh.off"
-    path.write_bytes(mesh_bytes(draw_mesh("train", 3, 0), path))
+    path.write_bytes(encode_mesh(draw_mesh("train", 3, 0), path))
     return str(path)
 
 

@@ -315,7 +315,7 @@ def test_a_damaged_file_of_a_run_is_named(tmp_path, text, message):
 
 def test_text_of_names_that_are_not_utf8_is_written(tmp_path):
     folder, name = RunFolder(tmp_path), os.fsdecode(b"caf\xe9")
-    folder.write_json("data.json", {"source": name, "classes": ["Stühle"], "options": {}})
+    folder.write("data.json", {"source": name, "classes": ["Stühle"], "options": {}})
     assert folder.read_data() == {"source": name, "classes": ["Stühle"], "options": {}}
     folder.write_csv("a.csv", [{"name": name}])
     assert (tmp_path / "a.csv").read_text() == "name\ncaf\\udce9\n"
@@ -325,10 +325,10 @@ def test_text_of_names_that_are_not_utf8_is_written(tmp_path):
 
 def test_a_file_is_written_completely_or_not_at_all(tmp_path, monkeypatch):
     folder = RunFolder(tmp_path)
-    folder.write_text("a/b.txt", "old")
+    folder.write("a/b.txt", "old")
     monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        folder.write_text("a/b.txt", "new")
+        folder.write("a/b.txt", "new")
     assert pathlib.Path(tmp_path, "a/b.txt").read_text() == "old"
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["b.txt"]
 

@@ -16,7 +16,7 @@ import shutil
 from concurrent import futures
 
 from spherical_cnn.choices import SPLITS
-from spherical_cnn.data.atomic import printable, write_json
+from spherical_cnn.data.atomic import write_file
 from spherical_cnn.data.dataset_config import check_reading
 from spherical_cnn.data.poses import assign_splits
 from spherical_cnn.data.records.folder import (
@@ -65,15 +65,12 @@ def build(
     source, folder = os.fspath(source), os.fspath(folder)
     _check_request(source, folder, config, workers)
     found = find_shapes(source, split_file, config.embedded_shapes, config.data_seed)
-    try:
-        items = assign_splits(found, config)
-    except ConfigError as error:
-        raise ConfigError(f"{printable(source)}: {error}") from error
+    items = assign_splits(found, config)
     shapes = json.dumps([found.fingerprint, [item[:3] for item in items]]).encode()
     request = {
         "format": FORMAT,
         "version": __version__,
-        "source": printable(source),
+        "source": found.name,
         "shapes": hashlib.sha256(shapes).hexdigest(),
         "options": config.to_dict(),
     }
@@ -83,7 +80,7 @@ def build(
     with locked(folder), _explained(folder):
         finished = check_folder(folder, request)  # again: another process may have held the lock
         if not finished:
-            write_json(os.path.join(folder, REQUEST), request)
+            write_file(os.path.join(folder, REQUEST), request)
             with contextlib.nullcontext(pool) if pool else worker_pool(workers) as perform_all:
                 finished = _build_splits(
                     folder, request, config, found, items, perform_all, progress
@@ -95,11 +92,10 @@ def build(
 def _build_splits(folder, request, config, found, items, perform_all, progress):
     """Writes the parts of all splits, joins them to shards, and writes the manifest last."""
     unfinished = os.path.join(folder, BUILDING)
-    labels = {name: label for label, name in enumerate(found.classes)}
     shards, counts, blank, skipped = {}, {}, [], []
     done = 0
     for split in SPLITS:
-        labeled = [(item, labels[item.class_name]) for item in items if item.split == split]
+        labeled = [(item, found.labels[item.class_name]) for item in items if item.split == split]
         if not labeled:
             continue
         parts = plan_parts(config, split, labeled, unfinished)
@@ -137,7 +133,7 @@ def _build_splits(folder, request, config, found, items, perform_all, progress):
         "blank": blank,
         "skipped": [*skipped, *({"name": n, "reason": reason} for n, reason in found.ignored)],
     }
-    write_json(os.path.join(folder, MANIFEST), manifest)
+    write_file(os.path.join(folder, MANIFEST), manifest)
     return manifest
 
 

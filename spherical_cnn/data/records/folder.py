@@ -8,7 +8,7 @@ import json
 import os
 
 from spherical_cnn.errors import DatasetError
-from spherical_cnn.old_names import dataset_options
+from spherical_cnn.old_names import DATASET_OPTIONS, renamed
 
 MANIFEST = "manifest.json"
 BUILDING = ".building"
@@ -46,7 +46,7 @@ def check_sizes(folder, manifest):
 
 
 def _check_same(folder, request, there):
-    ours, theirs = ({**r, **dataset_options(r["options"])} for r in (request, there))
+    ours, theirs = ({**r, **renamed(r["options"], DATASET_OPTIONS)} for r in (request, there))
     different = [
         f"{key} {theirs.get(key)!r} there, {ours[key]!r} here"
         for key in ("format", *request["options"])

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from spherical_cnn.data.atomic import UNFINISHED, write_json
+from spherical_cnn.data.atomic import UNFINISHED, write_file
 from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.poses import draw_poses
 from spherical_cnn.data.records.codec import encode, join_complex
@@ -34,32 +34,15 @@ class Part:
 
 
 class PartResult(NamedTuple):
-    """The result of writing a part.
+    """The result of writing a part."""
 
-    Args:
-        sizes: bytes written, per copy.
-        skipped: `(name, reason)` of shapes that have no signal.
-        blank: names of shapes with a nearly blank copy (see `MIN_HIT_RATE`), such as a sheet
-            through the center.
-    """
-
-    sizes: list
-    skipped: list
-    blank: list
+    sizes: list  # bytes written, per copy
+    skipped: list  # `(name, reason)` of shapes that have no signal
+    blank: list  # names of shapes with a nearly blank copy, see `MIN_HIT_RATE`
 
 
 def plan_parts(config, split, labeled, folder):
-    """Divides the shapes of a split into parts of about a second of work.
-
-    Args:
-        config: `DatasetConfig`.
-        split: split of the shapes.
-        labeled: list of `(Item, label)`.
-        folder: where the parts are written.
-
-    Returns:
-        list of `Part`.
-    """
+    """Divides the shapes of a split, `(Item, label)`, into `Part`s of about a second of work."""
     count = min(_SHAPES_PER_PART, max(1, _RECORDS_PER_PART // config.copies_of(split)))
     chunks = [(i, labeled[i : i + count]) for i in range(0, len(labeled), count)]
     return [
@@ -69,11 +52,7 @@ def plan_parts(config, split, labeled, folder):
 
 
 def write_part(part):
-    """Writes the folder of a part atomically: whole, or not at all.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
+    """Writes the folder of a part atomically: whole, or not at all; or raises `OSError`."""
     copies: list[list[bytes]] = [[] for _ in range(part.config.copies_of(part.split))]
     skipped: list[tuple[str, str]] = []
     blank: list[str] = []
@@ -93,7 +72,7 @@ def write_part(part):
     os.makedirs(unfinished, exist_ok=True)
     sizes = [_write(os.path.join(unfinished, str(i)), copy) for i, copy in enumerate(copies)]
     result = PartResult(sizes, skipped, blank)
-    write_json(os.path.join(unfinished, _RESULT), result._asdict(), sync=False)  # like the records
+    write_file(os.path.join(unfinished, _RESULT), result._asdict(), sync=False)  # like the records
     try:
         os.rename(unfinished, part.path)
     except OSError as error:

@@ -1,5 +1,7 @@
 """Writes meshes at full precision."""
 
+import os
+
 import numpy as np
 
 from spherical_cnn.errors import ShapeError
@@ -8,14 +10,15 @@ from spherical_cnn.shapes.formats.stl import STL_HEADER, STL_ROW
 _STL_ERROR = 1e-3  # maximum error of a vertex by float32, relative to the extent of the mesh
 
 
-def encode_mesh(mesh, suffix):
-    """Converts a `Mesh` to the bytes of a file, in float64, or float32 for STL.
+def encode_mesh(mesh, path):
+    """Converts a `Mesh` to the bytes of a file with the suffix of `path`; STL holds float32.
 
     Raises:
         ShapeError: if the precision of STL is too low for the mesh.
     """
     writers = {".off": _encode_off, ".obj": _encode_obj, ".ply": _encode_ply, ".stl": _encode_stl}
-    return writers[suffix](np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces))
+    encode = writers[os.path.splitext(path)[1].lower()]
+    return encode(np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces))
 
 
 def _encode_off(vertices, faces):
