@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import tempfile
-import types
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from helpers import assert_fails, files, run
 from spherical_cnn.cli import dispatch, exit_code
 from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.poses import draw_poses
-from spherical_cnn.data.sources import find_shapes
+from spherical_cnn.data.sources import Item, Source, find_shapes
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.sphere import SphericalGrid
@@ -86,15 +85,14 @@ def test_nearly_blank_shapes_count_and_are_named(finished, tmp_path, capsys):
 
 def test_labels_go_by_the_names_of_the_run_and_by_number_without_names():
     def source(classes, used):
-        return types.SimpleNamespace(
-            classes=classes, items=[types.SimpleNamespace(class_name=name) for name in used]
-        )
+        items = [Item("test", name, f"{name}/0", None) for name in used]
+        return Source("shapes.npz", items, classes, [], "")
 
     run = ["bed", "chair", "desk"]
     assert _labels(source(["chair", "desk"], ["desk"]), run, 3)["desk"] == 2
     assert _labels(source(["class_0", "class_1"], ["class_1"]), run, 3)["class_1"] == 1
     assert _labels(source(["a", "b"], ["b"]), [], 3)["b"] == 1
-    with pytest.raises(ConfigError, match="sofa; expected some of the run's 3: bed, chair, desk"):
+    with pytest.raises(ConfigError, match="npz: found classes sofa; expected some of the run's 3"):
         _labels(source(["chair", "sofa"], ["chair", "sofa"]), run, 3)
     with pytest.raises(ConfigError, match="expected some of the run's 2"):
         _labels(source(["a", "b", "c"], ["a"]), [], 2)
