@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         SphericalPooling,
         two_branch,
     )
-    from spherical_cnn.sphere import SphericalGrid, isht, sht
+    from spherical_cnn.sphere import SphericalGrid, fill_missing, isht, sht
 
 __all__ = [
     "GlobalSphericalAveragePooling",
@@ -26,6 +26,7 @@ __all__ = [
     "SphericalConv",
     "SphericalGrid",
     "SphericalPooling",
+    "fill_missing",
     "isht",
     "load_records",
     "sht",
@@ -33,7 +34,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    **dict.fromkeys(("SphericalGrid", "isht", "sht"), "spherical_cnn.sphere"),
+    **dict.fromkeys(("SphericalGrid", "fill_missing", "isht", "sht"), "spherical_cnn.sphere"),
     "load_records": "spherical_cnn.data.records.pipeline",
 }
 

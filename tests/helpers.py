@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from spherical_cnn import SphericalConv, SphericalPooling, two_branch
+from spherical_cnn import SphericalConv, SphericalGrid, SphericalPooling, two_branch
 from spherical_cnn.cli import exit_code
 from spherical_cnn.commands.networks import train_parser
 from spherical_cnn.nn import (
@@ -115,6 +115,20 @@ def icosphere(radius=1.0):
 
 
 SHAPE = (2, 8, 8, 3)
+GRIDS = {
+    "driscoll_healy": SphericalGrid(6),
+    "gauss_legendre": SphericalGrid.gauss_legendre(7),
+    "poles": SphericalGrid.equiangular(9, 16),
+    "odd poles": SphericalGrid.equiangular(8, 17, start=3.5),
+    "cells": SphericalGrid.equiangular(8, 15, "cells", start=-180),
+    "open": SphericalGrid.equiangular(7, 20, "open", ascending=True),
+    "north pole": SphericalGrid.equiangular(9, 18, "north_pole"),
+    "from the south": SphericalGrid.equiangular(9, 16, start=0.5, ascending=True),
+    "ascending gauss": SphericalGrid(6, "gauss_legendre", 9, 20, 10.0, True),
+    "few degrees": SphericalGrid.equiangular(9, 16, bandwidth=4),
+}
+all_grids = pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)
+
 LAYERS = {
     "conv": lambda: SphericalConv(4, 3, kernel_regularizer=keras.regularizers.L2(0.1)),
     "conv_pooled": lambda: SphericalConv(
@@ -135,6 +149,19 @@ LAYERS = {
     "average": lambda: GlobalSphericalAveragePooling("grid"),
     "power": lambda: DegreePower(),
     "up_axis": lambda: UpAxisChannel(dropout_rate=0.25, seed=3),
+    "conv_gauss": lambda: SphericalConv(4, 2, out_grid=SphericalGrid.gauss_legendre(6)),
+    "conv_raster": lambda: SphericalConv(
+        4, 2, grid=SphericalGrid.equiangular(8, 8), out_grid=SphericalGrid.equiangular(5, 9)
+    ),
+    "block_cells": lambda: SphericalBlock(
+        4,
+        normalization="batch",
+        out_grid=SphericalGrid.equiangular(7, 12, "cells", start=5.0, ascending=True),
+    ),
+    "resampling_raster": lambda: SphericalResampling(out_grid=SphericalGrid.equiangular(9, 17)),
+    "average_cells": lambda: GlobalSphericalAveragePooling(
+        grid=SphericalGrid.equiangular(8, 8, "cells")
+    ),
 }
 every_layer = pytest.mark.parametrize("name", LAYERS)
 

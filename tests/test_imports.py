@@ -149,6 +149,7 @@ def test_public_names_are_those_of_the_design():
         "SphericalConv",
         "SphericalGrid",
         "SphericalPooling",
+        "fill_missing",
         "isht",
         "load_records",
         "sht",

@@ -19,16 +19,16 @@ class SphericalBlock(keras.layers.Layer):
 
     Args:
         filters, num_anchors, spectral_pooling, degrees, method, kernel_initializer,
-            kernel_regularizer: see `SphericalConv`. The convolution has a bias only without
-            normalization.
+            kernel_regularizer, grid, out_grid: see `SphericalConv`. The convolution has a bias only
+            without normalization.
         normalization: `"batch"` (no scale, momentum 0.99, ε 1e-3), `"batch_renorm"` or `None`.
         nonlinearity: `"prelu"`, with one slope per channel, initially 0.1; or any Keras activation.
 
     Input shape:
-        `(batch, 2L, 2L, channels)`, or a list, as in `SphericalConv`.
+        `(batch, *grid.shape, channels)`, or a list, as in `SphericalConv`.
 
     Output shape:
-        `(batch, 2L, 2L, filters)`; `(batch, L, L, filters)` with spectral pooling.
+        `(batch, *out_grid.shape, filters)`, as in `SphericalConv`.
 
     >>> block = SphericalBlock(4, num_anchors=3, normalization="batch")
     >>> tuple(block(np.ones((1, 16, 16, 2), "float32")).shape)
@@ -48,6 +48,8 @@ class SphericalBlock(keras.layers.Layer):
         method="sep",
         kernel_initializer=None,
         kernel_regularizer=None,
+        grid=None,
+        out_grid=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -68,6 +70,8 @@ class SphericalBlock(keras.layers.Layer):
             method=method,
             kernel_initializer=kernel_initializer,
             kernel_regularizer=kernel_regularizer,
+            grid=grid,
+            out_grid=out_grid,
             name="conv",
             **options,
         )
@@ -77,6 +81,11 @@ class SphericalBlock(keras.layers.Layer):
         self.activation = nonlinearity_layer(
             nonlinearity, shared_axes=(1, 2), name="activation", **options
         )
+
+    @property
+    def out_grid(self):
+        """The grid of the output, once the layer is built."""
+        return self.conv.out_grid
 
     def build(self, input_shape):
         self.conv.build(input_shape)

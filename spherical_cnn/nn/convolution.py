@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from spherical_cnn.nn.pooling import PACKAGE, grid_of
-from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.nn.pooling import PACKAGE, OnGrid
+from spherical_cnn.sphere.grid import SphericalGrid, as_grid
 from spherical_cnn.sphere.operations import constant, matmul
 from spherical_cnn.sphere.sht import check_method, check_signal
 from spherical_cnn.sphere.spectral import (
@@ -21,7 +21,7 @@ from spherical_cnn.sphere.spectral import (
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class SphericalConv(keras.layers.Layer):
+class SphericalConv(OnGrid):
     """Convolves signals on the sphere with zonal filters, exactly, in the harmonic domain.
 
         out_lm[d] = Σ_c 2π √(4π / (2l+1)) f_lm[c] h[l, c, d]  (+ bias[d] on the grid)
@@ -39,20 +39,25 @@ class SphericalConv(keras.layers.Layer):
         spectral_pooling: whether to keep the lower half of the degrees and sample the output on the
             grid of half the resolution.
         degrees: number of degrees of the filters, the lowest ones; `None` for all that the input's
-            grid can represent.
+            grid can represent. Fewer degrees are an exact low-pass pooling of the input.
         method: `"sep"`, the separable transform; or `"naive"`, the dense contraction with all
             harmonics, which gives equal numbers and is slower.
         kernel_initializer: initializer of the anchors; `None` for a truncated normal of standard
             deviation `filter_stddev(L, channels)`.
         bias_initializer: initializer of the bias.
         kernel_regularizer: regularizer of the anchors, e.g. `keras.regularizers.L2(1e-4)`.
+        grid: `SphericalGrid` of the input; by default the paper's grid for square inputs.
+        out_grid: `SphericalGrid` of the output; by default that of the input. A coarser one keeps
+            the degrees that it can represent.
 
     Input shape:
-        `(batch, 2L, 2L, channels)`, colatitude before longitude; or a list of such shapes, to
-        convolve the concatenation of several signals without computing it.
+        `(batch, *grid.shape, channels)`, by default `(batch, 2L, 2L, channels)`, colatitude before
+        longitude; or a list of such shapes, to convolve the concatenation of several signals
+        without computing it.
 
     Output shape:
-        `(batch, 2L, 2L, filters)`; `(batch, L, L, filters)` with spectral pooling.
+        `(batch, *out_grid.shape, filters)`; by default `(batch, 2L, 2L, filters)`, and
+        `(batch, L, L, filters)` with spectral pooling.
 
     >>> layer = SphericalConv(4, num_anchors=3)
     >>> tuple(layer(np.ones((1, 16, 16, 2), "float32")).shape)
@@ -72,15 +77,23 @@ class SphericalConv(keras.layers.Layer):
         kernel_initializer=None,
         bias_initializer="zeros",
         kernel_regularizer=None,
+        grid=None,
+        out_grid=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(grid, **kwargs)
         if filters < 1:
             raise ValueError(f"filters must be positive. Received: filters={filters}")
         for option, value in (("num_anchors", num_anchors), ("degrees", degrees)):
             if value is not None and value < 1:
                 raise ValueError(f"{option} must be positive or None. Received: {option}={value}")
         check_method(method)
+        if spectral_pooling and (grid is not None or out_grid is not None):
+            raise ValueError(
+                "spectral_pooling is for the paper's grid; with others, choose a coarser out_grid. "
+                f"Received: grid={grid}, out_grid={out_grid}"
+            )
+        self.out_grid = self._given_out_grid = as_grid(out_grid)
         self.filters = filters
         self.num_anchors = num_anchors
         self.use_bias = use_bias
@@ -93,12 +106,12 @@ class SphericalConv(keras.layers.Layer):
 
     def build(self, input_shape):
         shapes = _shapes(input_shape)
-        self.grid = grid_of(self, shapes[0])
-        if any(grid_of(self, shape) != self.grid for shape in shapes):
+        self.in_grid = self.grid_of(shapes[0])
+        if any(self.grid_of(shape) != self.in_grid for shape in shapes):
             raise ValueError(f"signals must have one resolution. Received: input_shape={shapes}")
-        bandwidth, channels = self.grid.bandwidth, sum(shape[3] for shape in shapes)
+        bandwidth, channels = self.in_grid.bandwidth, sum(shape[3] for shape in shapes)
         bandwidth = min(self.degrees or bandwidth, bandwidth)
-        self.out_grid = SphericalGrid.from_resolution(self.compute_output_shape(input_shape)[1])
+        self.out_grid = self._out_grid_of(shapes[0])
         anchors = min(self.num_anchors or bandwidth, bandwidth)
         self._degrees = (bandwidth, min(bandwidth, self.out_grid.bandwidth))
         self.kernel = self.add_weight(
@@ -131,27 +144,29 @@ class SphericalConv(keras.layers.Layer):
         """Returns the coefficients `(m, l, b, filters)` of the output before the bias."""
         kept = self._degrees[1]
         signals = inputs if isinstance(inputs, list | tuple) else [inputs]
-        signals = [check_signal(x, self.grid) for x in signals]
+        signals = [check_signal(x, self.in_grid) for x in signals]
         if sum(x.shape[-1] for x in signals) != self.kernel.shape[0]:
             raise ValueError(
                 f"{self.name} was built for {self.kernel.shape[0]} channels. "
                 f"Received: shapes {[tuple(x.shape) for x in signals]}"
             )
-        coefficients = [analyze(to_order_first(x), self.grid, kept, self.method) for x in signals]
+        grid, method = self.in_grid, self.method
+        coefficients = [analyze(to_order_first(x), grid, kept, method) for x in signals]
         return mix(coefficients, self.spectra())
 
     def compute_output_shape(self, input_shape):
-        shapes = _shapes(input_shape)
-        grid = grid_of(self, shapes[0])
-        n = grid.resolution
-        if self.spectral_pooling:
-            if grid.bandwidth % 2:
-                raise ValueError(
-                    "spectral pooling needs a resolution divisible by 4. "
-                    f"Received: input_shape={shapes[0]}"
-                )
-            n = grid.bandwidth
-        return (shapes[0][0], n, n, self.filters)
+        first = _shapes(input_shape)[0]
+        return (first[0], *self._out_grid_of(first).shape, self.filters)
+
+    def _out_grid_of(self, shape):
+        grid = self.grid_of(shape)
+        if not self.spectral_pooling:
+            return self._given_out_grid or grid
+        if grid.bandwidth % 2:
+            raise ValueError(
+                f"spectral pooling needs a resolution divisible by 4. Received: input_shape={shape}"
+            )
+        return SphericalGrid.from_resolution(grid.bandwidth)
 
     def get_config(self):
         return {
@@ -166,6 +181,7 @@ class SphericalConv(keras.layers.Layer):
             and keras.initializers.serialize(self.kernel_initializer),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "out_grid": self._given_out_grid and self._given_out_grid.get_config(),
         }
 
 

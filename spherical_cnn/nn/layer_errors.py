@@ -17,7 +17,7 @@ import re
 import numpy as np
 from keras import ops
 
-from spherical_cnn.nn.outputs import check_finite, feature_extractor, predict_dict
+from spherical_cnn.nn.outputs import check_finite, feature_extractor, map_grids, predict_dict
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import rotate_coefficients, rotate_signal
 from spherical_cnn.sphere.sht import isht, sht
@@ -45,17 +45,19 @@ def measure(model, signals, rotated, angles):
     maps = [layer.name for layer in model.layers if _MAPS.fullmatch(layer.name)]
     layers = [*maps, *_VECTORS]
     extractor = feature_extractor(model, layers)
+    grids = map_grids(model)
     start = predict_dict(extractor, signals)
     for name, values in start.items():
         check_finite(values, name)
-    targets = {name: _coefficients(values) for name, values in start.items()}
+    targets = {name: _coefficients(values, grids.get(name)) for name, values in start.items()}
     errors: dict[str, list[float]] = {name: [] for name in layers}
     flips = []
     for angle, copies in zip(angles, rotated, strict=True):
         found = predict_dict(extractor, copies)
         for name, target in targets.items():
             expected = target if name in _VECTORS else rotate_coefficients(target, angle)
-            difference = np.linalg.norm(_coefficients(found[name]) - expected)
+            actual = _coefficients(found[name], grids.get(name))
+            difference = np.linalg.norm(actual - expected)
             errors[name].append(float(difference) / max(float(np.linalg.norm(target)), 1e-30))
         classes = [np.argmax(outputs["logits"], axis=-1) for outputs in (start, found)]
         flips.append(float(np.mean(classes[0] != classes[1])))
@@ -89,10 +91,7 @@ def error_table(results):
     return ["relative error, %", *ways], [*rows, ["predictions changed, %", *flips]]
 
 
-def _coefficients(values):
-    """Coefficients, float64, of maps; vectors as they are."""
+def _coefficients(values, grid):
+    """Coefficients, float64, of maps on a grid; vectors, which have none, as they are."""
     values = np.asarray(values, np.float64)
-    if values.ndim == 2:
-        return values
-    grid = SphericalGrid.from_resolution(values.shape[1])
-    return ops.convert_to_numpy(sht(values, grid))
+    return values if grid is None else ops.convert_to_numpy(sht(values, grid))

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from spherical_cnn.errors import ConfigError, RunError
+from spherical_cnn.sphere.grid import SphericalGrid
 
 
 def feature_extractor(model, layers):
@@ -30,10 +31,27 @@ def predict_dict(model, signals, batch_size=16):
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def map_layers(model):
-    """Returns the names of the layers of a model that compute maps on the sphere."""
-    shapes = {layer.name: layer.output.shape for layer in model.layers}
-    return [name for name, shape in shapes.items() if len(shape) == 4 and shape[1] == shape[2] >= 4]
+def map_grids(model):
+    """Returns the grids of the maps that layers of a model compute, by name of the layer.
+
+    Layers that do not know their grid have that of a layer with maps of the same size, or the
+    paper's for square maps.
+    """
+    known = {layer.out_grid.shape: layer.out_grid for layer in model.layers if _has_grid(layer)}
+    grids = {}
+    for layer in model.layers:
+        shape = tuple(layer.output.shape[1:3])
+        if len(layer.output.shape) != 4:
+            continue
+        if shape in known:
+            grids[layer.name] = known[shape]
+        elif shape[0] == shape[1] >= 4:
+            grids[layer.name] = SphericalGrid.from_resolution(shape[0])
+    return grids
+
+
+def _has_grid(layer):
+    return getattr(layer, "out_grid", None) is not None
 
 
 def check_finite(values, layer):

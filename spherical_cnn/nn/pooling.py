@@ -6,33 +6,56 @@ import keras
 from keras import ops
 
 from spherical_cnn.choices import POOLS
-from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.grid import SphericalGrid, as_grid
 from spherical_cnn.sphere.operations import constant, mean
 from spherical_cnn.sphere.spectral import resample, to_batch_first, to_order_first
 
 PACKAGE = "spherical_cnn"
 
 
-def grid_of(layer, input_shape):
-    """Returns the grid of a layer's input.
-
-    Raises:
-        ValueError: if the shape is not `(batch, 2L, 2L, channels)`.
-    """
-    shape = tuple(input_shape)
-    if len(shape) != 4 or shape[1] != shape[2] or not shape[1] or shape[1] % 2 or not shape[3]:
-        raise ValueError(
-            f"{type(layer).__name__} takes (batch, 2L, 2L, channels) with a static even resolution "
-            f"and static channels. Received: input_shape={shape}"
-        )
-    return SphericalGrid.from_resolution(shape[1])
-
-
 class OnGrid(keras.layers.Layer):
-    """Base of layers on signals of a static even resolution; `build` sets `self.grid`."""
+    """Base of layers on signals.
+
+    Args:
+        grid: `SphericalGrid` of the input, or its config; by default the paper's grid for square
+            inputs.
+
+    Attributes:
+        in_grid: the grid of the input; `build` sets it.
+    """
+
+    def __init__(self, grid=None, **kwargs):
+        super().__init__(**kwargs)
+        self.grid = as_grid(grid)
 
     def build(self, input_shape):
-        self.grid = grid_of(self, input_shape)
+        self.in_grid = self.grid_of(input_shape)
+
+    def grid_of(self, input_shape):
+        """Returns the grid of inputs of a shape.
+
+        Raises:
+            ValueError: if the shape is not `(batch, *grid.shape, channels)`.
+        """
+        shape = tuple(input_shape)
+        name = type(self).__name__
+        if self.grid is not None:
+            if len(shape) != 4 or shape[1:3] != self.grid.shape or not shape[3]:
+                nlat, nlon = self.grid.shape
+                raise ValueError(
+                    f"{name} takes (batch, {nlat}, {nlon}, channels), the shape of its grid, with "
+                    f"static channels. Received: input_shape={shape}"
+                )
+            return self.grid
+        if len(shape) != 4 or shape[1] != shape[2] or not shape[1] or shape[1] % 2 or not shape[3]:
+            raise ValueError(
+                f"{name} takes (batch, 2L, 2L, channels) with a static even resolution and static "
+                f"channels, or another shape with its grid. Received: input_shape={shape}"
+            )
+        return SphericalGrid.from_resolution(shape[1])
+
+    def get_config(self):
+        return {**super().get_config(), "grid": self.grid and self.grid.get_config()}
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -57,6 +80,9 @@ class SphericalPooling(OnGrid):
         pool: `"lowpass"`, `"wap"`, `"avg"` or `"max"`.
         pool_size: ratio of the resolutions; the output resolution must be even.
 
+    It takes the paper's grid only. On other grids, a convolution pools exactly: it keeps fewer
+    degrees (`degrees`) and samples its output on a coarser grid (`out_grid`).
+
     Input shape:
         `(batch, n, n, channels)`.
 
@@ -70,7 +96,7 @@ class SphericalPooling(OnGrid):
     """
 
     def __init__(self, pool="lowpass", pool_size=2, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(None, **kwargs)
         if pool not in POOLS:
             raise ValueError(f"pool must be one of {POOLS}. Received: pool={pool!r}")
         if pool_size < 2:
@@ -80,12 +106,12 @@ class SphericalPooling(OnGrid):
 
     def build(self, input_shape):
         super().build(input_shape)
-        self._coarse = SphericalGrid.from_resolution(self.compute_output_shape(input_shape)[1])
+        self.out_grid = SphericalGrid.from_resolution(self.compute_output_shape(input_shape)[1])
 
     def call(self, inputs):
         if self.pool == "lowpass":
-            return to_batch_first(resample(to_order_first(inputs), self.grid, self._coarse))
-        k, n, channels = self.pool_size, self._coarse.resolution, inputs.shape[3]
+            return to_batch_first(resample(to_order_first(inputs), self.in_grid, self.out_grid))
+        k, n, channels = self.pool_size, self.out_grid.resolution, inputs.shape[3]
         windows = ops.reshape(to_order_first(inputs), (n, k, n, k, -1))
         if self.pool == "max":
             # Keras on torch refuses the maximum over windows of an empty batch.
@@ -98,7 +124,7 @@ class SphericalPooling(OnGrid):
         return to_batch_first(ops.reshape(maps, (n, n, -1, channels)))
 
     def compute_output_shape(self, input_shape):
-        n, k = grid_of(self, input_shape).resolution, self.pool_size
+        n, k = self.grid_of(input_shape).resolution, self.pool_size
         if n % (2 * k):
             raise ValueError(
                 f"pooling by {k} needs a resolution divisible by {2 * k}. "
@@ -107,7 +133,9 @@ class SphericalPooling(OnGrid):
         return (input_shape[0], n // k, n // k, input_shape[3])
 
     def get_config(self):
-        return {**super().get_config(), "pool": self.pool, "pool_size": self.pool_size}
+        config = {**super().get_config(), "pool": self.pool, "pool_size": self.pool_size}
+        del config["grid"]
+        return config
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -117,31 +145,39 @@ class SphericalResampling(OnGrid):
     A finer grid represents the same signal; a coarser grid keeps the degrees that it can represent.
 
     Args:
-        resolution: resolution of the output grid, even.
+        resolution: resolution of the output grid, even: the paper's grid.
+        grid: `SphericalGrid` of the input; by default the paper's grid for square inputs.
+        out_grid: `SphericalGrid` of the output, in place of a resolution.
 
     Input shape:
-        `(batch, n, n, channels)`.
+        `(batch, *grid.shape, channels)`.
 
     Output shape:
-        `(batch, resolution, resolution, channels)`.
+        `(batch, *out_grid.shape, channels)`.
 
     >>> tuple(SphericalResampling(24)(np.ones((1, 16, 16, 2), "float32")).shape)
     (1, 24, 24, 2)
     """
 
-    def __init__(self, resolution, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, resolution=None, grid=None, out_grid=None, **kwargs):
+        super().__init__(grid, **kwargs)
+        if (resolution is None) == (out_grid is None):
+            raise ValueError(
+                "SphericalResampling needs either resolution or out_grid. "
+                f"Received: resolution={resolution}, out_grid={out_grid}"
+            )
         self.resolution = resolution
-        self._other = SphericalGrid.from_resolution(resolution)
+        self.out_grid = as_grid(out_grid) or SphericalGrid.from_resolution(resolution)
 
     def call(self, inputs):
-        return to_batch_first(resample(to_order_first(inputs), self.grid, self._other))
+        return to_batch_first(resample(to_order_first(inputs), self.in_grid, self.out_grid))
 
     def compute_output_shape(self, input_shape):
-        return (input_shape[0], self.resolution, self.resolution, input_shape[3])
+        return (input_shape[0], *self.out_grid.shape, input_shape[3])
 
     def get_config(self):
-        return {**super().get_config(), "resolution": self.resolution}
+        out_grid = None if self.resolution else self.out_grid.get_config()
+        return {**super().get_config(), "resolution": self.resolution, "out_grid": out_grid}
 
 
 def _window_weights(bandwidth, size):

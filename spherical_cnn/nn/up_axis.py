@@ -8,7 +8,7 @@ from keras import ops
 
 from spherical_cnn.nn.pooling import PACKAGE, OnGrid
 from spherical_cnn.old_names import ARGUMENTS, renamed
-from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.grid import grid_by_key
 from spherical_cnn.sphere.operations import constant
 
 
@@ -26,19 +26,20 @@ class UpAxisChannel(OnGrid):
         known: whether the shapes are upright; if not, the output is 0.
         dropout_rate: fraction of the samples whose channel is set to 0 during training.
         seed: seed of the dropout.
+        grid: `SphericalGrid` of the input; by default the paper's grid for square inputs.
 
     Input shape:
-        `(batch, 2L, 2L, channels)`; only the shape matters.
+        `(batch, *grid.shape, channels)`; only the shape matters.
 
     Output shape:
-        `(batch, 2L, 2L, 1)`.
+        `(batch, *grid.shape, 1)`.
 
     >>> tuple(UpAxisChannel()(np.ones((1, 16, 16, 2), "float32")).shape)
     (1, 16, 16, 1)
     """
 
-    def __init__(self, known=True, dropout_rate=0.5, seed=None, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, known=True, dropout_rate=0.5, seed=None, grid=None, **kwargs):
+        super().__init__(grid, **kwargs)
         if not 0 <= dropout_rate <= 1:
             raise ValueError(
                 f"dropout_rate must be in 0 … 1. Received: dropout_rate={dropout_rate}"
@@ -52,7 +53,7 @@ class UpAxisChannel(OnGrid):
         maps = ops.zeros_like(inputs[..., :1])
         if not self.known:
             return maps
-        maps = maps + constant(maps, _cosines, self.grid.bandwidth)
+        maps = maps + constant(maps, _cosines, self.in_grid.key)
         if training and self.dropout_rate:
             shape = (ops.shape(inputs)[0], 1, 1, 1)
             drawn = keras.random.uniform(shape, dtype="float32", seed=self._choice)
@@ -72,5 +73,5 @@ class UpAxisChannel(OnGrid):
         return cls(**renamed(config, ARGUMENTS))
 
 
-def _cosines(bandwidth):
-    return np.cos(SphericalGrid(bandwidth).colatitude)[:, None, None]
+def _cosines(key):
+    return np.cos(grid_by_key(key).colatitude)[:, None, None]

@@ -11,6 +11,8 @@ import io
 import numpy as np
 from scipy import ndimage
 
+from spherical_cnn.sphere.grid import SphericalGrid
+
 FRONT, BACK = (35.0, 20.0), (215.0, 20.0)  # views
 _PIXELS = 220
 
@@ -26,9 +28,14 @@ def color_range(values):
     return "cividis", 0.0, max(high, 1e-12)
 
 
-def sphere_pixels(values, colors, view=FRONT, pixels=_PIXELS):
-    """Renders a map `(n, n)` on a shaded sphere, in the colors of a `color_range`."""
+def sphere_pixels(values, colors, view=FRONT, pixels=_PIXELS, grid=None):
+    """Renders a map on a shaded sphere, in the colors of a `color_range`.
+
+    Without a grid, the map `(n, n)` is on the paper's.
+    """
     import matplotlib
+
+    grid = grid or SphericalGrid.from_resolution(len(values))
 
     name, low, high = colors
     across = (np.arange(pixels) + 0.5) / pixels * 2 - 1
@@ -36,7 +43,7 @@ def sphere_pixels(values, colors, view=FRONT, pixels=_PIXELS):
     inside = x**2 + y**2 <= 1
     depth = np.sqrt(np.maximum(1 - x**2 - y**2, 0))
     points = np.stack([x, y, depth], axis=-1) @ _view_axes(view)
-    shown = matplotlib.colormaps[name]((_interpolated(values, points) - low) / (high - low))
+    shown = matplotlib.colormaps[name]((_interpolated(values, points, grid) - low) / (high - low))
     shown[..., :3] *= (0.45 + 0.55 * depth)[..., None]
     shown[..., 3] = inside
     return shown
@@ -79,11 +86,15 @@ def gif(frames):
     return buffer.getvalue()
 
 
-def _interpolated(values, points):
-    """Bilinear values of a map at unit vectors `(..., 3)`."""
-    n = values.shape[0]
-    south = np.full((1, n), values[-1].mean())  # no row of the grid is on this pole
-    padded = np.pad(np.concatenate([values, south]), ((0, 0), (0, 1)), "wrap")
-    rows = np.arccos(np.clip(points[..., 2], -1, 1)) / np.pi * n
-    columns = np.arctan2(points[..., 1], points[..., 0]) % (2 * np.pi) / (2 * np.pi) * n
+def _interpolated(values, points, grid):
+    """Bilinear values of a map at unit vectors `(..., 3)`; on a pole, the mean of the next row."""
+    southwards = np.argsort(grid.colatitude)
+    values = values[southwards]
+    poles = [np.full((1, grid.nlon), row.mean()) for row in (values[0], values[-1])]
+    padded = np.concatenate([poles[0], values, poles[1]])
+    padded = np.pad(padded, ((0, 0), (0, 1)), "wrap")
+    edges = [0, *grid.colatitude[southwards], np.pi]
+    rows = np.interp(np.arccos(np.clip(points[..., 2], -1, 1)), edges, np.arange(len(edges)))
+    columns = np.arctan2(points[..., 1], points[..., 0]) - grid.longitude[0]
+    columns = columns % (2 * np.pi) / (2 * np.pi) * grid.nlon
     return ndimage.map_coordinates(padded, [rows, columns], order=1, mode="nearest")

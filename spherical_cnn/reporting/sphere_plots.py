@@ -30,18 +30,21 @@ def signal_figure(maps, names):
 def rotated_maps_figure(rows):
     """Draws maps of a shape and of its rotated copy, the first map rotated, and the difference.
 
-    `rows` holds `(name, start, rotated, found)`: the map `(n, n)` of the shape, the same rotated,
-    and the map of the rotated copy.
+    `rows` holds `(name, grid, start, rotated, found)`: the map on the grid of the shape, the same
+    rotated, and the map of the rotated copy.
     """
     titles = ("map of the shape", "map of the rotated shape", "first map rotated", "difference")
     figure = canvas(7.6, 1.9 * len(rows))
     axes = figure.subplots(len(rows), len(titles), squeeze=False)
-    for line, (name, start, rotated, found) in zip(axes, rows, strict=True):
+    for line, (name, grid, start, rotated, found) in zip(axes, rows, strict=True):
         colors = color_range(np.stack([start, found]))
         for one, values in zip(line, (start, found, rotated), strict=False):
-            draw_sphere(one, values, colors, FRONT)
-        draw_sphere(line[3], found - rotated, ("PuOr", -colors[2], colors[2]), FRONT)
-        error = np.linalg.norm(_weighted(found - rotated)) / np.linalg.norm(_weighted(rotated))
+            draw_sphere(one, values, colors, FRONT, grid)
+        limits = "PuOr", -colors[2], colors[2]
+        draw_sphere(line[3], found - rotated, limits, FRONT, grid)
+        area = np.maximum(grid.quadrature_weights, 0)[:, None]
+        norms = [np.sqrt(np.sum(area * values**2)) for values in (found - rotated, rotated)]
+        error = norms[0] / norms[1]
         line[0].set_ylabel(name, fontsize=8)
         line[3].set_xlabel(f"{100 * error:.1f} % of the norm", fontsize=8)
     for one, title in zip(axes[0], titles, strict=True):
@@ -111,9 +114,9 @@ def draw_map(axes, values, colors):
     axes.figure.colorbar(picture, ax=axes, shrink=0.8).ax.tick_params(labelsize=7)
 
 
-def draw_sphere(axes, values, colors, view):
-    """Draws a shaded sphere in orthographic projection."""
-    draw_picture(axes, sphere_pixels(values, colors, view))
+def draw_sphere(axes, values, colors, view, grid=None):
+    """Draws a map on a shaded sphere in orthographic projection; by default on the paper's grid."""
+    draw_picture(axes, sphere_pixels(values, colors, view, grid=grid))
 
 
 def draw_picture(axes, pixels):
@@ -133,9 +136,3 @@ def draw_spectrum(axes, values):
     axes.set_ylabel("norm of the degree", fontsize=8)
     axes.tick_params(labelsize=7, which="both")
     axes.grid(alpha=0.3)
-
-
-def _weighted(values):
-    """Returns values times the root of their area, so that norms are those on the sphere."""
-    grid = SphericalGrid.from_resolution(values.shape[0])
-    return values * np.sqrt(np.maximum(grid.quadrature_weights, 0))[:, None]

@@ -36,14 +36,16 @@ class Alignment(NamedTuple):
     runner_up: np.ndarray  # (pairs,)
 
 
-def align(signals_a, signals_b):
-    """Finds the rotation that takes each signal `(pairs, 2L, 2L, channels)` to its partner.
+def align(signals_a, signals_b, grid=None):
+    """Finds the rotation that takes each signal `(pairs, *grid.shape, channels)` to its partner.
+
+    Without a grid, square signals are on the paper's.
 
     Raises:
         ValueError: if the shapes differ.
         UnalignableError: if a signal is not finite, or constant over the sphere.
     """
-    return align_coefficients(*transformed(signals_a, signals_b))
+    return align_coefficients(*transformed(signals_a, signals_b, grid))
 
 
 def align_coefficients(a, b):
@@ -56,7 +58,7 @@ def align_coefficients(a, b):
     return Alignment(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
-def transformed(signals_a, signals_b):
+def transformed(signals_a, signals_b, grid=None):
     """Coefficients of the signals given to `align`; raises as it does."""
     signals_a, signals_b = (np.asarray(s, np.float64) for s in (signals_a, signals_b))
     if signals_a.shape != signals_b.shape:
@@ -64,7 +66,7 @@ def transformed(signals_a, signals_b):
             "signals must have one shape, that is one bandwidth. "
             f"Received: {signals_a.shape} and {signals_b.shape}"
         )
-    grid = SphericalGrid.from_resolution(signals_a.shape[1])
+    grid = grid or SphericalGrid.from_resolution(signals_a.shape[1])
     return [ops.convert_to_numpy(sht(signals, grid)) for signals in (signals_a, signals_b)]
 
 

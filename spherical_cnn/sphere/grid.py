@@ -1,10 +1,10 @@
-"""The Driscoll–Healy grid and its tables.
+"""Grids of rings on the sphere, and their tables.
 
 Conventions, shared by the whole package:
 
-- bandwidth `L`: degrees `0 … L-1`; resolution `n = 2L`: samples along each angle;
-- colatitude `θ_t = π t / n` (first row on the north pole, none on the south pole),
-  longitude `φ_p = 2π p / n`;
+- bandwidth `L`: degrees `0 … L-1`; resolution `n = 2L`: samples along each angle of a square grid;
+- the paper's grid: colatitude `θ_t = π t / n` (first row on the north pole, none on the south
+  pole), longitude `φ_p = 2π p / n`;
 - orthonormal real spherical harmonics with Condon–Shortley phase: with `Y_l^m` the complex ones
   and `m > 0`, `Y_{l,m} = √2 Re Y_l^m`, `Y_{l,-m} = √2 Im Y_l^m` and `Y_{l,0} = Y_l^0`.
 """
@@ -12,158 +12,171 @@ Conventions, shared by the whole package:
 from __future__ import annotations
 
 import dataclasses
-import functools
 
 import numpy as np
 
+from spherical_cnn.sphere import rings
+from spherical_cnn.sphere.coordinates import recognize
+from spherical_cnn.sphere.tables import Tables
 
-def _table(function):
-    """A property: a table that is read-only and computed once for all equal grids."""
-
-    @functools.cache
-    @functools.wraps(function)
-    def table(grid):
-        values = np.ascontiguousarray(function(grid))
-        values.flags.writeable = False
-        return values
-
-    return property(table)
+_BY_KEY: dict[str, SphericalGrid] = {}
 
 
-@dataclasses.dataclass(frozen=True)
-class SphericalGrid:
-    """Equiangular grid of `2L × 2L` samples, exact for signals band-limited to `L`.
+@dataclasses.dataclass(frozen=True, repr=False)
+class SphericalGrid(Tables):
+    """Grid of `nlat` rings of `nlon` equally spaced samples each.
 
-    Grids of one bandwidth are equal and share their tables, which are float64, read-only and
-    computed at most once per process.
+    `SphericalGrid(L)` is the paper's grid of `2L × 2L` samples. The other constructors are
+    `gauss_legendre`, `equiangular` and `from_coordinates`. The transform is exact for signals
+    band-limited to `bandwidth`: by quadrature, if that of the rings is exact for products of two
+    such signals, else by least squares.
+
+    Equal grids share their tables, which are float64, read-only and computed at most once per
+    process. A table of Legendre functions takes `8 L² nlat` bytes, 200 MB for 256 × 512 samples.
 
     Args:
-        bandwidth: `L`, a positive integer.
+        bandwidth: `L`, the number of degrees, positive.
+        rows: rule of `spherical_cnn.sphere.rings.ROWS` that places the rings.
+        nlat: number of rings; by default `2L`, or `L` for Gauss–Legendre rings.
+        nlon: number of samples on a ring; by default `2L`.
+        start: longitude of the first column, degrees.
+        ascending: whether the first row is the southernmost one.
 
     Raises:
-        ValueError: if `bandwidth` is not a positive integer.
+        ValueError: if an argument is invalid, or the samples do not determine so many degrees.
 
     >>> grid = SphericalGrid(8)
-    >>> grid.resolution, grid.colatitude.shape
-    (16, (16,))
+    >>> grid.shape, grid.colatitude.shape
+    ((16, 16), (16,))
     """
 
     bandwidth: int
+    rows: str = "north_pole"
+    nlat: int = 0
+    nlon: int = 0
+    start: float = 0.0
+    ascending: bool = False
+    key: str = dataclasses.field(default="", init=False, compare=False)
 
     def __post_init__(self):
-        if isinstance(self.bandwidth, bool) or not isinstance(self.bandwidth, int | np.integer):
-            raise ValueError(f"bandwidth must be an integer. Received: {self.bandwidth!r}")
-        if self.bandwidth < 1:
-            raise ValueError(f"bandwidth must be positive. Received: {self.bandwidth}")
-        object.__setattr__(self, "bandwidth", int(self.bandwidth))
+        if self.rows not in rings.ROWS:
+            raise ValueError(f"rows must be one of {rings.ROWS}. Received: {self.rows!r}")
+        bandwidth = _positive("bandwidth", self.bandwidth)
+        nlat = _positive("nlat", self.nlat or bandwidth * (1 + (self.rows != "gauss_legendre")))
+        nlon = _positive("nlon", self.nlon or 2 * bandwidth)
+        most = most_bandwidth(self.rows, nlat, nlon)
+        if bandwidth > most:
+            raise ValueError(
+                f"bandwidth must be at most {most} for {nlat} × {nlon} samples, {self.rows}. "
+                f"Received: {bandwidth}"
+            )
+        if not np.isfinite(self.start):
+            raise ValueError(f"start must be a longitude in degrees. Received: {self.start}")
+        start, ascending = float(self.start) % 360, bool(self.ascending)
+        values = [bandwidth, self.rows, nlat, nlon, start, ascending]
+        values.append(" ".join(map(str, values)))
+        for field, value in zip(dataclasses.fields(self), values, strict=True):
+            object.__setattr__(self, field.name, value)
+        _BY_KEY.setdefault(self.key, self)
+
+    def __repr__(self):
+        facts = f"{self.nlat} × {self.nlon} samples, rows {self.rows!r}"
+        if self.start or self.ascending:
+            facts += f" from {'south' if self.ascending else 'north'}, first column {self.start:g}°"
+        how = "quadrature" if self.by_quadrature else "least squares"
+        return (
+            f"<SphericalGrid of bandwidth {self.bandwidth}: {facts}; analysis by {how}, weights "
+            f"exact to degree {self.exact_degree}>"
+        )
 
     @classmethod
     def from_resolution(cls, resolution):
-        """The grid of `resolution = 2L` samples along each angle; odd or small ones are refused."""
+        """The paper's grid of `resolution = 2L` samples along each angle; odd ones are refused."""
         if not isinstance(resolution, int | np.integer) or resolution < 2 or resolution % 2:
             raise ValueError(
                 f"resolution must be an even integer, at least 2. Received: {resolution!r}"
             )
         return cls(int(resolution) // 2)
 
+    @classmethod
+    def gauss_legendre(cls, bandwidth):
+        """The Gauss–Legendre grid of `L × 2L` samples: as exact as the paper's, half the size."""
+        return cls(bandwidth, "gauss_legendre")
+
+    @classmethod
+    def equiangular(cls, nlat, nlon, rows="poles", *, start=0.0, ascending=False, bandwidth=None):
+        """A grid of any size with the largest bandwidth that it determines, or a smaller one.
+
+        For the arguments see `SphericalGrid`.
+        """
+        most = most_bandwidth(rows, _positive("nlat", nlat), _positive("nlon", nlon))
+        return cls(most if bandwidth is None else bandwidth, rows, nlat, nlon, start, ascending)
+
+    @classmethod
+    def from_coordinates(cls, latitude, longitude, bandwidth=None):
+        """The grid whose samples lie at given latitudes and longitudes, as in a file of data.
+
+        Latitudes go north or south. Longitudes go east, all around, from any start. If the last one
+        repeats the first, it is dropped with a warning: drop that column of the data, too.
+
+        Args:
+            latitude: `(nlat,)`, degrees.
+            longitude: `(nlon,)`, degrees.
+            bandwidth: see `SphericalGrid`; by default the largest.
+
+        Raises:
+            ValueError: if they are those of no grid; it says how far they are from each.
+
+        >>> latitude, longitude = np.linspace(90, -90, 73), np.arange(0, 360, 2.5)
+        >>> SphericalGrid.from_coordinates(latitude, longitude).bandwidth
+        72
+        """
+        rows, nlat, nlon, start, ascending = recognize(latitude, longitude)
+        return cls.equiangular(
+            nlat, nlon, rows, start=start, ascending=ascending, bandwidth=bandwidth
+        )
+
+    @property
+    def shape(self):
+        """`(nlat, nlon)`."""
+        return self.nlat, self.nlon
+
+    @property
+    def is_driscoll_healy(self):
+        """Whether this is the paper's grid, `SphericalGrid(L)`."""
+        usual = self.rows == "north_pole" and not self.start and not self.ascending
+        return usual and self.nlat == self.nlon == 2 * self.bandwidth
+
     @property
     def resolution(self):
-        """`n = 2L`, the number of samples along colatitude and along longitude."""
-        return 2 * self.bandwidth
+        """`n`, the number of samples along colatitude and along longitude of a square grid."""
+        if self.nlat != self.nlon:
+            raise ValueError(f"a grid of {self.nlat} × {self.nlon} samples has no one resolution")
+        return self.nlat
 
-    @_table
-    def colatitude(self):
-        """`θ_t = π t / n`, radians, `(2L,)`."""
-        return np.pi * np.arange(self.resolution) / self.resolution
+    def get_config(self):
+        """Returns the arguments of the constructor, as JSON values."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
 
-    @_table
-    def longitude(self):
-        """`φ_p = 2π p / n`, radians, `(2L,)`."""
-        return 2 * np.pi * np.arange(self.resolution) / self.resolution
 
-    @_table
-    def directions(self):
-        """Unit vector of each sample, `(2L, 2L, 3)`: `(sin θ cos φ, sin θ sin φ, cos θ)`."""
-        theta, phi = np.meshgrid(self.colatitude, self.longitude, indexing="ij")
-        horizontal = np.sin(theta)
-        return np.stack([horizontal * np.cos(phi), horizontal * np.sin(phi), np.cos(theta)], -1)
+def most_bandwidth(rows, nlat, nlon):
+    """Returns the largest bandwidth for which the samples of a grid determine all coefficients."""
+    return min(rings.most_degrees(rows, nlat), (nlon + 1) // 2)
 
-    @_table
-    def quadrature_weights(self):
-        """Driscoll–Healy weight `w[t]` of each sample of row `t`, `(2L,)`.
 
-        `Σ_tp w[t] f(t, p) = ∫ f dΩ` for `f` of degree below `2L`; the weights sum to 4π over the
-        grid and vanish on the pole row. Source: Driscoll & Healy 1994, theorem 3.
-        """
-        odd = 2 * np.arange(self.bandwidth) + 1
-        series = np.sin(np.outer(self.colatitude, odd)) @ (1 / odd)
-        return 8 * np.pi / self.resolution**2 * np.sin(self.colatitude) * series
+def grid_by_key(key):
+    """Returns the grid of a `key`, the text by which tables are asked for."""
+    return _BY_KEY[key]
 
-    @_table
-    def cell_weights(self):
-        """`sin(θ_t + π / 2n)`, `(2L,)`: relative area of the cell between rows `t` and `t+1`.
 
-        Source: the weights of weighted average pooling, Esteves et al. 2018, section 4.
-        """
-        return np.sin(self.colatitude + np.pi / (2 * self.resolution))
+def as_grid(value):
+    """Returns a `SphericalGrid` from itself or from its config, and `None` from `None`."""
+    return SphericalGrid(**value) if isinstance(value, dict) else value
 
-    @_table
-    def fourier(self):
-        """`fourier[m, s, p]`, `(L, 2, 2L)`: longitude factor of the real harmonics.
 
-        `√2 cos(m φ_p)` for `s = 0`, `√2 sin(m φ_p)` for `s = 1`; for `m = 0`, `1` and `0`.
-        """
-        angle = np.outer(np.arange(self.bandwidth), self.longitude)
-        table = np.sqrt(2) * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        table[0] = [[1.0], [0.0]]
-        return table
-
-    @_table
-    def legendre(self):
-        """`legendre[m, l, t]`, `(L, L, 2L)`: colatitude factor of the harmonics of order `±m`.
-
-        The orthonormal associated Legendre function `P_l^m(cos θ_t)`, zero where `m > l`.
-        """
-        x, y = np.cos(self.colatitude), np.sin(self.colatitude)
-        table = np.zeros((self.bandwidth, self.bandwidth, self.resolution))
-        table[0, 0] = np.sqrt(1 / (4 * np.pi))
-        for m in range(self.bandwidth):
-            if m > 0:
-                table[m, m] = -np.sqrt((2 * m + 1) / (2 * m)) * y * table[m - 1, m - 1]
-            if m + 1 < self.bandwidth:
-                table[m, m + 1] = np.sqrt(2 * m + 3) * x * table[m, m]
-            for l in range(m + 2, self.bandwidth):
-                a = np.sqrt((4 * l**2 - 1) / (l**2 - m**2))
-                b = np.sqrt(((l - 1) ** 2 - m**2) / (4 * (l - 1) ** 2 - 1))
-                table[m, l] = a * (x * table[m, l - 1] - b * table[m, l - 2])
-        return table
-
-    @_table
-    def analysis(self):
-        """`legendre[m, l, t] · quadrature_weights[t]`, `(L, L, 2L)`: the forward Legendre table."""
-        return self.legendre * self.quadrature_weights
-
-    @_table
-    def legendre_mean(self):
-        """Mean over the rows `t` of `legendre[0, l, t]`, `(L,)`: of each zonal harmonic's map."""
-        return self.legendre[0].mean(axis=-1)
-
-    @_table
-    def legendre_covariance(self):
-        """Covariance over the samples of harmonics of equal order, `(L, L, L)`.
-
-        `[m, l, k]`: the mean over the rows `t` of `legendre[m, l, t] · legendre[m, k, t]`, less,
-        for `m = 0`, the product of their means.
-        """
-        centered = self.legendre.copy()
-        centered[0] -= self.legendre_mean[:, None]
-        return centered @ centered.transpose(0, 2, 1) / self.resolution
-
-    @_table
-    def harmonics(self):
-        """`harmonics[l, L-1+m, t, p] = Y_lm(θ_t, φ_p)`, `(L, 2L-1, 2L, 2L)`, zero where `|m| > l`.
-
-        The dense table of the naive transform: `L⁴·32` bytes, 67 MB at `L = 32`.
-        """
-        cosine, sine = np.einsum("mlt,msp->slmtp", self.legendre, self.fourier)
-        return np.concatenate([sine[:, :0:-1], cosine], axis=1)
+def _positive(name, value):
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise ValueError(f"{name} must be an integer. Received: {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be positive. Received: {value}")
+    return int(value)

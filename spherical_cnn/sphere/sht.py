@@ -11,35 +11,42 @@ import numpy as np
 from keras import ops
 
 from spherical_cnn.choices import METHODS
+from spherical_cnn.sphere.missing import check_present
 from spherical_cnn.sphere.spectral import analyze, synthesize, to_batch_first, to_order_first
 
 
-def sht(signal, grid, method="sep"):
+def sht(signal, grid, method="sep", check=False):
     """Spherical harmonic transform of real signals.
 
     With `Y` the real orthonormal harmonics and `w` the quadrature weights of `grid`,
 
         coefficients[b, l, L-1+m, c] = Σ_tp w[t] Y_lm(t, p) signal[b, t, p, c]
 
-    and zero where `|m| > l`. Exact for signals band-limited to `L`.
+    and zero where `|m| > l`. On grids whose quadrature is not exact for such products, it is the
+    least-squares inverse of `isht` instead. Exact for signals band-limited to `L`.
 
     Args:
-        signal: `(batch, 2L, 2L, channel)`, colatitude before longitude, any float dtype.
+        signal: `(batch, *grid.shape, channel)`, colatitude before longitude, any float dtype; on
+            the paper's grid `(batch, 2L, 2L, channel)`.
         grid: `SphericalGrid` of bandwidth `L`.
         method: `"sep"`, longitude then colatitude, `O(L³)`; or `"naive"`, the dense contraction
             with all harmonics, `O(L⁴)`: the same numbers, slower.
+        check: whether to refuse samples that are NaN or infinite; needs the values, so it does not
+            work while a function is compiled.
 
     Returns:
         `(batch, L, 2L-1, channel)`, in the dtype of `signal`.
 
     Raises:
         ValueError: if the signal is not sampled on `grid` or not of a float dtype, or `method`
-            is unknown.
+            is unknown; with `check`, also if samples are missing.
 
     Source: Driscoll & Healy 1994; Esteves et al. 2018, section 3.
     """
     check_method(method)
     signal = check_signal(signal, grid)
+    if check:
+        check_present(ops.convert_to_numpy(signal), grid)
     return to_batch_first(analyze(to_order_first(signal), grid, grid.bandwidth, method))
 
 
@@ -56,7 +63,7 @@ def isht(coefficients, grid, method="sep"):
         method: `"sep"` or `"naive"`, as in `sht`.
 
     Returns:
-        `(batch, 2L, 2L, channel)`, in the dtype of `coefficients`.
+        `(batch, *grid.shape, channel)`, in the dtype of `coefficients`.
 
     Raises:
         ValueError: if the coefficients are not of the grid's bandwidth, or `method` is unknown.
@@ -116,7 +123,7 @@ def check_method(method):
 
 def check_signal(signal, grid):
     """Returns the signal as a tensor; refuses it unless it is a float signal on `grid`."""
-    return _check("signal", signal, (grid.resolution, grid.resolution), grid)
+    return _check("signal", signal, grid.shape, grid)
 
 
 def _check(name, values, shape, grid):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.grid import grid_by_key
 from spherical_cnn.sphere.operations import BACKEND, at_least_float32, constant, divide, matmul
 
 
@@ -31,26 +31,26 @@ def to_batch_first(x):
 
 def analyze(maps, grid, bandwidth, method="sep"):
     """Returns coefficients `(m, l, b, c)` of degrees below `bandwidth` of maps `(p, t, b, c)`."""
-    n, channels = grid.resolution, maps.shape[-1]
+    channels = maps.shape[-1]
     if method == "naive":
-        table = constant(maps, _harmonics, grid.bandwidth, bandwidth, True)
+        table = constant(maps, _dual_harmonics, grid.key, bandwidth)
         return ops.einsum("lmtp,ptbc->mlbc", table, maps)
-    rows = _along_longitude(maps, grid.bandwidth, bandwidth)
-    table = constant(maps, _analysis, grid.bandwidth, bandwidth)
-    coefficients = matmul(table, ops.reshape(rows, (2 * bandwidth - 1, n, -1)))
+    rows = _along_longitude(maps, grid.key, bandwidth)
+    table = constant(maps, _analysis, grid.key, bandwidth)
+    coefficients = matmul(table, ops.reshape(rows, (2 * bandwidth - 1, grid.nlat, -1)))
     return ops.reshape(coefficients, (2 * bandwidth - 1, bandwidth, -1, channels))
 
 
 def synthesize(coefficients, grid, method="sep"):
     """Returns maps `(p, t, b, c)` on `grid` of coefficients `(m, l, b, c)` below its bandwidth."""
-    n, bandwidth, channels = grid.resolution, coefficients.shape[1], coefficients.shape[-1]
+    bandwidth, channels = coefficients.shape[1], coefficients.shape[-1]
     if method == "naive":
-        table = constant(coefficients, _harmonics, grid.bandwidth, bandwidth, False)
+        table = constant(coefficients, _harmonics, grid.key, bandwidth)
         return ops.einsum("lmtp,mlbc->ptbc", table, coefficients)
     rows = ops.reshape(coefficients, (2 * bandwidth - 1, bandwidth, -1))
-    rows = matmul(constant(coefficients, _synthesis, grid.bandwidth, bandwidth), rows)
-    rows = ops.reshape(rows, (2 * bandwidth - 1, n, -1, channels))
-    return _along_longitude(rows, grid.bandwidth, bandwidth, True)
+    rows = matmul(constant(coefficients, _synthesis, grid.key, bandwidth), rows)
+    rows = ops.reshape(rows, (2 * bandwidth - 1, grid.nlat, -1, channels))
+    return _along_longitude(rows, grid.key, bandwidth, True)
 
 
 def resample(maps, grid, other):
@@ -83,28 +83,37 @@ def mix(coefficients, spectrum):
 
 
 def moments(coefficients, grid):
-    """Returns mean and variance per channel, over batch and samples, of maps of coefficients.
+    """Returns mean and variance per channel, over batch and sphere, of maps of coefficients.
 
-    The maps are not computed. By Parseval's theorem along longitude and the Gram matrices of the
+    The maps are not computed. On the paper's grid the moments are those over its samples, as in
+    the original program. By Parseval's theorem along longitude and the Gram matrices of the
     Legendre functions along colatitude, with `V_m` from `grid.legendre_covariance`,
 
         mean_b[c] = Σ_l mean_t P_l^0(t) a[0, l, b, c]
         variance_b[c] = Σ_mlk a[m, l, b, c] V_|m|[l, k] a[m, k, b, c]
 
-    are the moments of one signal. The variance of the batch is the mean of the variances plus the
-    variance of the means. Both are `(c,)`, in at least float32, and 0 for an empty batch. The
-    third result is the number of signals in the batch.
+    are the moments of one signal. On other grids they are those over the area of the sphere, which
+    no rotation changes: `a[0, 0, b, c] / √4π` and `Σ_{l>0, m} a[m, l, b, c]² / 4π`.
+
+    The variance of the batch is the mean of the variances plus the variance of the means. Both are
+    `(c,)`, in at least float32, and 0 for an empty batch. The third result is the number of signals
+    in the batch.
     """
     coefficients = ops.cast(coefficients, at_least_float32(coefficients.dtype))
     bandwidth, batch = coefficients.shape[1], ops.shape(coefficients)[2]
-    weights = constant(coefficients, _legendre_mean, grid.bandwidth, bandwidth)
-    means = ops.sum(weights * coefficients[bandwidth - 1], axis=0)
-    covariance = constant(coefficients, _legendre_covariance, grid.bandwidth, bandwidth)
-    image = matmul(covariance, ops.reshape(coefficients, (2 * bandwidth - 1, bandwidth, -1)))
-    image = ops.stop_gradient(ops.reshape(image, ops.shape(coefficients)))
-    # `(2a - sg(a)) · sg(V a)`, with `sg` stopping the gradient, equals `aᵀ V a` in value and in
-    # gradient, which is `2 V a`. Applied before the sum, because XLA fuses it there.
-    squares = (2 * coefficients - ops.stop_gradient(coefficients)) * image
+    if grid.is_driscoll_healy:
+        weights = constant(coefficients, _legendre_mean, grid.key, bandwidth)
+        means = ops.sum(weights * coefficients[bandwidth - 1], axis=0)
+        covariance = constant(coefficients, _legendre_covariance, grid.key, bandwidth)
+        image = matmul(covariance, ops.reshape(coefficients, (2 * bandwidth - 1, bandwidth, -1)))
+        image = ops.stop_gradient(ops.reshape(image, ops.shape(coefficients)))
+        # `(2a - sg(a)) · sg(V a)`, with `sg` stopping the gradient, equals `aᵀ V a` in value and in
+        # gradient, which is `2 V a`. Applied before the sum, because XLA fuses it there.
+        squares = (2 * coefficients - ops.stop_gradient(coefficients)) * image
+    else:
+        means = coefficients[bandwidth - 1, 0] / _ONE
+        varies = constant(coefficients, _without_mean, bandwidth)
+        squares = ops.square(coefficients) * varies
     within = ops.sum(squares, axis=(0, 1))
     mean = divide(ops.sum(means, axis=0), batch)
     # The squares do not depend on the mean to first order, so it gets no gradient.
@@ -128,8 +137,8 @@ def affine(coefficients, scale, offset):
     return _with_gradient(shift, coefficients, ops.cast(offset, coefficients.dtype))
 
 
-def _along_longitude(maps, resolved, kept, inverse=False):
-    """Multiplies `(j, t, b, c)` by the Fourier table of `kept` degrees of a grid's bandwidth.
+def _along_longitude(maps, key, kept, inverse=False):
+    """Multiplies `(j, t, b, c)` by the Fourier table of `kept` degrees of the grid with a key.
 
     The gradient is defined as a product of the same form: JAX's own has another order of axes, and
     moves data in memory.
@@ -138,9 +147,9 @@ def _along_longitude(maps, resolved, kept, inverse=False):
     def product(maps):
         def gradient(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
-            return _along_longitude(upstream, resolved, kept, not inverse)
+            return _along_longitude(upstream, key, kept, not inverse)
 
-        table = constant(maps, _fourier, resolved, kept, inverse)
+        table = constant(maps, _fourier, key, kept, inverse)
         if BACKEND == "torch":  # as Keras's `tensordot` there, which would round float64
             rows = matmul(table, ops.reshape(maps, (maps.shape[0], -1)))
             return ops.reshape(rows, (table.shape[0], *maps.shape[1:])), gradient
@@ -156,7 +165,7 @@ def _with_gradient(function, *arguments):
     return ops.custom_gradient(function)(*arguments)
 
 
-# Tables, by the bandwidth of the grid and the number of degrees that are kept.
+# Tables, by the key of the grid and the number of degrees that are kept.
 
 _ONE = float(np.sqrt(4 * np.pi))  # the coefficient of the constant 1
 
@@ -172,34 +181,44 @@ def _zonal_factor(degrees):
     return 2 * np.pi * np.sqrt(4 * np.pi / (2 * np.arange(degrees) + 1))[:, None, None]
 
 
-def _harmonics(bandwidth, kept, weighted):
-    """The harmonics of degrees and orders below `kept`, times the quadrature weights or not."""
-    grid = SphericalGrid(bandwidth)
-    table = grid.harmonics[:kept, bandwidth - kept : bandwidth + kept - 1]
-    return table * grid.quadrature_weights[:, None] if weighted else table
+def _without_mean(bandwidth):
+    """Factors `(l, 1, 1)` of the squares of coefficients in the variance over the sphere."""
+    return np.append(0, np.full(bandwidth - 1, _ONE**-2))[:, None, None]
 
 
-def _fourier(bandwidth, kept, inverse):
+def _harmonics(key, kept):
+    """The harmonics of degrees and orders below `kept`, `(l, m, t, p)`."""
+    grid = grid_by_key(key)
+    return grid.harmonics[:kept, grid.bandwidth - kept : grid.bandwidth + kept - 1]
+
+
+def _dual_harmonics(key, kept):
+    """The functions whose sums with a signal's samples are its coefficients, `(l, m, t, p)`."""
+    fourier = _fourier(key, kept, False)
+    return np.einsum("mlt,mp->lmtp", _analysis(key, kept), fourier)
+
+
+def _fourier(key, kept, inverse):
     """`grid.fourier` of the orders `1-kept … kept-1`: sines, then cosines; `(m, p)` or `(p, m)`."""
-    cosine, sine = SphericalGrid(bandwidth).fourier[:kept].transpose(1, 0, 2)
+    cosine, sine = grid_by_key(key).fourier[:kept].transpose(1, 0, 2)
     table = np.concatenate([sine[:0:-1], cosine])
     return table.T if inverse else table
 
 
-def _analysis(bandwidth, kept):
-    return _by_order(SphericalGrid(bandwidth).analysis[:kept, :kept])
+def _analysis(key, kept):
+    return _by_order(grid_by_key(key).analysis[:kept, :kept])
 
 
-def _synthesis(bandwidth, kept):
-    return _by_order(SphericalGrid(bandwidth).legendre[:kept, :kept].transpose(0, 2, 1))
+def _synthesis(key, kept):
+    return _by_order(grid_by_key(key).legendre[:kept, :kept].transpose(0, 2, 1))
 
 
-def _legendre_mean(bandwidth, kept):
-    return SphericalGrid(bandwidth).legendre_mean[:kept, None, None]
+def _legendre_mean(key, kept):
+    return grid_by_key(key).legendre_mean[:kept, None, None]
 
 
-def _legendre_covariance(bandwidth, kept):
-    return _by_order(SphericalGrid(bandwidth).legendre_covariance[:kept, :kept, :kept])
+def _legendre_covariance(key, kept):
+    return _by_order(grid_by_key(key).legendre_covariance[:kept, :kept, :kept])
 
 
 def _by_order(table):

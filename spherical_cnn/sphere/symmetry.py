@@ -28,13 +28,13 @@ class SymmetryRotations(NamedTuple):
     axis: np.ndarray | None  # (3,), unit vector of the second signal's axis of symmetry
 
 
-def symmetry_rotations(signal_a, signal_b, threshold=0.95):
-    """Finds all rotations that take one signal `(2L, 2L, channels)` to another.
+def symmetry_rotations(signal_a, signal_b, threshold=0.95, grid=None):
+    """Finds all rotations that take one signal `(*grid.shape, channels)` to another.
 
-    They reach the fraction `threshold`, in `(0, 1]`, of the highest correlation. Raises as `align`
-    does.
+    They reach the fraction `threshold`, in `(0, 1]`, of the highest correlation. For the grid and
+    the errors see `align`.
     """
-    a, b = transformed(np.asarray(signal_a)[None], np.asarray(signal_b)[None])
+    a, b = transformed(np.asarray(signal_a)[None], np.asarray(signal_b)[None], grid)
     best = align_coefficients(a, b)
     a, b = prepared(a, "a"), prepared(b, "b")
     least = threshold * best.correlation[0]

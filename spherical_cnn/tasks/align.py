@@ -26,7 +26,7 @@ def align_shapes(first, second, view, threshold=0.95):
     signals = np.concatenate([view.signals(first), view.signals(second)])
     of_first, of_second = view.maps(signals)
     try:
-        peaks = symmetry_rotations(of_first, of_second, threshold)
+        peaks = symmetry_rotations(of_first, of_second, threshold, view.grid)
     except UnalignableError as error:
         path = {"a": first, "b": second}[error.which].path
         raise ShapeError(

@@ -5,10 +5,11 @@ from typing import NamedTuple
 from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.signals import cast_poses, check_visible
 from spherical_cnn.errors import ConfigError, ShapeError
-from spherical_cnn.nn.outputs import check_finite, feature_extractor, map_layers, predict_dict
+from spherical_cnn.nn.outputs import check_finite, feature_extractor, map_grids, predict_dict
 from spherical_cnn.shapes.load import UPRIGHT_ROTATIONS, choose_kind, load_mesh
 from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.shapes.signal import Pose
+from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.training.run import dataset_config_of, load_run
 
 
@@ -31,6 +32,7 @@ class SignalView:
     Attributes:
         config: `DatasetConfig` of the signals.
         model: network of the run, or `None`.
+        grid: grid of the signals, or of the layer's maps.
         upright: `(3, 3)`, the rotation from the axes of the files to those of the signals.
 
     Raises:
@@ -46,6 +48,7 @@ class SignalView:
             given |= {"resolution": resolution, "rays_per_sample": rays_per_sample}
             known = {name: value for name, value in given.items() if value is not None}
             self.config = DatasetConfig(**known)
+            self.grid = SphericalGrid.from_resolution(self.config.resolution)
         else:
             loaded = load_run(run)
             self.model = loaded.model
@@ -53,9 +56,12 @@ class SignalView:
                 loaded.folder, **given, resolution=loaded.config.input_res
             )
             self._extractor = feature_extractor(self.model, [layer])
-            maps = map_layers(self.model)
-            if layer not in maps:
-                raise ConfigError(f"--layer: {layer} computes no maps; these do: {', '.join(maps)}")
+            grids = map_grids(self.model)
+            if layer not in grids:
+                raise ConfigError(
+                    f"--layer: {layer} computes no maps; these do: {', '.join(grids)}"
+                )
+            self.grid = grids[layer]
         self.upright = UPRIGHT_ROTATIONS[self.config.up]
 
     def load(self, path):
@@ -82,7 +88,7 @@ class SignalView:
         return found
 
     def maps(self, signals):
-        """Returns the feature maps of signals, `(signals, n, n, channels)`, or the signals.
+        """Returns the feature maps of signals, `(signals, *grid.shape, channels)`, or the signals.
 
         Raises:
             RunError: if maps of a layer are not finite.

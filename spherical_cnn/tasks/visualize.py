@@ -8,11 +8,10 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from spherical_cnn.errors import ConfigError
-from spherical_cnn.nn.outputs import check_finite, feature_extractor, map_layers, predict_dict
+from spherical_cnn.nn.outputs import check_finite, feature_extractor, map_grids, predict_dict
 from spherical_cnn.reporting import shading, sphere_plots
 from spherical_cnn.reporting.page import Page
 from spherical_cnn.reporting.plots import canvas, image, png
-from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rotation import euler_to_matrix, rotate_signal
 from spherical_cnn.training.metrics import worst_mistakes
 from spherical_cnn.training.network import record_format
@@ -50,7 +49,7 @@ def features_picture(view, shape, angles, layers=None):
     Raises:
         ConfigError: if a layer does not exist or computes no maps.
     """
-    known = map_layers(view.model)
+    known = map_grids(view.model)
     layers = layers or ["signal", *(name for name in known if name.endswith("_distance"))]
     missing = sorted(set(layers) - set(known))
     if missing:
@@ -65,10 +64,10 @@ def features_picture(view, shape, angles, layers=None):
         check_finite(start, name)
         channel = _most_varied(start)
         maps = start[None, ..., [channel]].astype(np.float64)
-        grid = SphericalGrid.from_resolution(len(start))
-        rotated = rotate_signal(maps, radians, grid)
+        rotated = rotate_signal(maps, radians, known[name])
         label = CHANNELS[channel] if name == "signal" else f"{name}, channel {channel}"
-        rows.append((label, maps[0, ..., 0], rotated[0, ..., 0], found[..., channel]))
+        drawn = maps[0, ..., 0], rotated[0, ..., 0], found[..., channel]
+        rows.append((label, known[name], *drawn))
     return png(sphere_plots.rotated_maps_figure(rows))
 
 
@@ -80,20 +79,20 @@ def animation(view, shape, layer=None, frames=36):
     vectors = 2 * np.pi * np.arange(frames)[:, None] / frames * [0.6, 0, 0.8]
     matrices = Rotation.from_rotvec(vectors).as_matrix()
     signals = view.signals(shape, matrices)
-    panels = [("distance", signals[..., 0])]
+    panels = [("distance", signals[..., 0], None)]
     if layer:
         maps = view.maps(signals)
         channel = _most_varied(maps[0])
-        panels.append((f"{layer}, channel {channel}", maps[..., channel]))
-    colors = [shading.color_range(values) for _, values in panels]
+        panels.append((f"{layer}, channel {channel}", maps[..., channel], view.grid))
+    colors = [shading.color_range(values) for _, values, _ in panels]
     pictures = []
     for index, matrix in enumerate(matrices):
         figure = canvas(2.2 * (1 + len(panels)), 2.3)
         axes = figure.subplots(1, 1 + len(panels))
         sphere_plots.draw_picture(axes[0], shading.shape_pixels(shape.ray_caster, matrix))
         axes[0].set_title("shape", fontsize=9)
-        for one, (title, values), limits in zip(axes[1:], panels, colors, strict=True):
-            sphere_plots.draw_sphere(one, values[index], limits, shading.FRONT)
+        for one, (title, values, grid), limits in zip(axes[1:], panels, colors, strict=True):
+            sphere_plots.draw_sphere(one, values[index], limits, shading.FRONT, grid)
             one.set_title(title, fontsize=9)
         pictures.append(image(figure))
     return shading.gif(pictures)

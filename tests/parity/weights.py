@@ -96,9 +96,9 @@ class CoefficientSquares(DegreePower):
     """The original's `magnitudes` in place of the power: Σ over m ≥ 0 of Re(c_lm²)."""
 
     def call(self, inputs):
-        bandwidth = self.grid.bandwidth
+        bandwidth = self.in_grid.bandwidth
         # c_lm = (cosine - i sine) / √2 for m > 0, so Re(c_lm²) = (cosine² - sine²) / 2.
         sign = 0.5 * np.sign(np.arange(1 - bandwidth, bandwidth))
         sign[bandwidth - 1] = 1
-        squares = ops.square(sht(inputs, self.grid)) * sign[:, None].astype("float32")
+        squares = ops.square(sht(inputs, self.in_grid)) * sign[:, None].astype("float32")
         return ops.reshape(ops.sum(squares, axis=2), (-1, bandwidth * inputs.shape[3]))

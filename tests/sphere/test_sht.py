@@ -115,14 +115,14 @@ def test_unknown_methods_are_refused(rng):
 
 @pytest.mark.parametrize("shape", [(1, 8, 8, 1), (1, 16, 8, 1), (16, 16, 1), (1, 16, 16)])
 def test_signals_off_the_grid_are_refused(shape):
-    match = r"signal must be \(batch, 16, 16, channel\) for SphericalGrid\(bandwidth=8\). Received"
+    match = r"signal must be \(batch, 16, 16, channel\) for <SphericalGrid of .* 8: .*>. Received"
     with pytest.raises(ValueError, match=match):
         sht(np.ones(shape), GRID)
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 7, 1), (1, 8, 16, 1), (8, 15, 1), (1, 15, 8, 1)])
 def test_coefficients_of_another_grid_are_refused(shape):
-    match = r"coefficients must be \(batch, 8, 15, channel\) for SphericalGrid\(bandwidth=8\). Rec"
+    match = r"coefficients must be \(batch, 8, 15, channel\) for <SphericalGrid of .* 8: .*>. R"
     with pytest.raises(ValueError, match=match):
         isht(np.ones(shape), GRID)
 
