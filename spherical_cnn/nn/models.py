@@ -15,6 +15,7 @@ from spherical_cnn.nn.global_pooling import (
 )
 from spherical_cnn.nn.pooling import SphericalPooling, SphericalResampling
 from spherical_cnn.nn.up_axis import UpAxisChannel
+from spherical_cnn.sphere.grid import SphericalGrid
 
 
 def two_branch(
@@ -71,7 +72,8 @@ def two_branch(
         method: `"sep"` or `"naive"`, as in `SphericalConv`.
         regularization: weight of the mean over all convolutions of `0.5 Σ kernel²`.
         dealias: whether to compute maps on grids of 3/2 of the resolution while convolutions keep
-            the degrees of the original one, which drops most of what nonlinearities alias.
+            the degrees of the original one, which drops most of what nonlinearities alias. Low-pass
+            pooling is then no layer: the next convolution reads half of the degrees.
         up_channel: `"on"` adds an `UpAxisChannel` to the input of the first layer and of the concat
             layers, for upright shapes; `"masked"` sets this channel to 0, for shapes in any
             rotation; `"off"` is the network without it.
@@ -115,13 +117,10 @@ def two_branch(
     if not planar:
         options["method"] = method
     signal = keras.Input((resolution, resolution, 2), name="signal")
-    maps = signal
-    if dealias:
-        maps = SphericalResampling(3 * resolution // 2, name="finer")(signal)
-    branches = [maps[..., :1], maps[..., 1:]]
+    branches = [signal[..., :1], signal[..., 1:]]
     up_axis = None
     if up_channel != "off":
-        up_axis = UpAxisChannel(up_channel == "on", name="up_axis")(maps)
+        up_axis = UpAxisChannel(up_channel == "on", name="up_axis")(signal)
     for i, (width, pooled, concat) in enumerate(
         zip(filters, pool_layers, concat_layers, strict=True)
     ):
@@ -134,13 +133,15 @@ def two_branch(
         for j, branch in enumerate(BRANCHES):
             spectral = bool(pooled and spectral_pooling)
             own: dict = {} if planar else {"num_anchors": anchors[i]}
-            if spectral:
-                own["spectral_pooling"] = True
             if dealias:
-                own["degrees"] = resolution // 2 ** (halvings + spectral + 1)
+                degrees = resolution // 2 ** (halvings + spectral + 1)
+                own |= {"degrees": degrees, "out_grid": SphericalGrid(3 * degrees // 2)}
+            elif spectral:
+                own["spectral_pooling"] = True
             maps = inputs[j] if len(inputs[j]) > 1 else inputs[j][0]
             branches[j] = block(width, name=f"conv{i}_{branch}", **options, **own)(maps)
-            if pooled and not spectral:
+            read_later = dealias and pool == "lowpass" and i + 1 < len(filters)
+            if pooled and not spectral and not read_later:
                 branches[j] = SphericalPooling(pool, name=f"pool{i}_{branch}")(branches[j])
     maps = keras.layers.Concatenate(name="final_conv")(branches)
     vector = _final_pool(maps, final_pool, global_average)
