@@ -1,11 +1,13 @@
 """Measures the sections of the benchmarks on this machine, all of them or those named.
 
     python -m benchmarks [SECTION ...] [--rounds N] [--json FILE] [--batches N ...]
-        [--dset_dir FOLDER]
+        [--dset_dir FOLDER] [--reference FILE]
 
 Prints a Markdown table for each section and writes all numbers to one file. Each round measures
 every row of a section once; figures are medians over the rounds. benchmarks/requirements.txt names
-the packages to compare with; those that are not installed are skipped.
+the packages to compare with; those that are not installed are skipped. With `--reference` it lists
+what got slower than in that file, relative to a large product of matrices on the same machine:
+benchmarks/reference.json is that of this version.
 """
 
 import argparse
@@ -20,10 +22,12 @@ import sys
 from benchmarks import pipeline, scale, start, step, transform
 from benchmarks.harness import cores, positive, say
 from benchmarks.network import ROOT
+from benchmarks.reference import product_seconds, slower
 
 SECTIONS = {
     "step": lambda options: step.run(options.rounds, options.batches),
     "transform": lambda options: transform.run(options.rounds),
+    "gradient": lambda options: transform.run(options.rounds, backward=True),
     "pipeline": lambda options: pipeline.run(options.rounds, options.dset_dir),
     "start": lambda options: start.run(options.rounds),
     "scale": lambda options: scale.run(options.rounds),
@@ -41,7 +45,8 @@ def main(arguments=None):
     """Runs the benchmarks; returns the exit status, 1 if a section failed."""
     options = parse(arguments)
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    report, failed = {"machine": describe(), "sections": {}}, False
+    report: dict = {"machine": describe(), "product": product_seconds(), "sections": {}}
+    failed = False
     for name in options.sections:
         try:
             table = SECTIONS[name](options)
@@ -52,6 +57,8 @@ def main(arguments=None):
         print(table.markdown(), flush=True)
         report["sections"][name] = table.to_dict()
         options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False), "utf-8")
+    if options.reference:
+        print(*slower(report, json.loads(options.reference.read_text("utf-8"))), sep="\n")
     return int(failed)
 
 
@@ -76,6 +83,9 @@ def parse(arguments):
     )
     parser.add_argument(
         "--dset_dir", metavar="FOLDER", help="of pipeline: shards; default synthetic records"
+    )
+    parser.add_argument(
+        "--reference", type=pathlib.Path, metavar="FILE", help="list what got slower than there"
     )
     options = parser.parse_args(arguments)
     options.sections = options.sections or list(SECTIONS)

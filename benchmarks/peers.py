@@ -1,9 +1,10 @@
 """The transform of this package and those of other packages.
 
 Each function takes coefficients `(maps, L, L)`, complex64, `[map, l, m]`, `m ≥ 0`, of real
-functions in orthonormal harmonics. It returns `(given, round_trip)`: the coefficients in its own
-layout and arrays, and a function that transforms them to maps and back. Tables are computed in
-float64 where the library can, then rounded to float32.
+functions in orthonormal harmonics, and the name of a grid. It returns `(given, round_trip,
+gradient)`: the coefficients in its own layout and arrays, a function that transforms them to maps
+and back, and one that also computes the gradient of the sum of squares of the result, or `None`.
+Tables are computed in float64 where the library can, then rounded to float32.
 """
 
 import dataclasses
@@ -29,11 +30,11 @@ class Transform:
     largest: float = math.inf  # resolution; larger tables take gigabytes, or minutes to compute
 
 
-def ours(drawn, method="sep", jit=False):
+def ours(drawn, kind="driscoll_healy", method="sep", jit=False):
     """`isht` and `sht` in TensorFlow, channels last."""
     from spherical_cnn.sphere.sht import isht, sht
 
-    given, grid = _ours(drawn)
+    given, grid = _ours(drawn, kind)
     return _there_and_back(
         given, lambda x: isht(x, grid, method), lambda x: sht(x, grid, method), jit
     )
@@ -52,7 +53,7 @@ def ours_in_layers(drawn):
     )
 
 
-def _ours(drawn):
+def _ours(drawn, kind="driscoll_healy"):
     """Returns the coefficients `(batch, L, 2L-1, channel)` and the grid."""
     import tensorflow as tf
 
@@ -61,32 +62,51 @@ def _ours(drawn):
 
     bandwidth = drawn.shape[1]
     coefficients = drawn.reshape(-1, CHANNELS, bandwidth, bandwidth).transpose(0, 2, 3, 1)
-    return tf.constant(from_complex(coefficients[:, None]), tf.float32), SphericalGrid(bandwidth)
+    grid = {
+        "driscoll_healy": SphericalGrid,
+        "gauss_legendre": SphericalGrid.gauss_legendre,
+        "poles": lambda n: SphericalGrid.equiangular(2 * n, 2 * n, bandwidth=n),
+    }[kind](bandwidth)
+    return tf.constant(from_complex(coefficients[:, None]), tf.float32), grid
 
 
 def _there_and_back(given, inverse, forward, jit):
     import tensorflow as tf
 
     options = {"jit_compile": jit, "autograph": False}
-    inverse, forward = (tf.function(f, **options) for f in (inverse, forward))
-    return given, lambda: forward(inverse(given)).numpy()
+
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(tf.square(forward(inverse(x))))
+        return tape.gradient(loss, x)
+
+    there, back, slope = (tf.function(f, **options) for f in (inverse, forward, gradient))
+    return given, lambda: back(there(given)).numpy(), lambda: slope(given).numpy()
 
 
-def torch_harmonics(drawn):
-    """The equiangular transform of torch-harmonics."""
+def torch_harmonics(drawn, grid="equiangular"):
+    """The transform of torch-harmonics."""
     import torch
     import torch_harmonics
 
     torch.set_num_threads(cores())
     bandwidth = drawn.shape[1]
-    shape = (2 * bandwidth, 2 * bandwidth, bandwidth, bandwidth)
-    inverse = torch_harmonics.InverseRealSHT(*shape, grid="equiangular").float()
-    forward = torch_harmonics.RealSHT(*shape, grid="equiangular").float()
+    rows = bandwidth if grid == "legendre-gauss" else 2 * bandwidth
+    shape = (rows, 2 * bandwidth, bandwidth, bandwidth)
+    inverse = torch_harmonics.InverseRealSHT(*shape, grid=grid).float()
+    forward = torch_harmonics.RealSHT(*shape, grid=grid).float()
     given = torch.from_numpy(drawn)
-    return given, torch.inference_mode()(lambda: forward(inverse(given)))
+
+    def gradient():
+        start = given.clone().requires_grad_()
+        forward(inverse(start)).abs().square().sum().backward()
+        return start.grad
+
+    return given, torch.inference_mode()(lambda: forward(inverse(given))), gradient
 
 
-def s2fft(drawn):
+def s2fft(drawn, sampling="dh"):
     """The precomputed transform of s2fft, on JAX."""
     import jax
     from s2fft.precompute_transforms import construct, spherical
@@ -99,14 +119,20 @@ def s2fft(drawn):
 
     def compiled(function, forward):
         table = construct.spin_spherical_kernel(
-            bandwidth, reality=True, sampling="dh", forward=forward
+            bandwidth, reality=True, sampling=sampling, forward=forward
         )
         options = {"kernel": jax.numpy.asarray(table, "float32"), "method": "jax"}
-        options |= {"L": bandwidth, "sampling": "dh", "reality": True}
-        return jax.jit(jax.vmap(functools.partial(function, **options)))
+        options |= {"L": bandwidth, "sampling": sampling, "reality": True}
+        return jax.vmap(functools.partial(function, **options))
 
     inverse, forward = compiled(spherical.inverse, False), compiled(spherical.forward, True)
-    return given, lambda: forward(inverse(given)).block_until_ready()
+    there, back = jax.jit(inverse), jax.jit(forward)
+    slope = jax.jit(jax.grad(lambda x: jax.numpy.sum(jax.numpy.abs(forward(inverse(x))) ** 2)))
+    return (
+        given,
+        lambda: back(there(given)).block_until_ready(),
+        lambda: slope(given).block_until_ready(),
+    )
 
 
 def e3nn(drawn):
@@ -123,16 +149,17 @@ def e3nn(drawn):
     signed = _signed(drawn)
     rows = (signed[:, l, bandwidth - 1 - l : bandwidth + l] for l in range(bandwidth))
     given = torch.from_numpy(np.concatenate(list(rows), axis=1))
-    return given, torch.inference_mode()(lambda: forward(inverse(given)))
+    return given, torch.inference_mode()(lambda: forward(inverse(given))), None
 
 
-def ducc(drawn):
+def ducc(drawn, geometry="DH"):
     """The transform of ducc0, without tables. A thread per map is faster than threads in a map."""
     import ducc0
 
     bandwidth = drawn.shape[1]
-    kind = {"spin": 0, "lmax": bandwidth - 1, "mmax": bandwidth - 1, "geometry": "DH"}
-    size = {"ntheta": 2 * bandwidth, "nphi": 2 * bandwidth}
+    kind = {"spin": 0, "lmax": bandwidth - 1, "mmax": bandwidth - 1, "geometry": geometry}
+    rows = bandwidth if geometry == "GL" else 2 * bandwidth
+    size = {"ntheta": rows, "nphi": 2 * bandwidth}
     degree, order = np.tril_indices(bandwidth)
     by_order = np.lexsort((degree, order))
     given = drawn[:, None, degree[by_order], order[by_order]]
@@ -148,7 +175,7 @@ def ducc(drawn):
         list(pool.map(share, range(cores())))
         return back
 
-    return given, go
+    return given, go, None
 
 
 def shtools(drawn):
@@ -167,7 +194,7 @@ def shtools(drawn):
             [expand.SHExpandDH(expand.MakeGridDH(x, **options), **options) for x in given]
         )
 
-    return given, go
+    return given, go, None
 
 
 def _signed(drawn):
@@ -178,6 +205,7 @@ def _signed(drawn):
 
 
 _OURS = "Driscoll–Healy, n × n"
+_GAUSS = "Gauss–Legendre, n/2 × n"
 _JIT = functools.partial(ours, jit=True)
 _NAIVE = functools.partial(ours, method="naive")
 TRANSFORMS = {
@@ -187,9 +215,24 @@ TRANSFORMS = {
     "ours, jit_compile": Transform(_JIT, "tensorflow", _OURS),
     "ours": Transform(ours, "tensorflow", _OURS),
     "ours, naive": Transform(_NAIVE, "tensorflow", _OURS, largest=128),
-    "torch-harmonics": Transform(torch_harmonics, "torch_harmonics", "equiangular, n × n"),
+    "ours, jit_compile, Gauss–Legendre": Transform(
+        functools.partial(_JIT, kind="gauss_legendre"), "tensorflow", _GAUSS
+    ),
+    "ours, jit_compile, poles": Transform(
+        functools.partial(_JIT, kind="poles"), "tensorflow", "both poles, n × n"
+    ),
+    "torch-harmonics": Transform(torch_harmonics, "torch_harmonics", "both poles, n × n"),
+    "torch-harmonics, Gauss–Legendre": Transform(
+        functools.partial(torch_harmonics, grid="legendre-gauss"), "torch_harmonics", _GAUSS
+    ),
     "s2fft": Transform(s2fft, "s2fft", "dh, n × (n-1); precomputed, JAX"),
+    "s2fft, Gauss–Legendre": Transform(
+        functools.partial(s2fft, sampling="gl"), "s2fft", "gl, n/2 × (n-1); precomputed, JAX"
+    ),
     "e3nn": Transform(e3nn, "e3nn", "its own, n × (n-1)", largest=64),
     "ducc0": Transform(ducc, "ducc0", _OURS + "; no tables"),
+    "ducc0, Gauss–Legendre": Transform(
+        functools.partial(ducc, geometry="GL"), "ducc0", _GAUSS + "; no tables"
+    ),
     "pyshtools": Transform(shtools, "pyshtools", _OURS + "; no tables, one thread, float64"),
 }

@@ -34,18 +34,22 @@ class Runner:
     def __init__(self, make):
         self.make = make
 
-    def prepare(self, resolution, maps):
+    def prepare(self, resolution, maps, backward):
         """Computes tables and coefficients; returns the error of a round trip."""
-        given, self.go = self.make(draw(resolution, maps))
-        return relative_error(self.go(), given)
+        given, go, gradient = self.make(draw(resolution, maps))
+        self.timed = gradient if backward else go
+        return relative_error(go(), given)
 
     def measure(self):
-        """Measures the seconds of round trips."""
-        return {"seconds": repeated(self.go)}
+        """Measures the seconds of round trips; empty if there is no gradient."""
+        return {"seconds": repeated(self.timed)} if self.timed else {}
 
 
-def run(rounds, resolutions=RESOLUTIONS, maps=MAPS):
-    """Measures all installed transforms; `maps` is a multiple of `CHANNELS`."""
+def run(rounds, resolutions=RESOLUTIONS, maps=MAPS, backward=False):
+    """Measures all installed transforms; `maps` is a multiple of `CHANNELS`.
+
+    With `backward`, the gradient of the sum of squares is computed as well.
+    """
     here = {name: peer for name, peer in TRANSFORMS.items() if installed(peer.module)}
     rows = {name: {"transform": name, "remark": peer.remark} for name, peer in here.items()}
     with contextlib.ExitStack() as stack:
@@ -53,10 +57,14 @@ def run(rounds, resolutions=RESOLUTIONS, maps=MAPS):
         for resolution in resolutions:
             say(f"transform: {resolution}")
             chosen = {n: c for n, c in children.items() if here[n].largest >= resolution}
-            errors = {n: child.call("prepare", resolution, maps) for n, child in chosen.items()}
+            errors = {
+                n: child.call("prepare", resolution, maps, backward) for n, child in chosen.items()
+            }
             measures = {n: functools.partial(c.call, "measure") for n, c in chosen.items()}
             for name, found in in_turn(measures, rounds).items():
-                rows[name][str(resolution)] = {**found, "error": errors[name]}
+                if "seconds" in found:
+                    rows[name][str(resolution)] = {**found, "error": errors[name]}
+    rows = {name: row for name, row in rows.items() if any(str(n) in row for n in resolutions)}
     for row in rows.values():
         large = [n for n in resolutions if n >= ASYMPTOTIC and str(n) in row]
         row["growth"] = exponent(large, [row[str(n)]["seconds"] for n in large])
@@ -74,7 +82,10 @@ def run(rounds, resolutions=RESOLUTIONS, maps=MAPS):
             notes.append(f"skipped: {name} (not installed)")
         elif peer.largest < max(resolutions):
             notes.append(f"skipped: {name} above n = {peer.largest} (size or making of its tables)")
-    return Table("Transform, inverse and forward: ms (error)", columns, [*rows.values()], notes)
+    title = "Transform, inverse and forward: ms (error)"
+    if backward:
+        title = "Transform, inverse and forward, and gradient: ms (error)"
+    return Table(title, columns, [*rows.values()], notes)
 
 
 def _cell(key, row):

@@ -38,7 +38,7 @@ def test_commands_of_the_docs_have_names_and_flags_that_exist(shown, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["stepp"], "expected step, transform, pipeline, start, scale, options. Received: 'stepp'"),
+        (["stepp"], f"expected {', '.join(command.SECTIONS)}. Received: 'stepp'"),
         (["step", "--rounds", "0"], "expected a positive integer. Received: '0'"),
         (["start", "--batches", "2"], "--batches: concerns step, which is not asked for"),
         (["step", "--dset_dir", "x"], "--dset_dir: concerns pipeline, which is not asked for"),
