@@ -11,19 +11,23 @@ from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.sht import sht
 
 
-def signal_figure(maps, names):
-    """Draws each channel of `maps`: the map, the sphere from two sides, and the spectrum."""
+def signal_figure(maps, names, grid=None):
+    """Draws each channel of `maps`: the map, the sphere from two sides, and the spectrum.
+
+    Without a grid, the maps `(n, n, channels)` are on the paper's.
+    """
+    grid = grid or SphericalGrid.from_resolution(len(maps))
     figure = canvas(9.6, 2.3 * len(names))
     axes = figure.subplots(len(names), 4, width_ratios=(1.6, 1, 1, 1.3), squeeze=False)
     for channel, name in enumerate(names):
         values, row = maps[..., channel], axes[channel]
         colors = color_range(values)
-        draw_map(row[0], values, colors)
+        draw_map(row[0], values, colors, grid)
         row[0].set_title(name, fontsize=10)
         for one, view, side in ((row[1], FRONT, "front"), (row[2], BACK, "back")):
-            draw_sphere(one, values, colors, view)
+            draw_sphere(one, values, colors, view, grid)
             one.set_title(side, fontsize=9)
-        draw_spectrum(row[3], values)
+        draw_spectrum(row[3], values, grid)
     return figure
 
 
@@ -101,13 +105,16 @@ def mistakes_figure(mistakes, classes):
     return figure
 
 
-def draw_map(axes, values, colors):
+def draw_map(axes, values, colors, grid):
     """Draws a map over longitude and colatitude in degrees, with a color bar."""
     name, low, high = colors
-    picture = axes.imshow(
-        values, cmap=name, vmin=low, vmax=high, extent=(0, 360, 180, 0), aspect="auto"
-    )
-    axes.set(xticks=(0, 90, 180, 270, 360), yticks=(0, 90, 180))
+    west = grid.start - 360 * (grid.start >= 180)
+    east = west + 360 * (np.arange(grid.nlon + 1) - 0.5) / grid.nlon
+    theta = np.degrees(grid.colatitude)
+    ends = (180, 0) if grid.ascending else (0, 180)
+    south = [ends[0], *((theta[1:] + theta[:-1]) / 2), ends[1]]
+    picture = axes.pcolormesh(east, south, values, cmap=name, vmin=low, vmax=high, rasterized=True)
+    axes.set(xticks=west + 90 * np.arange(5), yticks=(0, 90, 180), ylim=(180, 0))
     axes.set_xlabel("longitude, degrees", fontsize=8)
     axes.set_ylabel("colatitude, degrees", fontsize=8)
     axes.tick_params(labelsize=7)
@@ -127,9 +134,8 @@ def draw_picture(axes, pixels):
         side.set_visible(False)
 
 
-def draw_spectrum(axes, values):
+def draw_spectrum(axes, values, grid):
     """Draws the root of the power of each degree."""
-    grid = SphericalGrid.from_resolution(values.shape[0])
     coefficients = ops.convert_to_numpy(sht(values[None, ..., None].astype(np.float64), grid))
     axes.semilogy(np.sqrt(np.sum(coefficients[0, :, :, 0] ** 2, axis=1)), ".-", ms=4, lw=1)
     axes.set_xlabel("degree", fontsize=8)

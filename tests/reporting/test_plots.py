@@ -4,9 +4,10 @@ import io
 
 import numpy as np
 import pytest
+from helpers import all_grids
 from PIL import Image
 
-from spherical_cnn.reporting import plots
+from spherical_cnn.reporting import plots, sphere_plots
 
 
 def history(*accuracies, **more):
@@ -45,6 +46,22 @@ def test_curves_of_networks_have_a_panel_per_dataset_and_a_color_per_network():
         first, again, other = (line.get_color() for line in axes.lines)
         assert first == again != other
     assert [text.get_text() for text in panels[-1].get_legend().get_texts()] == ["a", "b"]
+
+
+@all_grids
+def test_a_map_is_drawn_over_the_places_of_its_rows_and_columns(grid):
+    values = grid.directions[..., 2:]
+    axes = sphere_plots.signal_figure(values, ["height"], grid).axes[0]
+    (mesh,) = axes.collections
+    np.testing.assert_array_equal(mesh.get_array(), values[..., 0])
+    east, south = np.moveaxis(mesh.get_coordinates(), -1, 0)
+    middles = np.radians((east[0, 1:] + east[0, :-1]) / 2)
+    np.testing.assert_allclose(np.exp(1j * middles), np.exp(1j * grid.longitude), atol=1e-12)
+    assert sorted((south[0, 0], south[-1, 0])) == [0, 180]
+    rows = np.degrees(grid.colatitude)
+    low, high = np.sort([south[:-1, 0], south[1:, 0]], axis=0)
+    assert (low <= rows + 1e-9).all() and (rows <= high + 1e-9).all()
+    assert axes.get_ylim() == (180, 0)
 
 
 def test_errors_are_in_percent_a_dot_per_rotation():

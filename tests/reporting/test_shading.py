@@ -3,6 +3,7 @@
 import matplotlib
 import numpy as np
 import pytest
+from helpers import all_grids
 from scipy.spatial.transform import Rotation
 
 from spherical_cnn.reporting import shading
@@ -26,6 +27,15 @@ def test_a_sphere_shows_the_map_from_the_side_of_the_viewpoint(view):
     assert pixels.shape == (51, 51, 4)
     np.testing.assert_allclose(pixels[25, 25], matplotlib.colormaps["cividis"](1.0), atol=0.05)
     assert pixels[0, 0, 3] == 0 and pixels[25, 25, 3] == 1
+
+
+@all_grids
+def test_a_map_on_any_grid_is_where_it_is_on_the_sphere(grid):
+    smooth = 0.5 + 0.3 * grid.directions @ [0.6, -0.48, 0.64]
+    pixels = shading.sphere_pixels(smooth, ("gray", 0, 1), (30.0, 20.0), 41, grid=grid)
+    same = 0.5 + 0.3 * GRID.directions @ [0.6, -0.48, 0.64]
+    expected = shading.sphere_pixels(same, ("gray", 0, 1), (30.0, 20.0), 41)
+    np.testing.assert_allclose(pixels, expected, atol=0.04)
 
 
 def test_up_is_up_and_right_is_right():
