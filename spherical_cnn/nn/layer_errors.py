@@ -19,6 +19,7 @@ from keras import ops
 
 from spherical_cnn.nn.outputs import check_finite, feature_extractor, map_grids, predict_dict
 from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.operations import full_float32
 from spherical_cnn.sphere.rotation import rotate_coefficients, rotate_signal
 from spherical_cnn.sphere.sht import isht, sht
 
@@ -42,6 +43,11 @@ def measure(model, signals, rotated, angles):
     Raises:
         RunError: if an output is not finite.
     """
+    with full_float32():
+        return _measure(model, signals, rotated, angles)
+
+
+def _measure(model, signals, rotated, angles):
     maps = [layer.name for layer in model.layers if _MAPS.fullmatch(layer.name)]
     layers = [*maps, *_VECTORS]
     extractor = feature_extractor(model, layers)

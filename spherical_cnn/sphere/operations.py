@@ -6,6 +6,7 @@ on torch, and in the latter two on JAX, which has float64 only if `jax_enable_x6
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import keras
@@ -24,6 +25,56 @@ if BACKEND == "torch":
     # `torch.compile` calls it once and does not trace its NumPy code. It confuses the tensors that
     # such a function returns in several places, but not tuples of them.
     _in_tuple = torch.compiler.assume_constant_result(_in_tuple)
+
+
+@contextlib.contextmanager
+def full_float32():
+    """Context in which products of float32 numbers keep their 24 bits on GPUs as well.
+
+    By default, TensorFlow and JAX round the factors to the 11 bits of TensorFloat-32 on GPUs of
+    NVIDIA. The context applies to what is computed, and on JAX also to what is traced in it.
+    Functions that TensorFlow or torch compile follow the setting of the process, see `set_tf32`.
+    """
+    if BACKEND == "jax":
+        import jax
+
+        with jax.default_matmul_precision("float32"):
+            yield
+        return
+    allowed = _tf32_allowed()
+    if allowed:
+        set_tf32(False)
+    try:
+        yield
+    finally:
+        if allowed:
+            set_tf32(True)
+
+
+def set_tf32(allowed):
+    """Sets whether this process may round products of float32 to TensorFloat-32 on GPUs."""
+    if BACKEND == "jax":
+        import jax
+
+        jax.config.update("jax_default_matmul_precision", "tensorfloat32" if allowed else "float32")
+    elif BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_tensor_float_32_execution(allowed)
+    else:
+        torch.set_float32_matmul_precision("high" if allowed else "highest")
+
+
+def _tf32_allowed():
+    """Whether eager products may be rounded; `False` while a function is compiled."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        eager = tf.executing_eagerly()
+        return eager and tf.config.experimental.tensor_float_32_execution_enabled()
+    if torch.compiler.is_compiling():
+        return False
+    return torch.get_float32_matmul_precision() != "highest"
 
 
 def constant(like, function, *arguments):

@@ -1,7 +1,8 @@
 """Spherical harmonic transform and its inverse, on `keras.ops`.
 
 All results have the dtype of the input on every backend. JAX holds float64 only if
-`jax_enable_x64` is set; without it, results are float32.
+`jax_enable_x64` is set; without it, results are float32. Products of float32 are computed in full
+precision on GPUs, see `full_float32`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from keras import ops
 
 from spherical_cnn.choices import METHODS
 from spherical_cnn.sphere.missing import check_present
+from spherical_cnn.sphere.operations import full_float32
 from spherical_cnn.sphere.spectral import analyze, synthesize, to_batch_first, to_order_first
 
 
@@ -47,7 +49,8 @@ def sht(signal, grid, method="sep", check=False):
     signal = check_signal(signal, grid)
     if check:
         check_present(ops.convert_to_numpy(signal), grid)
-    return to_batch_first(analyze(to_order_first(signal), grid, grid.bandwidth, method))
+    with full_float32():
+        return to_batch_first(analyze(to_order_first(signal), grid, grid.bandwidth, method))
 
 
 def isht(coefficients, grid, method="sep"):
@@ -71,7 +74,8 @@ def isht(coefficients, grid, method="sep"):
     check_method(method)
     shape = (grid.bandwidth, 2 * grid.bandwidth - 1)
     coefficients = _check("coefficients", coefficients, shape, grid)
-    return to_batch_first(synthesize(to_order_first(coefficients), grid, method))
+    with full_float32():
+        return to_batch_first(synthesize(to_order_first(coefficients), grid, method))
 
 
 def to_complex(coefficients):

@@ -90,6 +90,8 @@ def write_report(run: Run, metrics, errors, mistakes: list[Mistake]):
     where = [] if config.online else [f"TFRecords: {config.dset_dir}"]
     page.code([*where, *dataset_lines(run.dataset)])
     page.heading("Options")
+    precision = "TensorFloat-32 where the GPU has it" if config.tf32 else "full float32"
+    page.text(f"Products of matrices in training: {precision}. The errors above: full float32.")
     page.code(option_lines(config))
     folder.write("report.html", page.html())
 

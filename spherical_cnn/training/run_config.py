@@ -109,6 +109,7 @@ class RunConfig(Options):
     jit_compile: bool = option(
         False, "jit", "compile with XLA: faster steps; the first one of each shape takes seconds"
     )
+    tf32: bool = option(False, None, "allow TensorFloat-32 on NVIDIA GPUs: faster, 3 digits not 7")
     devices: str = option("1", None, "N or all: number of devices that share each batch")
     coordinator: str = option("", None, "HOST:PORT of process 0 of several processes (JAX)")
     num_processes: int = option(1, None, "number of processes; their other flags agree", least=1)

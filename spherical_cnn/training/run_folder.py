@@ -36,6 +36,7 @@ _CONTINUABLE = {
     "learning_rate",
     "transform_method",
     "jit_compile",
+    "tf32",
 }
 
 _OWN_FILES = (

@@ -16,6 +16,7 @@ from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.module import Batches
 from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.nn.layer_errors import measure, rotated_exactly
+from spherical_cnn.sphere.operations import set_tf32
 from spherical_cnn.sphere.rotation import random_rotations
 from spherical_cnn.training import report
 from spherical_cnn.training.checkpoints import load_checkpoint
@@ -198,8 +199,9 @@ def _equivariance(run, data):
 
 
 def _prepare(config):
-    """Sets seeds and determinism; lets the GPU allocate memory as needed."""
+    """Sets seeds, precision and determinism; lets the GPU allocate memory as needed."""
     keras.utils.set_random_seed(config.seed)
+    set_tf32(config.tf32)
     if keras.backend.backend() != "tensorflow":
         return
     import tensorflow as tf

@@ -8,7 +8,8 @@ from backends import BACKEND, HAS_FLOAT64, needs_float64, numpy
 from keras import ops
 from reference import assert_close, band_limited, convolve
 
-from spherical_cnn.sphere import SphericalGrid, isht, sht
+from spherical_cnn.sphere import SphericalGrid, isht, sht, spectral
+from spherical_cnn.sphere.operations import full_float32, set_tf32
 from spherical_cnn.sphere.spectral import analyze, mix, synthesize, to_batch_first, to_order_first
 
 L = 6
@@ -73,3 +74,46 @@ def test_the_compiler_of_torch_takes_transforms_whole():
     round_trip = torch.compile(lambda x: isht(sht(x, GRID), GRID), fullgraph=True)
     for x in (torch.as_tensor(SIGNAL), torch.as_tensor(SIGNAL[:1])):
         assert_close(numpy(round_trip(x)), numpy(x), 1e-12)
+
+
+def allowed():
+    """Whether products of float32 may be rounded to TensorFloat-32 here."""
+    if BACKEND == "jax":
+        import jax
+
+        return jax.config.jax_default_matmul_precision == "tensorfloat32"
+    if BACKEND == "torch":
+        import torch
+
+        return torch.get_float32_matmul_precision() != "highest"
+    import tensorflow as tf
+
+    return tf.config.experimental.tensor_float_32_execution_enabled()
+
+
+@pytest.fixture
+def with_tf32():
+    before = allowed()
+    set_tf32(True)
+    yield
+    set_tf32(before)
+
+
+def test_full_float32_holds_in_its_context_only(with_tf32):
+    assert allowed()
+    with full_float32():
+        assert not allowed()
+    assert allowed()
+
+
+@pytest.mark.parametrize("transform", [sht, isht])
+def test_transforms_ask_for_full_float32(transform, with_tf32, monkeypatch):
+    seen = []
+
+    def product(*arguments):
+        seen.append(allowed())
+        return ops.matmul(*arguments)
+
+    monkeypatch.setattr(spectral, "matmul", product)
+    transform({sht: SIGNAL, isht: COEFFICIENTS}[transform].astype("float32"), GRID)
+    assert seen and not any(seen)

@@ -80,7 +80,7 @@ def test_every_flag_of_the_original_has_its_names_and_default():
     assert set(actions) - set(ORIGINAL) == {
         *("help", "debug", "quiet", "seed", "deterministic", "jit_compile"),
         *("quadrature", "dealias", "up_channel", "devices", "coordinator"),
-        *("num_processes", "process_id", "online"),
+        *("num_processes", "process_id", "online", "tf32"),
     }
 
 
