@@ -28,6 +28,7 @@ class Transform:
     module: str
     remark: str
     largest: float = math.inf  # resolution; larger tables take gigabytes, or minutes to compute
+    largest_gradient: float = math.inf  # likewise of what the gradient keeps
 
 
 def ours(drawn, kind="driscoll_healy", method="sep", jit=False):
@@ -214,7 +215,7 @@ TRANSFORMS = {
     ),
     "ours, jit_compile": Transform(_JIT, "tensorflow", _OURS),
     "ours": Transform(ours, "tensorflow", _OURS),
-    "ours, naive": Transform(_NAIVE, "tensorflow", _OURS, largest=128),
+    "ours, naive": Transform(_NAIVE, "tensorflow", _OURS, 128, largest_gradient=64),
     "ours, jit_compile, Gauss–Legendre": Transform(
         functools.partial(_JIT, kind="gauss_legendre"), "tensorflow", _GAUSS
     ),
@@ -225,9 +226,12 @@ TRANSFORMS = {
     "torch-harmonics, Gauss–Legendre": Transform(
         functools.partial(torch_harmonics, grid="legendre-gauss"), "torch_harmonics", _GAUSS
     ),
-    "s2fft": Transform(s2fft, "s2fft", "dh, n × (n-1); precomputed, JAX"),
+    "s2fft": Transform(s2fft, "s2fft", "dh, n × (n-1); precomputed, JAX", largest_gradient=64),
     "s2fft, Gauss–Legendre": Transform(
-        functools.partial(s2fft, sampling="gl"), "s2fft", "gl, n/2 × (n-1); precomputed, JAX"
+        functools.partial(s2fft, sampling="gl"),
+        "s2fft",
+        "gl, n/2 × (n-1); precomputed, JAX",
+        largest_gradient=64,
     ),
     "e3nn": Transform(e3nn, "e3nn", "its own, n × (n-1)", largest=64),
     "ducc0": Transform(ducc, "ducc0", _OURS + "; no tables"),

@@ -52,11 +52,15 @@ def run(rounds, resolutions=RESOLUTIONS, maps=MAPS, backward=False):
     """
     here = {name: peer for name, peer in TRANSFORMS.items() if installed(peer.module)}
     rows = {name: {"transform": name, "remark": peer.remark} for name, peer in here.items()}
+    largest = {
+        name: min(peer.largest, peer.largest_gradient if backward else peer.largest)
+        for name, peer in here.items()
+    }
     with contextlib.ExitStack() as stack:
         children = {name: stack.enter_context(Child(Runner, p.make)) for name, p in here.items()}
         for resolution in resolutions:
             say(f"transform: {resolution}")
-            chosen = {n: c for n, c in children.items() if here[n].largest >= resolution}
+            chosen = {n: c for n, c in children.items() if largest[n] >= resolution}
             errors = {
                 n: child.call("prepare", resolution, maps, backward) for n, child in chosen.items()
             }
@@ -77,11 +81,11 @@ def run(rounds, resolutions=RESOLUTIONS, maps=MAPS, backward=False):
         "library. The error is the largest one of the coefficients after a round trip, relative to "
         "the largest coefficient. The exponent is that of time in n."
     ]
-    for name, peer in TRANSFORMS.items():
+    for name in TRANSFORMS:
         if name not in here:
             notes.append(f"skipped: {name} (not installed)")
-        elif peer.largest < max(resolutions):
-            notes.append(f"skipped: {name} above n = {peer.largest} (size or making of its tables)")
+        elif name in rows and largest[name] < max(resolutions):
+            notes.append(f"skipped: {name} above n = {largest[name]} (memory, or time for tables)")
     title = "Transform, inverse and forward: ms (error)"
     if backward:
         title = "Transform, inverse and forward, and gradient: ms (error)"
