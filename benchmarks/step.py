@@ -11,7 +11,7 @@ BATCH = 16
 NETWORKS = {
     "model-64": ("model-64", {}),
     "--pool lowpass": ("model-64", {"pool": "lowpass"}),
-    "--quadrature": ("model-64", {"global_average": "quadrature"}),
+    "--quadrature": ("model-64", {"quadrature": True}),
     "--dealias": ("model-64", {"dealias": True}),
     "invariant-64": ("invariant-64", {}),
     "--up_channel on": ("model-64", {"up_channel": "on"}),

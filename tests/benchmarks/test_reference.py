@@ -1,6 +1,12 @@
 """Reports are compared by times relative to a product on the machine of each."""
 
+import json
+import re
+
+from benchmarks.network import ROOT as REPOSITORY
 from benchmarks.reference import product_seconds, slower
+
+ROOT = REPOSITORY / "benchmarks"
 
 
 def report(product, step, transform):
@@ -27,6 +33,12 @@ def test_rows_of_one_report_alone_are_not_compared():
     other = report(1.0, 0.1, 0.01)
     del other["sections"]["step"]
     assert slower(report(1.0, 9.0, 0.01), other)[-1].startswith("1 times compared, 0")
+
+
+def test_the_committed_report_is_no_slower_than_itself():
+    committed = json.loads((ROOT / "reference.json").read_text("utf-8"))
+    (line,) = slower(committed, committed)
+    assert re.fullmatch(r"[1-9]\d+ times compared, 0 more than 1.25 times as long", line)
 
 
 def test_the_product_takes_time():

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import alignment, pipeline, points, raycast, retrieval, scale, start, step
-from benchmarks.network import VARIANTS
+from benchmarks.network import VARIANTS, configuration
 from spherical_cnn.errors import RecordError
 from spherical_cnn.shapes.formats.mesh_writing import encode_mesh
 from spherical_cnn.shapes.generated.procedural import FAMILIES, draw_mesh
@@ -31,6 +31,13 @@ def test_step():
         assert row["step"] > 0 and row["inference"] > 0 and row["peak"] > 1e8
         assert 0 < row["step_use"] < 1 and 0 < row["inference_use"] < 1
     assert [note.partition(":")[0] for note in table.notes] == ["Batch 1", "Batch 2"]
+
+
+@pytest.mark.parametrize("name", step.NETWORKS)
+def test_networks_have_options_that_exist(name):
+    file, options = step.NETWORKS[name]
+    changed = configuration(file, **options)
+    assert all(getattr(changed, key) == value for key, value in options.items())
 
 
 @pytest.mark.slow
