@@ -10,6 +10,7 @@ from spherical_cnn.shapes.load import UPRIGHT_ROTATIONS, choose_kind, load_mesh
 from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.shapes.signal import Pose
 from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.operations import full_float32
 from spherical_cnn.training.run import dataset_config_of, load_run
 
 
@@ -95,6 +96,7 @@ class SignalView:
         """
         if self._extractor is None:
             return signals
-        ((layer, maps),) = predict_dict(self._extractor, signals).items()
+        with full_float32():
+            ((layer, maps),) = predict_dict(self._extractor, signals).items()
         check_finite(maps, layer)
         return maps
