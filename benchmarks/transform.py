@@ -53,7 +53,7 @@ def run(rounds, resolutions=RESOLUTIONS, maps=MAPS, backward=False):
     here = {name: peer for name, peer in TRANSFORMS.items() if installed(peer.module)}
     rows = {name: {"transform": name, "remark": peer.remark} for name, peer in here.items()}
     largest = {
-        name: min(peer.largest, peer.largest_gradient if backward else peer.largest)
+        name: min(peer.largest, peer.largest_gradient) if backward else peer.largest
         for name, peer in here.items()
     }
     with contextlib.ExitStack() as stack:

@@ -8,6 +8,7 @@ from keras import ops
 from spherical_cnn.reporting.plots import canvas
 from spherical_cnn.reporting.shading import BACK, FRONT, color_range, shape_pixels, sphere_pixels
 from spherical_cnn.sphere.grid import SphericalGrid
+from spherical_cnn.sphere.rings import band_edges
 from spherical_cnn.sphere.sht import sht
 
 
@@ -110,9 +111,7 @@ def draw_map(axes, values, colors, grid):
     name, low, high = colors
     west = grid.start - 360 * (grid.start >= 180)
     east = west + 360 * (np.arange(grid.nlon + 1) - 0.5) / grid.nlon
-    theta = np.degrees(grid.colatitude)
-    ends = (180, 0) if grid.ascending else (0, 180)
-    south = [ends[0], *((theta[1:] + theta[:-1]) / 2), ends[1]]
+    south = np.degrees(band_edges(grid.colatitude))
     picture = axes.pcolormesh(east, south, values, cmap=name, vmin=low, vmax=high, rasterized=True)
     axes.set(xticks=west + 90 * np.arange(5), yticks=(0, 90, 180), ylim=(180, 0))
     axes.set_xlabel("longitude, degrees", fontsize=8)

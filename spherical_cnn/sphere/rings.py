@@ -83,6 +83,12 @@ def ring_weights(rows, count):
     return np.linalg.solve(np.cos(np.outer(k, theta)), moments)
 
 
+def band_edges(colatitude):
+    """Returns the colatitudes `(rows + 1,)` between rings, from pole to pole, in their order."""
+    ends = (0, np.pi) if colatitude[0] <= colatitude[-1] else (np.pi, 0)
+    return np.array([ends[0], *((colatitude[1:] + colatitude[:-1]) / 2), ends[1]])
+
+
 def legendre_functions(colatitude, bandwidth):
     """Returns orthonormal associated Legendre functions `P_l^m(cos θ_t)`, `(L, L, rows)`: m, l, t.
 
@@ -110,8 +116,7 @@ def least_squares(legendre, colatitude):
     Rows count by the areas of their bands, which makes the solution smooth where it is not unique
     to rounding.
     """
-    edges = np.cos([0, *((colatitude[1:] + colatitude[:-1]) / 2), np.pi])
-    root = np.sqrt(np.abs(np.diff(edges)))
+    root = np.sqrt(np.abs(np.diff(np.cos(band_edges(colatitude)))))
     table = np.zeros_like(legendre)
     for m, functions in enumerate(legendre):
         q, r = np.linalg.qr((functions[m:] * root).T)

@@ -86,7 +86,7 @@ def rotate_coefficients(coefficients, angles):
 
 
 def rotate_signal(signal, angles, grid):
-    """Signals `(batch, 2L, 2L, channel)` rotated, `(R f)(x) = f(R⁻¹ x)`, as a NumPy array.
+    """Signals `(batch, *grid.shape, channel)` rotated, `(R f)(x) = f(R⁻¹ x)`, as a NumPy array.
 
     They are projected to the band limit of `grid` first; `angles` as in `rotate_coefficients`.
     """

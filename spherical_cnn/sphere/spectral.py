@@ -112,8 +112,7 @@ def moments(coefficients, grid):
         squares = (2 * coefficients - ops.stop_gradient(coefficients)) * image
     else:
         means = coefficients[bandwidth - 1, 0] / _ONE
-        varies = constant(coefficients, _without_mean, bandwidth)
-        squares = ops.square(coefficients) * varies
+        squares = ops.square(coefficients[:, 1:] / _ONE)
     within = ops.sum(squares, axis=(0, 1))
     mean = divide(ops.sum(means, axis=0), batch)
     # The squares do not depend on the mean to first order, so it gets no gradient.
@@ -179,11 +178,6 @@ def _unit(bandwidth):
 
 def _zonal_factor(degrees):
     return 2 * np.pi * np.sqrt(4 * np.pi / (2 * np.arange(degrees) + 1))[:, None, None]
-
-
-def _without_mean(bandwidth):
-    """Factors `(l, 1, 1)` of the squares of coefficients in the variance over the sphere."""
-    return np.append(0, np.full(bandwidth - 1, _ONE**-2))[:, None, None]
 
 
 def _harmonics(key, kept):

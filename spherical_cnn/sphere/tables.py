@@ -103,9 +103,7 @@ class Tables:
         """
         if self.by_quadrature:
             return self.legendre * self.quadrature_weights
-        order = slice(None, None, -1 if self.ascending else 1)
-        rows = self.colatitude[order]
-        return rings.least_squares(self.legendre[..., order], rows)[..., order] / self.nlon
+        return rings.least_squares(self.legendre, self.colatitude) / self.nlon
 
     @_table
     def legendre_mean(self):
