@@ -22,7 +22,8 @@ class SphericalBlock(keras.layers.Layer):
             kernel_regularizer, grid, out_grid: see `SphericalConv`. The convolution has a bias only
             without normalization.
         normalization: `"batch"` (no scale, momentum 0.99, ε 1e-3), `"batch_renorm"` or `None`.
-        nonlinearity: `"prelu"`, with one slope per channel, initially 0.1; or any Keras activation.
+        nonlinearity: `"prelu"`, with one slope per channel, initially 0.1; `"smelu"`, a smooth ReLU
+            that aliases less; or any Keras activation.
 
     Input shape:
         `(batch, *grid.shape, channels)`, or a list, as in `SphericalConv`.
@@ -152,6 +153,23 @@ class PReLU(keras.layers.PReLU):
         return inputs * ops.where(inputs > 0, ops.ones_like(inputs), slope)
 
 
+@keras.saving.register_keras_serializable(package=PACKAGE)
+def smelu(x, beta=0.5):
+    """Smooth ReLU: zero below `-beta`, `x` above `beta`, a parabola between.
+
+        out = (clip(x, -beta, beta) + beta)² / (4 beta) + relu(x - beta)
+
+    A nonlinearity creates degrees that the grid of a map cannot represent, which alias. Those that
+    come from the kink of a ReLU or PReLU decrease slowly with the degree; here the slope is
+    continuous, and they decrease faster.
+
+    Reference: Shamir et al. 2022, "Real World Large Scale Recommendation Systems Reproducibility
+    and Smooth Activations".
+    """
+    shifted = ops.clip(x, -beta, beta) + beta
+    return ops.square(shifted) * (0.25 / beta) + ops.relu(x - beta)
+
+
 def normalization_layer(normalization, **kwargs):
     """Returns a layer for `"batch"` or `"batch_renorm"`, with the original's momentum and ε."""
     if normalization == "batch":
@@ -161,6 +179,8 @@ def normalization_layer(normalization, **kwargs):
 
 def nonlinearity_layer(nonlinearity, shared_axes=None, **kwargs):
     """Returns a layer for `"prelu"`, with slopes shared along `shared_axes`, or an activation."""
+    if nonlinearity == "smelu":
+        return keras.layers.Activation(smelu, **kwargs)
     if nonlinearity == "prelu":
         initializer = keras.initializers.Constant(0.1)
         return PReLU(initializer, shared_axes=shared_axes, **kwargs)

@@ -6,7 +6,13 @@ from collections.abc import Callable
 
 import keras
 
-from spherical_cnn.choices import BRANCHES, FINAL_POOLS, GLOBAL_AVERAGES, UP_CHANNELS
+from spherical_cnn.choices import (
+    BRANCHES,
+    FINAL_POOLS,
+    GLOBAL_AVERAGES,
+    MAP_GRIDS,
+    UP_CHANNELS,
+)
 from spherical_cnn.nn.blocks import SphericalBlock, nonlinearity_layer, normalization_layer
 from spherical_cnn.nn.global_pooling import (
     AreaWeighting,
@@ -38,6 +44,7 @@ def two_branch(
     method="sep",
     regularization=0.0,
     dealias=False,
+    map_grid="driscoll_healy",
     up_channel="off",
     planar=False,
     name="two_branch",
@@ -58,7 +65,7 @@ def two_branch(
         concat_layers: 1 where `distance` also takes the input of `incidence`, else 0.
         num_anchors: anchors per filter, as in `SphericalConv`, for all layers, or a list for each.
         normalization: `None`, `"batch"` or `"batch_renorm"`.
-        nonlinearity: `"prelu"` or any Keras activation, for blocks and the dense layer.
+        nonlinearity: `"prelu"`, `"smelu"` or any Keras activation, for blocks and the dense layer.
         pool: `"lowpass"`, `"wap"` (the paper's), `"avg"` or `"max"`, as in `SphericalPooling`.
         spectral_pooling: whether to pool inside the convolutions, before the nonlinearity.
         global_average: `"quadrature"`, `"area"` (the paper's) or `"grid"`, as in
@@ -71,9 +78,13 @@ def two_branch(
         dropout: whether to apply dropout of 0.5 to the pooled vector and the dense layer's output.
         method: `"sep"` or `"naive"`, as in `SphericalConv`.
         regularization: weight of the mean over all convolutions of `0.5 Σ kernel²`.
-        dealias: whether to compute maps on grids of 3/2 of the resolution while convolutions keep
-            the degrees of the original one, which drops most of what nonlinearities alias. Low-pass
-            pooling is then no layer: the next convolution reads half of the degrees.
+        dealias: whether to compute maps on finer grids than their degrees ask for, which drops most
+            of what nonlinearities alias. Low-pass pooling is then no layer: the next convolution
+            reads half of the degrees.
+        map_grid: the grids of `dealias`. `"driscoll_healy"`: the paper's, 3/2 as fine.
+            `"gauss_legendre"`: those that integrate the product of two maps and a harmonic that the
+            next layer reads exactly, with a third of the samples; for low-pass pooling only, and
+            for smooth nonlinearities, such as `"smelu"`.
         up_channel: `"on"` adds an `UpAxisChannel` to the input of the first layer and of the concat
             layers, for upright shapes; `"masked"` sets this channel to 0, for shapes in any
             rotation; `"off"` is the network without it.
@@ -92,6 +103,11 @@ def two_branch(
     """
     dealias = dealias and not planar
     _check_layers(resolution, filters, pool_layers, concat_layers, dealias)
+    if map_grid == "gauss_legendre" and (not dealias or pool != "lowpass" or pool_layers[-1]):
+        raise ValueError(
+            "map_grid='gauss_legendre' needs dealias=True, pool='lowpass', and no pooling after "
+            f"the last layer. Received: dealias={dealias}, pool={pool!r}, pool_layers={pool_layers}"
+        )
     anchors = num_anchors if isinstance(num_anchors, list | tuple) else [num_anchors] * len(filters)
     if len(anchors) != len(filters):
         raise ValueError(
@@ -102,6 +118,7 @@ def two_branch(
         ("up_channel", up_channel, UP_CHANNELS),
         ("global_average", global_average, GLOBAL_AVERAGES),
         ("final_pool", final_pool, FINAL_POOLS),
+        ("map_grid", map_grid, MAP_GRIDS),
     ):
         if value not in known:
             raise ValueError(f"{option} must be one of {known}. Received: {value!r}")
@@ -118,33 +135,40 @@ def two_branch(
         options["method"] = method
     signal = keras.Input((resolution, resolution, 2), name="signal")
     branches = [signal[..., :1], signal[..., 1:]]
+    grid = None  # of the maps; None: the paper's, at their resolution
     up_axis = None
     if up_channel != "off":
-        up_axis = UpAxisChannel(up_channel == "on", name="up_axis")(signal)
+        up_axis, up_grid = UpAxisChannel(up_channel == "on", name="up_axis")(signal), None
     for i, (width, pooled, concat) in enumerate(
         zip(filters, pool_layers, concat_layers, strict=True)
     ):
-        halvings = sum(pool_layers[:i])
+        spectral = bool(pooled and spectral_pooling)
         inputs = [branches if concat else branches[:1], branches[1:]]
         if up_axis is not None and (concat or i == 0):
-            if up_axis.shape[1] != branches[0].shape[1]:
-                up_axis = SphericalResampling(branches[0].shape[1], name=f"up_axis{i}")(up_axis)
+            if up_axis.shape[1:3] != branches[0].shape[1:3]:
+                up_axis = _resampled(up_axis, up_grid, branches[0], grid, name=f"up_axis{i}")
+                up_grid = grid
             inputs = [[*signals, up_axis] for signals in inputs]
+        own: dict = {} if planar else {"num_anchors": anchors[i], "grid": grid}
+        if dealias:
+            degrees = resolution // 2 ** (sum(pool_layers[:i]) + spectral + 1)
+            own["degrees"] = degrees
+            if map_grid == "driscoll_healy":
+                own["out_grid"] = SphericalGrid(3 * degrees // 2)
+            else:
+                last = i + 1 == len(filters) and final_pool == "gap"
+                read = 1 if last else degrees // (2 if pooled else 1)
+                own["out_grid"] = grid = SphericalGrid.for_products(degrees, read)
+        elif spectral:
+            own["spectral_pooling"] = True
+        read_later = dealias and pool == "lowpass" and i + 1 < len(filters)
         for j, branch in enumerate(BRANCHES):
-            spectral = bool(pooled and spectral_pooling)
-            own: dict = {} if planar else {"num_anchors": anchors[i]}
-            if dealias:
-                degrees = resolution // 2 ** (halvings + spectral + 1)
-                own |= {"degrees": degrees, "out_grid": SphericalGrid(3 * degrees // 2)}
-            elif spectral:
-                own["spectral_pooling"] = True
             maps = inputs[j] if len(inputs[j]) > 1 else inputs[j][0]
             branches[j] = block(width, name=f"conv{i}_{branch}", **options, **own)(maps)
-            read_later = dealias and pool == "lowpass" and i + 1 < len(filters)
             if pooled and not spectral and not read_later:
                 branches[j] = SphericalPooling(pool, name=f"pool{i}_{branch}")(branches[j])
     maps = keras.layers.Concatenate(name="final_conv")(branches)
-    vector = _final_pool(maps, final_pool, global_average)
+    vector = _final_pool(maps, final_pool, global_average, grid)
     if dropout:
         vector = keras.layers.Dropout(0.5, name="dropout_pool")(vector)
     if final_dense:
@@ -172,17 +196,23 @@ def _planar_block(width, normalization, nonlinearity, kernel_regularizer, name):
     return apply
 
 
-def _final_pool(maps, final_pool, global_average):
+def _resampled(maps, grid, like, out_grid, name):
+    """Resamples maps of a grid to that of other maps; grids of `None` are the paper's."""
+    out_grid = out_grid or SphericalGrid.from_resolution(like.shape[1])
+    return SphericalResampling(grid=grid, out_grid=out_grid, name=name)(maps)
+
+
+def _final_pool(maps, final_pool, global_average, grid):
     vectors = []
     if final_pool in ("gap", "all"):
-        vectors.append(GlobalSphericalAveragePooling(global_average, name="gap")(maps))
+        vectors.append(GlobalSphericalAveragePooling(global_average, grid, name="gap")(maps))
     weighted = maps
     if global_average == "area" and final_pool != "gap":
-        weighted = AreaWeighting(name="area_weighting")(maps)
+        weighted = AreaWeighting(grid, name="area_weighting")(maps)
     if final_pool in ("max", "all"):
         vectors.append(keras.layers.GlobalMaxPooling2D("channels_last", name="max")(weighted))
     if final_pool in ("magnitudes", "all"):
-        vectors.append(DegreePower(name="magnitudes")(weighted))
+        vectors.append(DegreePower(grid, name="magnitudes")(weighted))
     return vectors[0] if len(vectors) == 1 else keras.layers.Concatenate(name="all")(vectors)
 
 

@@ -104,6 +104,23 @@ class SphericalGrid(Tables):
         return cls(bandwidth, "gauss_legendre")
 
     @classmethod
+    def for_products(cls, bandwidth, kept=None):
+        """The Gauss–Legendre grid for maps that go through a nonlinearity (dealiasing).
+
+        It gives the `kept` lowest degrees (by default `L`) of the product of two signals of
+        bandwidth `L` exactly. So the terms of a nonlinearity up to the second order do not alias
+        onto these degrees. It has `(L + kept // 2) × (2L + kept)` samples, `kept` rounded to even.
+
+        >>> SphericalGrid.for_products(32).shape, SphericalGrid.for_products(32, 16).shape
+        ((48, 96), (40, 80))
+        """
+        kept = bandwidth if kept is None else _positive("kept", kept)
+        if kept > bandwidth:
+            raise ValueError(f"kept must be at most the bandwidth, {bandwidth}. Received: {kept}")
+        nlat = _positive("bandwidth", bandwidth) + kept // 2
+        return cls(bandwidth, "gauss_legendre", nlat, 2 * nlat)
+
+    @classmethod
     def equiangular(cls, nlat, nlon, rows="poles", *, start=0.0, ascending=False, bandwidth=None):
         """A grid of any size with the largest bandwidth that it determines, or a smaller one.
 

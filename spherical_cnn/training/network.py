@@ -36,6 +36,7 @@ def build_model(config):
         method=config.transform_method,
         regularization=config.regularization_weight,
         dealias=config.dealias,
+        map_grid=config.map_grid,
         up_channel=config.up_channel,
         planar=config.model == "planar",
         name=config.model,

@@ -13,7 +13,7 @@ from spherical_cnn.errors import ConfigError
 from spherical_cnn.options import Options, option
 
 PROCESS_OPTIONS = ("coordinator", "num_processes", "process_id")
-_SPHERICAL = ("spectral_pool", "n_filter_params", "dealias", "up_channel")
+_SPHERICAL = ("spectral_pool", "n_filter_params", "dealias", "map_grid", "up_channel")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,11 +75,15 @@ class RunConfig(Options):
     dropout: bool = option(False, "do", "dropout of 0.5 after the final pool and the dense layer")
     batch_norm: bool = option(False, "bn", "batch normalization after each convolution")
     batch_renorm: bool = option(False, "brn", "batch renormalization instead")
-    nonlin: str = option("prelu", "nl", "nonlinearity: prelu or a Keras activation")
+    nonlin: str = option("prelu", "nl", "nonlinearity: prelu, smelu or a Keras activation")
     spectral_pool: bool = option(False, "sp", "pool in the spectral domain")
     pool: str = option("wap", "p", "pooling; lowpass is exactly equivariant", choices.POOLS)
-    dealias: bool = option(
-        False, None, "compute feature maps on a 3/2 finer grid, to reduce aliasing"
+    dealias: bool = option(False, None, "compute feature maps on a finer grid, to reduce aliasing")
+    map_grid: str = option(
+        "driscoll_healy",
+        None,
+        "grids of --dealias: the paper's, 3/2 as fine; or Gauss-Legendre ones, faster, for smelu",
+        choices.MAP_GRIDS,
     )
     up_channel: str = option(
         "off",
@@ -150,9 +154,18 @@ class RunConfig(Options):
                 f"--input_res: expected a multiple of {factor} for {sum(self.pool_layers)} "
                 f"pooling layers{' and --dealias' * self.dealias}. Received: {self.input_res}"
             )
-        known = nonlinearities() if self.nonlin != "prelu" else ["prelu"]
+        own = choices.NONLINEARITIES
+        known = own if self.nonlin in own else nonlinearities()
         if self.nonlin not in known:
             yield f"--nonlin: expected {' or '.join(known)}. Received: {self.nonlin!r}"
+        if self.map_grid == "gauss_legendre" and not (
+            self.dealias and self.quadrature and self.pool == "lowpass" and not self.pool_layers[-1]
+        ):
+            yield (
+                "--map_grid gauss_legendre needs --dealias, --quadrature, --pool lowpass, and no "
+                f"pooling after the last layer. Received: dealias={self.dealias}, quadrature="
+                f"{self.quadrature}, pool={self.pool}, pool_layers={self.pool_layers}"
+            )
         if self.spectral_pool and self.pool != "wap":
             yield f"--spectral_pool replaces --pool, which must stay wap. Received: {self.pool}"
         if self.batch_renorm and not self.batch_norm:
@@ -207,8 +220,9 @@ class RunConfig(Options):
 
 
 def nonlinearities():
-    """Returns the values of `--nonlin`: `prelu` and the names of Keras's activations."""
+    """Returns the values of `--nonlin`: ours, and the names of Keras's activations."""
     from keras import activations  # only here, because it is slow to import
 
     known = set(dir(activations)) - {"get", "serialize", "deserialize"}
-    return ["prelu", *sorted(n for n in known if callable(getattr(activations, n)) and n[0] != "_")]
+    known = {name for name in known if callable(getattr(activations, name)) and name[0] != "_"}
+    return [*choices.NONLINEARITIES, *sorted(known)]

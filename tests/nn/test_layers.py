@@ -15,7 +15,7 @@ from reference import (
 )
 
 from spherical_cnn import SphericalConv
-from spherical_cnn.nn.blocks import PReLU, SphericalBlock
+from spherical_cnn.nn.blocks import PReLU, SphericalBlock, smelu
 
 L = 8
 both_methods = pytest.mark.parametrize("method", ["sep", "naive"])
@@ -264,6 +264,15 @@ def test_prelu_has_the_values_and_gradients_of_keras(rng, shape, shared):
         assert_close(actual, expected, 1e-12)
 
 
+def test_smelu_joins_zero_and_the_identity_by_a_parabola_with_equal_slopes():
+    x = np.linspace(-4, 4, 161)
+    between = np.abs(x) < 1.5
+    expected = np.where(between, (x + 1.5) ** 2 / 6, np.maximum(x, 0))
+    assert_close(smelu(ops.convert_to_tensor(x), 1.5), expected, 1e-12)
+    slopes = gradients(lambda x: ops.sum(smelu(x, 1.5)), x)[0]
+    assert_close(slopes, np.clip((x + 1.5) / 3, 0, 1), 1e-12)
+
+
 def test_prelu_learns_one_slope_per_channel():
     block = SphericalBlock(4)
     block.build((None, 2 * L, 2 * L, 2))
@@ -286,10 +295,11 @@ def test_block_passes_its_options_to_the_convolution():
     assert len(block.losses) == 1
 
 
-@pytest.mark.parametrize("nonlinearity", ["prelu", "relu"])
+@pytest.mark.parametrize("nonlinearity", ["prelu", "relu", "smelu"])
 def test_block_commutes_approximately_with_rotations(rng, nonlinearity):
     # A pointwise nonlinearity gives a signal of unbounded degree; what lies above the grid's
-    # bandwidth aliases, most of it onto the upper half of the degrees. Measured below: 3 %.
+    # bandwidth aliases, most of it onto the upper half of the degrees. Measured below: 3 %, 0.6 %
+    # with SmeLU of normalized maps.
     block = SphericalBlock(4, num_anchors=4, nonlinearity=nonlinearity, dtype="float64")
     error = assert_equivariant(block, rng, L, tolerance=0.08, degrees=L // 2)
     assert error > 1e-3

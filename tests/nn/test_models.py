@@ -140,11 +140,40 @@ def test_without_aliasing_rotations_change_the_descriptor_less(rng):
     assert model.get_layer("conv0_distance").output.shape == (None, 24, 24, 4)
 
 
-def test_a_network_with_the_up_channel_sees_rotations_that_change_the_up_axis(rng):
+def test_smooth_nonlinearities_alias_less_on_fewer_samples(rng):
+    coefficients = band_limited(rng, 8)
+    matrices = Rotation.random(2, rng=rng).as_matrix()
+    errors = []
+    for options in (
+        {"nonlinearity": "relu"},
+        {"nonlinearity": "smelu"},
+        {"nonlinearity": "smelu", "map_grid": "gauss_legendre"},
+    ):
+        keras.utils.set_random_seed(0)
+        model = small(
+            pool="lowpass",
+            global_average="quadrature",
+            final_dense=False,
+            dealias=True,
+            normalization="batch",
+            **options,
+        )
+        model(synthesize(band_limited(rng, 8, batch=8)), training=True)
+        start = np.asarray(model(synthesize(coefficients))["descriptor"])
+        rotated = [model(synthesize(rotate(coefficients, m)))["descriptor"] for m in matrices]
+        errors.append(np.linalg.norm(rotated - start) / np.linalg.norm(start))
+    assert errors[1] < errors[0] / 2 and errors[2] < errors[0] / 2
+    shapes = [model.get_layer(f"conv{i}_distance").output.shape[1:3] for i in (0, 1)]
+    assert shapes == [(10, 20), (4, 8)]  # of 8 degrees 4 are read; of 4 degrees, the mean
+
+
+@pytest.mark.parametrize("map_grid", ["driscoll_healy", "gauss_legendre"])
+def test_a_network_with_the_up_channel_sees_rotations_that_change_the_up_axis(rng, map_grid):
     options = {
         "pool": "lowpass",
         "global_average": "quadrature",
         "dealias": True,
+        "map_grid": map_grid,
         "final_dense": False,
     }
     on, masked = (small(up_channel=value, **options) for value in ("on", "masked"))
@@ -310,6 +339,8 @@ def test_mixed_precision_stays_near_single_precision(rng, policy, name):
         ({"concat_layers": (0, -1)}, r"concat_layers takes 0 and 1. Received: \(0, -1\)"),
         ({"resolution": 18}, "1 poolings need a resolution divisible by 4. Received: .*=18"),
         ({"resolution": 20, "dealias": True}, "by 8. Received: resolution=20, dealias=True"),
+        ({"map_grid": "hexagons"}, "map_grid must be one of .* Received: 'hexagons'"),
+        ({"map_grid": "gauss_legendre"}, "needs dealias=True, .*Received: dealias=False"),
         ({"resolution": 0}, "divisible by 4. Received: resolution=0"),
         ({"final_pool": "sum"}, "final_pool must be one of .* Received: 'sum'"),
         ({"up_channel": "up"}, "up_channel must be one of .* Received: 'up'"),

@@ -26,11 +26,20 @@ MODELS = {
     "weighted": lambda: GlobalSphericalAveragePooling(),
     "prelu": lambda: PReLU("random_normal", shared_axes=(1, 2)),
     "relu": lambda: nonlinearity_layer("relu"),
+    "smelu": lambda: nonlinearity_layer("smelu"),
     "batch": lambda: normalization_layer("batch"),
     "planar": lambda: network(planar=True, normalization="batch", final_pool="max"),
     "all pools": lambda: network(normalization="batch_renorm", final_pool="all"),
     "dealiased": lambda: network(
         dealias=True, pool="lowpass", up_channel="on", global_average="quadrature"
+    ),
+    "smooth": lambda: network(
+        dealias=True,
+        map_grid="gauss_legendre",
+        nonlinearity="smelu",
+        pool="lowpass",
+        up_channel="on",
+        final_pool="all",
     ),
     "spectral": lambda: network(spectral_pooling=True, extra_logits=True),
 }

@@ -139,3 +139,20 @@ def test_the_paper_s_grid_is_one_of_the_others():
 def test_arguments_that_make_no_grid_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         SphericalGrid(*arguments)
+
+
+@pytest.mark.parametrize(("bandwidth", "kept"), [(8, None), (8, 4), (8, 1), (7, 3)])
+def test_squares_of_signals_are_exact_in_the_degrees_that_are_kept(bandwidth, kept, rng):
+    grid = SphericalGrid.for_products(bandwidth, kept)
+    kept = kept or bandwidth
+    fine = SphericalGrid.gauss_legendre(2 * bandwidth)  # represents all degrees of the square
+    coefficients = band_limited(rng, bandwidth)
+    squares = [evaluate(coefficients, x.directions) ** 2 for x in (grid, fine)]
+    exact = sht(squares[1], fine)[:, :kept, 2 * bandwidth - kept : 2 * bandwidth + kept - 1]
+    found = sht(squares[0], grid)[:, :kept, bandwidth - kept : bandwidth + kept - 1]
+    assert_close(found, exact, 1e-12)
+
+
+def test_grids_of_products_refuse_more_degrees_than_there_are():
+    with pytest.raises(ValueError, match="kept must be at most the bandwidth, 8. Received: 9"):
+        SphericalGrid.for_products(8, 9)

@@ -79,7 +79,7 @@ def test_every_flag_of_the_original_has_its_names_and_default():
         assert getattr(config, name) == REQUIRED.get(name, default)
     assert set(actions) - set(ORIGINAL) == {
         *("help", "debug", "quiet", "seed", "deterministic", "jit_compile"),
-        *("quadrature", "dealias", "up_channel", "devices", "coordinator"),
+        *("quadrature", "dealias", "map_grid", "up_channel", "devices", "coordinator"),
         *("num_processes", "process_id", "online", "tf32"),
     }
 
@@ -115,16 +115,19 @@ def test_params_of_the_paper():
         assert getattr(config, flag)
 
 
+SLOPES = 2 * sum((16, 16, 32, 32, 64, 64, 128, 128))  # of PReLUs
+
+
 @pytest.mark.parametrize(
     ("name", "added"),
     [
         ("model-64", 0),
-        ("invariant-64", 0),
-        ("invariant-supersampled", 0),
-        ("invariant-upright", 8 * 2 * 240),
+        ("invariant-64", -SLOPES),
+        ("invariant-supersampled", -SLOPES),
+        ("invariant-upright", 8 * 2 * 240 - SLOPES),
     ],
 )
-def test_networks_have_as_many_parameters_as_the_papers(name, added):
+def test_networks_have_the_parameters_of_the_papers_but_for_slopes_and_up_axis(name, added):
     files = [f"@params/{name}.txt", "@params/m40-64.txt"]
     given = vars(train_parser().parse_args(files))
     assert set(DatasetConfig.select(given)) <= {"rays_per_sample"}
@@ -191,6 +194,7 @@ def test_name_is_run_id_or_the_last_part_of_logdir():
         ({"n_filter_params": -1}, "--n_filter_params: expected at least 0.*Received: -1"),
         ({"optimizer": "sgd"}, "--optimizer: expected adam or momentum"),
         ({"nonlin": "swishh"}, "--nonlin: expected prelu or .*relu.*Received: 'swishh'"),
+        ({"map_grid": "gauss_legendre"}, "--map_grid gauss_legendre needs --dealias, .*=False"),
         ({"learning_rate": "0.1"}, "--learning_rate: expected a dict of rates"),
         ({"learning_rate": "{0: open('x')}"}, "--learning_rate: expected a dict of rates"),
         ({"learning_rate": "{0: 0.1"}, "--learning_rate: expected a dict of rates"),
