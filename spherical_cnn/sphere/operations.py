@@ -12,6 +12,8 @@ import math
 import keras
 from keras import ops
 
+from spherical_cnn.sphere.grid import as_grid
+
 BACKEND = keras.backend.backend()
 
 
@@ -25,6 +27,42 @@ if BACKEND == "torch":
     # `torch.compile` calls it once and does not trace its NumPy code. It confuses the tensors that
     # such a function returns in several places, but not tuples of them.
     _in_tuple = torch.compiler.assume_constant_result(_in_tuple)
+
+
+@keras.saving.register_keras_serializable(package="spherical_cnn")
+class GridOperation(keras.Operation):
+    """A function of a tensor on a grid, as a part of a functional Keras model.
+
+    Args:
+        function: registered function of `(tensor, grid, **options)`, or its registered name.
+        grid: `SphericalGrid`, or its config.
+        options: its further arguments, JSON values.
+    """
+
+    def __init__(self, function, grid, options=None, name=None):
+        super().__init__(name=name)
+        is_name = isinstance(function, str)
+        self.function = keras.saving.get_registered_object(function) if is_name else function
+        self.grid = as_grid(grid)
+        self.options = options or {}
+
+    def call(self, values):
+        """Applies the function."""
+        return self.function(values, self.grid, **self.options)
+
+    def get_config(self):
+        """Returns the arguments of the constructor, as JSON values."""
+        return {
+            "function": keras.saving.get_registered_name(self.function),
+            "grid": self.grid.get_config(),
+            "options": self.options,
+            "name": self.name,
+        }
+
+
+def is_symbolic(values):
+    """Whether values are a symbolic tensor of a functional Keras model."""
+    return isinstance(values, keras.KerasTensor)
 
 
 @contextlib.contextmanager
