@@ -131,6 +131,93 @@ def matmul(x, y):
     return x @ y if _rounded(x) else ops.matmul(x, y)
 
 
+def apply_table(x, function, arguments, transposed):
+    """Multiplies the first axis of `x` by the table `function(*arguments)`, `(rows, columns)`.
+
+    The reverse derivative is defined as a product of the same form, by the transpose
+    `function(*transposed)`: automatic differentiation would order the axes otherwise, and move data
+    in memory. Under XLA on CPUs it would make a training step 1.21 times as long on JAX, and 1.04
+    times on TensorFlow. The tables are as in `constant`.
+    """
+    if BACKEND == "jax":
+        precision = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+        tables = {"function": function, "arguments": arguments, "transposed": transposed}
+        return _apply_table.bind(x, **tables, precision=precision)
+
+    def product(x):
+        def gradient(*args, upstream=None):
+            upstream = args[0] if upstream is None else upstream
+            return apply_table(upstream, function, transposed, arguments)
+
+        return ops.tensordot(constant(x, function, *arguments), x, 1), gradient
+
+    if BACKEND == "tensorflow":
+        return ops.custom_gradient(product)(x)
+    table = constant(x, function, *arguments)
+    # As Keras's `tensordot` there, which would round float64.
+    rows = matmul(table, ops.reshape(x, (x.shape[0], -1)))
+    return ops.reshape(rows, (table.shape[0], *x.shape[1:]))
+
+
+if BACKEND == "jax":
+    import jax
+    from jax.extend.core import Primitive
+    from jax.interpreters import ad, batching, mlir
+
+    # JAX has no function that defines the transpose of a linear map and also maps over a batch.
+    _apply_table = Primitive("apply_table")
+
+    def _tensordot(x, function, arguments, transposed, precision):
+        return jax.numpy.tensordot(constant(x, function, *arguments), x, 1, precision=precision)
+
+    def _shape(x, function, arguments, **_):
+        return x.update(shape=(function(*arguments).shape[0], *x.shape[1:]))
+
+    def _transpose(upstream, _, arguments, transposed, **options):
+        swapped = {"arguments": transposed, "transposed": arguments}
+        return [_apply_table.bind(upstream, **swapped, **options)]
+
+    def _batch(inputs, axes, **options):
+        return _apply_table.bind(jax.numpy.moveaxis(inputs[0], axes[0], 1), **options), 1
+
+    _apply_table.def_impl(_tensordot)
+    _apply_table.def_abstract_eval(_shape)
+    ad.deflinear2(_apply_table, _transpose)
+    batching.primitive_batchers[_apply_table] = _batch
+    mlir.register_lowering(_apply_table, mlir.lower_fun(_tensordot, multiple_results=False))
+
+
+def quadratic_form(x, image, axis):
+    """`Σ x · image(x)` over axes, for a linear, symmetric function `image` along these axes.
+
+    Its derivative is defined as `2 Σ image(x) · dx`, which has the product `image(x)` in common
+    with the value. Automatic differentiation would compute another product: under XLA on CPUs, a
+    training step would be 1.09 times as long.
+    """
+
+    def value(x):
+        return ops.sum(x * image(x), axis=axis)
+
+    if BACKEND == "jax":
+
+        def derivative(primals, tangents):
+            twice = 2 * image(*primals)
+            return value(*primals), ops.sum(twice * tangents[0], axis=axis)
+
+        form = jax.custom_jvp(value)
+        form.defjvp(derivative)
+        return form(x)
+
+    def with_gradient(x):
+        def gradient(*args, upstream=None):
+            upstream = args[0] if upstream is None else upstream
+            return 2 * ops.expand_dims(upstream, axis) * image(x)
+
+        return value(x), gradient
+
+    return value(x) if BACKEND == "torch" else ops.custom_gradient(with_gradient)(x)
+
+
 def mean(x, axis):
     """`ops.mean` over axes of static length, in the dtype of `x`."""
     if not _rounded(x):

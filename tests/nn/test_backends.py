@@ -17,8 +17,10 @@ PROMISES = (
     "nn/test_frozen.py",
     "nn/test_losses.py",
     "nn/test_settings.py",
+    "nn/test_transformations.py",
     "sphere/test_precision.py",
     "sphere/test_spectral.py",
+    "sphere/test_symbolic.py",
 )
 
 
