@@ -140,6 +140,9 @@ LAYERS = {
     "block_renorm": lambda: SphericalBlock(
         4, normalization="batch_renorm", spectral_pooling=True, kernel_regularizer="l2"
     ),
+    "block_layer": lambda: SphericalBlock(
+        4, normalization=keras.layers.BatchNormalization(momentum=0.9), nonlinearity="relu"
+    ),
     "renorm": lambda: BatchRenormalization(momentum=0.9, epsilon=1e-2),
     "lowpass": lambda: SphericalPooling(),
     "wap": lambda: SphericalPooling("wap"),
