@@ -13,6 +13,7 @@ from spherical_cnn.cli import exit_code
 from spherical_cnn.commands.networks import train_parser
 from spherical_cnn.nn import (
     BatchRenormalization,
+    RandomSphericalRotation,
     SphericalResampling,
     TripletSemiHardLoss,
     UpAxisChannel,
@@ -151,6 +152,7 @@ LAYERS = {
     "resampling": lambda: SphericalResampling(12),
     "average": lambda: GlobalSphericalAveragePooling("grid"),
     "power": lambda: DegreePower(),
+    "rotation": lambda: RandomSphericalRotation("z", seed=3),
     "up_axis": lambda: UpAxisChannel(dropout_rate=0.25, seed=3),
     "conv_gauss": lambda: SphericalConv(4, 2, out_grid=SphericalGrid.gauss_legendre(6)),
     "conv_raster": lambda: SphericalConv(

@@ -12,6 +12,7 @@ BACKENDS = ("jax", "torch")
 MODELS = ("layers", "network")
 ROOT = pathlib.Path(__file__).parents[2]
 PROMISES = (
+    "nn/test_augmentation.py",
     "nn/test_compiled.py",
     "nn/test_empty_batches.py",
     "nn/test_frozen.py",
