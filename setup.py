@@ -27,7 +27,7 @@ setup(
     ],
     extras_require={
         "tensorflow": ["tensorflow>=2.18,<2.22"],
-        "jax": ["jax>=0.4.34,<0.8"],
+        "jax": ["jax>=0.4.36"],
         "torch": ["torch>=2.4"],
         "train": ["tqdm>=4.60", "matplotlib>=3.10"],
         "shapes": [
@@ -42,7 +42,7 @@ setup(
             "pytest>=8.2",
             "hypothesis>=6.100",
             "lie_learn>=0.0.2,<0.1",  # an oracle of the tests; it needs numpy < 2
-            "jax[cpu]>=0.4.34,<0.8",
+            "jax[cpu]>=0.4.36",
             "tf2onnx>=1.17,<2",
             "onnxruntime>=1.20,<2",
             "ruff>=0.9",

@@ -4,9 +4,11 @@ Importing the package is fast: Keras and its backend load when a public name is 
 """
 
 import importlib
+import importlib.util
 import sys
 from typing import TYPE_CHECKING
 
+from spherical_cnn.errors import explain_import
 from spherical_cnn.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ __all__ = [
     "two_branch",
 ]
 
+if importlib.util.find_spec("tensorflow") is None:
+    __all__.remove("load_records")  # so that `from spherical_cnn import *` works
+
 _MODULES = {
     **dict.fromkeys(("SphericalGrid", "fill_missing", "isht", "sht"), "spherical_cnn.sphere"),
     "load_records": "spherical_cnn.data.records.pipeline",
@@ -40,9 +45,13 @@ _MODULES = {
 
 
 def __getattr__(name):
-    if name not in __all__:
+    if name not in __all__ and name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_MODULES.get(name, "spherical_cnn.nn")), name)
+    try:
+        module = importlib.import_module(_MODULES.get(name, "spherical_cnn.nn"))
+    except ImportError as error:
+        raise ImportError(explain_import(error), name=error.name) from error
+    value = getattr(module, name)
     globals()[name] = value
     return value
 

@@ -11,7 +11,7 @@ import shlex
 import sys
 
 from spherical_cnn import console
-from spherical_cnn.errors import ConfigError, SphericalCNNError
+from spherical_cnn.errors import ConfigError, SphericalCNNError, explain_import
 from spherical_cnn.version import __version__
 
 # Command: the module of `spherical_cnn.commands` with its function, and what it does.
@@ -59,7 +59,10 @@ def exit_code(argv):
         return 0
     try:
         dispatch(argv)
-    except (SphericalCNNError, ImportError, OSError) as error:
+    except ImportError as error:
+        console.print_error(f"error: {explain_import(error)}")
+        return 1
+    except (SphericalCNNError, OSError) as error:
         console.print_error(f"error: {error}")
         return 2 if isinstance(error, ConfigError) else 1
     except UnicodeEncodeError as error:

@@ -58,3 +58,66 @@ def gradients(function, *arrays):
             found = torch.autograd.grad(function(*tensors), tensors, allow_unused=True)
         found = [0 * x.detach() if g is None else g for x, g in zip(tensors, found, strict=True)]
     return [ops.convert_to_numpy(gradient) for gradient in found]
+
+
+def jvp(function, x, direction):
+    """The derivative of a function of one tensor along a direction, by forward mode."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        with tf.autodiff.ForwardAccumulator(x, direction) as tangents:
+            value = function(x)
+        return tangents.jvp(value)
+    forward = _functions().jvp(function, (x,), (direction,))
+    return forward[1]
+
+
+def gradient(function):
+    """The gradient of a scalar function of one tensor, as a function that has derivatives too."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        def reverse(x):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                value = function(x)
+            return tape.gradient(value, x)
+
+        return reverse
+    return _functions().grad(function)
+
+
+def mapped(function):
+    """The function applied to each slice of a tensor along its first axis."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return lambda x: tf.vectorized_map(function, x, fallback_to_while_loop=False)
+    return _functions().vmap(function)
+
+
+def compiled(function):
+    """The function as the backend compiles it."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, jit_compile=True)
+    if BACKEND == "jax":
+        import jax
+
+        return jax.jit(function)
+    import torch
+
+    torch.compiler.reset()  # it compiles a line of code for eight functions at most
+    return torch.compile(function, backend="aot_eager", fullgraph=True)
+
+
+def _functions():
+    """Where JAX and torch have `jvp`, `grad` and `vmap`."""
+    if BACKEND == "jax":
+        import jax
+
+        return jax
+    import torch
+
+    return torch.func

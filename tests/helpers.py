@@ -13,6 +13,7 @@ from spherical_cnn.cli import exit_code
 from spherical_cnn.commands.networks import train_parser
 from spherical_cnn.nn import (
     BatchRenormalization,
+    RandomSphericalRotation,
     SphericalResampling,
     TripletSemiHardLoss,
     UpAxisChannel,
@@ -143,6 +144,9 @@ LAYERS = {
     "block_renorm": lambda: SphericalBlock(
         4, normalization="batch_renorm", spectral_pooling=True, kernel_regularizer="l2"
     ),
+    "block_layer": lambda: SphericalBlock(
+        4, normalization=keras.layers.BatchNormalization(momentum=0.9), nonlinearity="relu"
+    ),
     "renorm": lambda: BatchRenormalization(momentum=0.9, epsilon=1e-2),
     "lowpass": lambda: SphericalPooling(),
     "wap": lambda: SphericalPooling("wap"),
@@ -151,6 +155,7 @@ LAYERS = {
     "resampling": lambda: SphericalResampling(12),
     "average": lambda: GlobalSphericalAveragePooling("grid"),
     "power": lambda: DegreePower(),
+    "rotation": lambda: RandomSphericalRotation("z", seed=3),
     "up_axis": lambda: UpAxisChannel(dropout_rate=0.25, seed=3),
     "conv_gauss": lambda: SphericalConv(4, 2, out_grid=SphericalGrid.gauss_legendre(6)),
     "conv_raster": lambda: SphericalConv(

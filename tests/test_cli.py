@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from helpers import ROOT, without_noise
+from helpers import ROOT, box, without_noise, write_off
 
 from spherical_cnn.cli import COMMANDS, dispatch, exit_code
 from spherical_cnn.errors import ConfigError, DatasetError
@@ -75,7 +75,7 @@ def test_every_command_refuses_an_unknown_flag(name, capsys):
         (ConfigError("bad flag"), 2),
         (DatasetError("no shapes"), 1),
         (OSError("disk full"), 1),
-        (ImportError("No module named 'embreex'"), 1),
+        (ImportError("ONNX needs tf2onnx"), 1),
     ],
 )
 def test_errors_become_a_line_and_an_exit_code_and_with_debug_a_traceback(
@@ -90,6 +90,70 @@ def test_errors_become_a_line_and_an_exit_code_and_with_debug_a_traceback(
     assert capsys.readouterr().err == f"error: {error}\n"
     with pytest.raises(type(error), match=str(error)):
         exit_code(["build", "--debug", "a"])
+
+
+@pytest.mark.parametrize(
+    ("module", "backend", "line"),
+    [
+        ("embreex.rtcore", "jax", 'embreex is not installed: pip install "spherical_cnn[shapes]"'),
+        ("tqdm", "jax", 'tqdm is not installed: pip install "spherical_cnn[train]"'),
+        (
+            "tensorflow",
+            "jax",
+            'tensorflow is not installed: pip install "spherical_cnn[tensorflow]"',
+        ),
+        (
+            "jax",
+            "jax",
+            'jax is not installed: pip install "spherical_cnn[jax]"; or name the backend of Keras '
+            "that is installed: KERAS_BACKEND=jax, torch, …",
+        ),
+        ("absent", "jax", "No module named 'absent'"),
+    ],
+)
+def test_a_missing_package_ends_in_a_line_that_names_its_extra(
+    module, backend, line, capsys, monkeypatch
+):
+    def fail(argv):
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    monkeypatch.setattr("spherical_cnn.cli.dispatch", fail)
+    assert exit_code(["predict", "run"]) == 1
+    assert capsys.readouterr().err == f"error: {line}\n"
+
+
+WITHOUT = """
+import sys
+sys.modules[sys.argv.pop(1)] = None  # importing it fails
+from spherical_cnn.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "command"),
+    [
+        ("embreex", "shapes", ["predict", "weights/modelnet40-points", "FILE"]),
+        ("matplotlib", "train", ["train", "--online=embedded", "--n_epochs=1", "--logdir=RUN"]),
+        ("matplotlib", "train", ["visualize", "signal", "FILE", "RUN.png", "--resolution=16"]),
+    ],
+)
+def test_commands_without_an_extra_fail_before_they_write(package, extra, command, tmp_path):
+    write_off(tmp_path / "box.off", *box())
+    places = {"FILE": tmp_path / "box.off", "RUN": tmp_path / "run"}
+    for word, path in places.items():
+        command = [argument.replace(word, str(path)) for argument in command]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, package, *command, "--quiet"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    line = f'error: {package} is not installed: pip install "spherical_cnn[{extra}]"\n'
+    assert (done.returncode, done.stdout, without_noise(done.stderr)) == (1, "", line)
+    assert [path.name for path in tmp_path.iterdir()] == ["box.off"]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,16 @@ for name in set(spherical_cnn.__all__) - {"load_records"}:  # which needs Tensor
     getattr(spherical_cnn, name)
 print(json.dumps([alone, sorted(sys.modules)]))
 """
+STAR = """
+import sys
+sys.modules.update(dict.fromkeys(sys.argv[1:]))  # None: importing them fails
+from spherical_cnn import *
+print(sht.__name__, SphericalBlock.__name__, "load_records" in dir())
+try:
+    from spherical_cnn import load_records
+except ImportError as error:
+    print(error)
+"""
 
 
 def imports(tree):
@@ -172,3 +182,15 @@ def test_importing_the_package_is_silent_and_needs_no_optional_package(start_pyt
     assert "spherical_cnn.nn.models" in with_layers
     unwanted = ("tensorflow", "spherical_cnn.data", "spherical_cnn.training")
     assert [name for name in with_layers if name.startswith(unwanted)] == []
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_all_public_names_are_imported_on_each_backend_alone(backend, start_python):
+    pytest.importorskip(backend)
+    others = {"tensorflow", "jax", "torch"} - {backend}
+    done = start_python("-c", STAR, *others, KERAS_BACKEND=backend).result()
+    with_records = backend == "tensorflow"
+    names, *message = done.stdout.splitlines()
+    assert names == f"sht SphericalBlock {with_records}"
+    reason = 'tensorflow is not installed: pip install "spherical_cnn[tensorflow]"'
+    assert message == ([] if with_records else [reason])

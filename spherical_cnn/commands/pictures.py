@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 
+from spherical_cnn.choices import PICTURES
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.flags import Parser
+
+_PICTURES = " ".join(PICTURES)
 
 
 def align_command(argv):
@@ -33,16 +37,18 @@ def align_command(argv):
         help="fraction of the best correlation that further rotations reach; default 0.95",
     )
     add("--copy", metavar="FILE", help="write mesh FIRST, aligned: .off .obj .ply .stl")
-    add("--picture", metavar="FILE", help="write a PNG of the shapes before and after")
+    add("--picture", metavar="FILE", help=f"write the shapes before and after: {_PICTURES}")
     parser.add_shared("--json")
     options = parser.parse_args(argv)
     if not 0 < options.threshold <= 1:
         raise ConfigError(
             f"--threshold: expected more than 0, at most 1. Received: {options.threshold}"
         )
+    if options.picture:
+        picture_suffix = _checked_suffix(options.picture, PICTURES)
 
     from spherical_cnn.data.atomic import write_file
-    from spherical_cnn.reporting.plots import png
+    from spherical_cnn.reporting.plots import encode_figure
     from spherical_cnn.reporting.sphere_plots import alignment_figure
     from spherical_cnn.shapes.formats.mesh_writing import encode_mesh
     from spherical_cnn.tasks import align as alignment
@@ -65,34 +71,47 @@ def align_command(argv):
     if options.picture:
         rotation = view.upright @ found.rotations[0] @ view.upright.T
         figure = alignment_figure(first.ray_caster, second.ray_caster, rotation)
-        write_file(options.picture, png(figure))
+        write_file(options.picture, encode_figure(figure, picture_suffix))
 
 
 def visualize_command(argv):
     """Draws a picture."""
     options = _visualize_parser().parse_args(argv)
+    formats = {"animation": (".gif",), "mistakes": (".html",)}
+    suffix = _checked_suffix(options.picture, formats.get(options.what, PICTURES))
 
     from spherical_cnn.data.atomic import write_file
+    from spherical_cnn.reporting.plots import encode_figure
     from spherical_cnn.tasks import visualize as pictures
     from spherical_cnn.tasks.signal_view import SignalView
 
     if options.what == "mistakes":
         data = pictures.mistakes_page(options.run, options.shards, options.most)
     elif options.what == "filters":
-        data = pictures.filters_picture(options.run, options.layer)
+        figure = pictures.draw_filters(options.run, options.layer)
+        data = encode_figure(figure, suffix)
     elif options.what == "features":
         view = SignalView(run=options.run, layer="signal", kind=options.kind, up=options.up)
         shape = view.load(options.shape)
-        data = pictures.features_picture(view, shape, options.angles, options.layers)
+        figure = pictures.draw_features(view, shape, options.angles, options.layers)
+        data = encode_figure(figure, suffix)
     else:
         signals = options.resolution, options.rays_per_sample, options.run, options.layer
         view = SignalView(*signals, options.kind, options.up)
         shape = view.load(options.shape)
         if options.what == "signal":
-            data = pictures.signal_picture(view, shape)
+            data = encode_figure(pictures.draw_signal(view, shape), suffix)
         else:
             data = pictures.animation(view, shape, options.layer, options.frames)
     write_file(options.picture, data)
+
+
+def _checked_suffix(path, expected):
+    """Returns the suffix of a file to write; refuses it unless it is one of the expected ones."""
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in expected:
+        raise ConfigError(f"{path}: expected a name that ends in {' '.join(expected)}")
+    return suffix
 
 
 def _visualize_parser():
@@ -109,10 +128,10 @@ def _visualize_parser():
         prog="scnn visualize",
     )
     what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
-    signal = what.add_parser("signal", description="The two channels of a shape: a PNG.")
+    signal = what.add_parser("signal", description="The two channels of a shape.")
     signal.set_defaults(run=None, layer=None)
-    filters = what.add_parser("filters", description="Spectra and profiles of filters: a PNG.")
-    features = what.add_parser("features", description="Feature maps under rotation: a PNG.")
+    filters = what.add_parser("filters", description="Spectra and profiles of filters.")
+    features = what.add_parser("features", description="Feature maps under rotation.")
     animation = what.add_parser("animation", description="A rotating shape and its maps: a GIF.")
     mistakes = what.add_parser("mistakes", description="Misclassified records: an HTML page.")
     for one in (filters, features, mistakes):
@@ -122,7 +141,8 @@ def _visualize_parser():
         one.add_argument("shape", metavar="SHAPE", help="mesh, voxels or points")
         one.add_shared("--kind", "--up")
     for one in (signal, filters, features, animation, mistakes):
-        one.add_argument("picture", metavar="OUT", help="file to write")
+        kinds = {animation: ".gif", mistakes: ".html"}.get(one, _PICTURES)
+        one.add_argument("picture", metavar="OUT", help=f"file to write: {kinds}")
     for one in (signal, animation):
         one.add_shared("--resolution")
         one.add_argument(

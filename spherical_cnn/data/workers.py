@@ -53,6 +53,8 @@ def _try_each(task):
             results.append(str(error))
         except OSError as error:
             results.append(error.strerror or str(error))
+        except ImportError:  # of no shape, but of all
+            raise
         except Exception as error:
             results.append(f"{type(error).__name__}: {error}")
     return results

@@ -5,6 +5,7 @@ Channels are always the last axis. `keras.config.image_data_format()` has no eff
 
 import keras
 
+from spherical_cnn.nn.augmentation import RandomSphericalRotation
 from spherical_cnn.nn.blocks import SphericalBlock
 from spherical_cnn.nn.convolution import SphericalConv
 from spherical_cnn.nn.global_pooling import (
@@ -24,6 +25,7 @@ __all__ = [
     "BatchRenormalization",
     "DegreePower",
     "GlobalSphericalAveragePooling",
+    "RandomSphericalRotation",
     "SphericalBlock",
     "SphericalConv",
     "SphericalPooling",

@@ -21,7 +21,9 @@ class SphericalBlock(keras.layers.Layer):
         filters, num_anchors, spectral_pooling, degrees, method, kernel_initializer,
             kernel_regularizer, grid, out_grid: see `SphericalConv`. The convolution has a bias only
             without normalization.
-        normalization: `"batch"` (no scale, momentum 0.99, ε 1e-3), `"batch_renorm"` or `None`.
+        normalization: `"batch"` (no scale, momentum 0.99, ε 1e-3), `"batch_renorm"`, `None`, or an
+            unbuilt Keras layer, such as `keras.layers.BatchNormalization(momentum=0.9)`, which is
+            applied to the maps. Those of this package are applied to coefficients, which is faster.
         nonlinearity: `"prelu"`, with one slope per channel, initially 0.1; `"smelu"`, a smooth ReLU
             that aliases less; or any Keras activation.
 
@@ -54,12 +56,20 @@ class SphericalBlock(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if normalization not in (None, "batch", "batch_renorm"):
+        if isinstance(normalization, dict):
+            normalization = keras.saving.deserialize_keras_object(normalization)
+        is_layer = isinstance(normalization, keras.layers.Layer)
+        if not is_layer and normalization not in (None, "batch", "batch_renorm"):
             raise ValueError(
-                "normalization must be None, 'batch' or 'batch_renorm'. "
+                "normalization must be None, 'batch', 'batch_renorm' or a Keras layer. "
                 f"Received: normalization={normalization!r}"
             )
-        self.normalization = normalization
+        if is_layer and normalization.built:
+            raise ValueError(
+                "normalization must be a layer of this block only, not built before. "
+                f"Received: normalization={normalization!r}"
+            )
+        self._normalization_name = None if is_layer else normalization
         self.nonlinearity = nonlinearity
         options = {"dtype": self.dtype_policy, "trainable": self.trainable}
         self.conv = SphericalConv(
@@ -77,11 +87,19 @@ class SphericalBlock(keras.layers.Layer):
             **options,
         )
         self.norm = None
-        if normalization is not None:
+        if is_layer:
+            self.norm = normalization
+            self.norm.trainable = self.norm.trainable and self.trainable
+        elif normalization is not None:
             self.norm = normalization_layer(normalization, name="norm", **options)
         self.activation = nonlinearity_layer(
             nonlinearity, shared_axes=(1, 2), name="activation", **options
         )
+
+    @property
+    def normalization(self):
+        """The name of the normalization, its layer if that was given, or `None`."""
+        return self._normalization_name or self.norm
 
     @property
     def out_grid(self):
@@ -101,6 +119,9 @@ class SphericalBlock(keras.layers.Layer):
         # and slopes of shape (1, 1, c) broadcast to either layout.
         coefficients = self.conv.coefficients(inputs)
         grid = self.conv.out_grid
+        if self.norm is not None and not hasattr(self.norm, "affine"):
+            maps = to_batch_first(synthesize(coefficients, grid, self.conv.method))
+            return self.activation(self.norm(maps))  # Keras hands on `training`
         if self.norm is None:
             scale, offset = None, self.conv.bias
         else:
@@ -117,7 +138,7 @@ class SphericalBlock(keras.layers.Layer):
         return {
             **conv,
             **super().get_config(),
-            "normalization": self.normalization,
+            "normalization": self._normalization_name or _unbuilt_config(self.norm),
             "nonlinearity": self.nonlinearity,
             "frozen": [x.name for x in self._flatten_layers(include_self=False) if not x.trainable],
         }
@@ -168,6 +189,12 @@ def smelu(x, beta=0.5):
     """
     shifted = ops.clip(x, -beta, beta) + beta
     return ops.square(shifted) * (0.25 / beta) + ops.relu(x - beta)
+
+
+def _unbuilt_config(layer):
+    """The serialized form of a layer before it was built, or `None`."""
+    form = keras.saving.serialize_keras_object(layer)
+    return form and {key: value for key, value in form.items() if key != "build_config"}
 
 
 def normalization_layer(normalization, **kwargs):

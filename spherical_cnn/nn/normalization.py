@@ -169,8 +169,7 @@ def moments_of_maps(x):
     axes = tuple(range(len(x.shape) - 1))
     count = math.prod(ops.shape(x)[:-1])
     mean = divide(ops.sum(x, axis=axes), count)
-    # The squares do not depend on the mean to first order, so it gets no gradient.
-    squares = ops.square(x - ops.stop_gradient(mean))
+    squares = ops.square(x - mean)
     return mean, divide(ops.sum(squares, axis=axes), count), count
 
 
@@ -181,7 +180,7 @@ def _of_all_replicas(mean, variance, count):
     total = sums[-1]
     weight = count / ops.where(total > 0, total, ops.ones_like(total))
     whole = sums[:-1] / ops.where(total > 0, total, ops.ones_like(total))
-    within_and_between = variance + ops.square(mean - ops.stop_gradient(whole))
+    within_and_between = variance + ops.square(mean - whole)
     return whole, _over_replicas(weight * within_and_between), total
 
 

@@ -81,10 +81,10 @@ def equivariance_figure(results):
     return figure
 
 
-def png(figure):
-    """Returns a figure as PNG bytes."""
+def encode_figure(figure, suffix=".png"):
+    """Returns a figure as the bytes of a file with a suffix, one of `choices.PICTURES`."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
+    figure.savefig(buffer, format=suffix[1:], dpi=120)
     return buffer.getvalue()
 
 

@@ -31,8 +31,9 @@ class SphericalGrid(Tables):
     band-limited to `bandwidth`: by quadrature, if that of the rings is exact for products of two
     such signals, else by least squares.
 
-    Equal grids share their tables, which are float64, read-only and computed at most once per
-    process. A table of Legendre functions takes `8 L² nlat` bytes, 200 MB for 256 × 512 samples.
+    Arrays are float64 and computed at most once per process for equal grids. Those of samples
+    (colatitudes, longitudes, directions, weights) are copies; tables of harmonics are shared and
+    read-only. A table of Legendre functions takes `8 L² nlat` bytes, 200 MB for 256 × 512 samples.
 
     Args:
         bandwidth: `L`, the number of degrees, positive.

@@ -12,6 +12,8 @@ import math
 import keras
 from keras import ops
 
+from spherical_cnn.sphere.grid import as_grid
+
 BACKEND = keras.backend.backend()
 
 
@@ -25,6 +27,42 @@ if BACKEND == "torch":
     # `torch.compile` calls it once and does not trace its NumPy code. It confuses the tensors that
     # such a function returns in several places, but not tuples of them.
     _in_tuple = torch.compiler.assume_constant_result(_in_tuple)
+
+
+@keras.saving.register_keras_serializable(package="spherical_cnn")
+class GridOperation(keras.Operation):
+    """A function of a tensor on a grid, as a part of a functional Keras model.
+
+    Args:
+        function: registered function of `(tensor, grid, **options)`, or its registered name.
+        grid: `SphericalGrid`, or its config.
+        options: its further arguments, JSON values.
+    """
+
+    def __init__(self, function, grid, options=None, name=None):
+        super().__init__(name=name)
+        is_name = isinstance(function, str)
+        self.function = keras.saving.get_registered_object(function) if is_name else function
+        self.grid = as_grid(grid)
+        self.options = options or {}
+
+    def call(self, values):
+        """Applies the function."""
+        return self.function(values, self.grid, **self.options)
+
+    def get_config(self):
+        """Returns the arguments of the constructor, as JSON values."""
+        return {
+            "function": keras.saving.get_registered_name(self.function),
+            "grid": self.grid.get_config(),
+            "options": self.options,
+            "name": self.name,
+        }
+
+
+def is_symbolic(values):
+    """Whether values are a symbolic tensor of a functional Keras model."""
+    return isinstance(values, keras.KerasTensor)
 
 
 @contextlib.contextmanager
@@ -91,6 +129,93 @@ def constant(like, function, *arguments):
 def matmul(x, y):
     """`ops.matmul` of two tensors of one float dtype, in that dtype."""
     return x @ y if _rounded(x) else ops.matmul(x, y)
+
+
+def apply_table(x, function, arguments, transposed):
+    """Multiplies the first axis of `x` by the table `function(*arguments)`, `(rows, columns)`.
+
+    The reverse derivative is defined as a product of the same form, by the transpose
+    `function(*transposed)`: automatic differentiation would order the axes otherwise, and move data
+    in memory. Under XLA on CPUs it would make a training step 1.21 times as long on JAX, and 1.04
+    times on TensorFlow. The tables are as in `constant`.
+    """
+    if BACKEND == "jax":
+        precision = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+        tables = {"function": function, "arguments": arguments, "transposed": transposed}
+        return _apply_table.bind(x, **tables, precision=precision)
+
+    def product(x):
+        def gradient(*args, upstream=None):
+            upstream = args[0] if upstream is None else upstream
+            return apply_table(upstream, function, transposed, arguments)
+
+        return ops.tensordot(constant(x, function, *arguments), x, 1), gradient
+
+    if BACKEND == "tensorflow":
+        return ops.custom_gradient(product)(x)
+    table = constant(x, function, *arguments)
+    # As Keras's `tensordot` there, which would round float64.
+    rows = matmul(table, ops.reshape(x, (x.shape[0], -1)))
+    return ops.reshape(rows, (table.shape[0], *x.shape[1:]))
+
+
+if BACKEND == "jax":
+    import jax
+    from jax.extend.core import Primitive
+    from jax.interpreters import ad, batching, mlir
+
+    # JAX has no function that defines the transpose of a linear map and also maps over a batch.
+    _apply_table = Primitive("apply_table")
+
+    def _tensordot(x, function, arguments, transposed, precision):
+        return jax.numpy.tensordot(constant(x, function, *arguments), x, 1, precision=precision)
+
+    def _shape(x, function, arguments, **_):
+        return x.update(shape=(function(*arguments).shape[0], *x.shape[1:]))
+
+    def _transpose(upstream, _, arguments, transposed, **options):
+        swapped = {"arguments": transposed, "transposed": arguments}
+        return [_apply_table.bind(upstream, **swapped, **options)]
+
+    def _batch(inputs, axes, **options):
+        return _apply_table.bind(jax.numpy.moveaxis(inputs[0], axes[0], 1), **options), 1
+
+    _apply_table.def_impl(_tensordot)
+    _apply_table.def_abstract_eval(_shape)
+    ad.deflinear2(_apply_table, _transpose)
+    batching.primitive_batchers[_apply_table] = _batch
+    mlir.register_lowering(_apply_table, mlir.lower_fun(_tensordot, multiple_results=False))
+
+
+def quadratic_form(x, image, axis):
+    """`Σ x · image(x)` over axes, for a linear, symmetric function `image` along these axes.
+
+    Its derivative is defined as `2 Σ image(x) · dx`, which has the product `image(x)` in common
+    with the value. Automatic differentiation would compute another product: under XLA on CPUs, a
+    training step would be 1.09 times as long.
+    """
+
+    def value(x):
+        return ops.sum(x * image(x), axis=axis)
+
+    if BACKEND == "jax":
+
+        def derivative(primals, tangents):
+            twice = 2 * image(*primals)
+            return value(*primals), ops.sum(twice * tangents[0], axis=axis)
+
+        form = jax.custom_jvp(value)
+        form.defjvp(derivative)
+        return form(x)
+
+    def with_gradient(x):
+        def gradient(*args, upstream=None):
+            upstream = args[0] if upstream is None else upstream
+            return 2 * ops.expand_dims(upstream, axis) * image(x)
+
+        return value(x), gradient
+
+    return value(x) if BACKEND == "torch" else ops.custom_gradient(with_gradient)(x)
 
 
 def mean(x, axis):

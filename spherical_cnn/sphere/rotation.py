@@ -17,6 +17,7 @@ import numpy as np
 from keras import ops
 from scipy.spatial.transform import Rotation
 
+from spherical_cnn.sphere.operations import constant, matmul
 from spherical_cnn.sphere.sht import isht, sht
 
 
@@ -93,6 +94,30 @@ def rotate_signal(signal, angles, grid):
     coefficients = ops.convert_to_numpy(sht(signal, grid))
     rotated = rotate_coefficients(coefficients, angles).astype(coefficients.dtype)
     return ops.convert_to_numpy(isht(rotated, grid))
+
+
+def rotate_order_first(coefficients, angles):
+    """Rotates tensors of coefficients `(m, l, b, c)`, each of the batch by its own angles.
+
+    As `rotate_coefficients`, on `keras.ops`. `angles` are three tensors `(batch,)`, or one for
+    rotations about z.
+    """
+    orders, degrees = coefficients.shape[:2]
+    half = constant(coefficients, half_turn_matrices, degrees)
+    rotated = _tensor_about_z(coefficients, angles[-1])
+    for index in range(len(angles) - 2, -1, -1):
+        rows = ops.reshape(ops.swapaxes(rotated, 0, 1), (degrees, orders, -1))
+        rows = ops.reshape(matmul(half, rows), (degrees, orders, -1, coefficients.shape[3]))
+        rotated = _tensor_about_z(ops.swapaxes(rows, 0, 1), angles[index])
+    return rotated
+
+
+def _tensor_about_z(coefficients, angle):
+    highest = coefficients.shape[0] // 2
+    orders = np.arange(-highest, highest + 1, dtype="float32")[:, None]
+    phase = (ops.convert_to_tensor(orders) * ops.cast(angle, "float32"))[:, None, :, None]
+    cosine, sine = (ops.cast(f(phase), coefficients.dtype) for f in (ops.cos, ops.sin))
+    return cosine * coefficients - sine * ops.flip(coefficients, axis=0)
 
 
 @functools.lru_cache(maxsize=4)

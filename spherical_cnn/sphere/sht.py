@@ -13,10 +13,11 @@ from keras import ops
 
 from spherical_cnn.choices import METHODS
 from spherical_cnn.sphere.missing import check_present
-from spherical_cnn.sphere.operations import full_float32
+from spherical_cnn.sphere.operations import GridOperation, full_float32, is_symbolic
 from spherical_cnn.sphere.spectral import analyze, synthesize, to_batch_first, to_order_first
 
 
+@keras.saving.register_keras_serializable(package="spherical_cnn")
 def sht(signal, grid, method="sep", check=False):
     """Spherical harmonic transform of real signals.
 
@@ -48,11 +49,14 @@ def sht(signal, grid, method="sep", check=False):
     check_method(method)
     signal = check_signal(signal, grid)
     if check:
-        check_present(ops.convert_to_numpy(signal), grid)
+        check_present(signal, grid)
+    if is_symbolic(signal):
+        return GridOperation(sht, grid, {"method": method})(signal)
     with full_float32():
         return to_batch_first(analyze(to_order_first(signal), grid, grid.bandwidth, method))
 
 
+@keras.saving.register_keras_serializable(package="spherical_cnn")
 def isht(coefficients, grid, method="sep"):
     """Inverse spherical harmonic transform, to real signals.
 
@@ -74,6 +78,8 @@ def isht(coefficients, grid, method="sep"):
     check_method(method)
     shape = (grid.bandwidth, 2 * grid.bandwidth - 1)
     coefficients = _check("coefficients", coefficients, shape, grid)
+    if is_symbolic(coefficients):
+        return GridOperation(isht, grid, {"method": method})(coefficients)
     with full_float32():
         return to_batch_first(synthesize(to_order_first(coefficients), grid, method))
 
@@ -126,12 +132,12 @@ def check_method(method):
 
 
 def check_signal(signal, grid):
-    """Returns the signal as a tensor; refuses it unless it is a float signal on `grid`."""
+    """Returns the signal as a tensor, also a symbolic one; refuses all but floats on `grid`."""
     return _check("signal", signal, grid.shape, grid)
 
 
 def _check(name, values, shape, grid):
-    values = ops.convert_to_tensor(values)
+    values = values if is_symbolic(values) else ops.convert_to_tensor(values)
     if len(values.shape) != 4 or tuple(values.shape[1:3]) != shape:
         raise ValueError(
             f"{name} must be (batch, {shape[0]}, {shape[1]}, channel) for {grid}. "

@@ -16,7 +16,15 @@ import numpy as np
 from keras import ops
 
 from spherical_cnn.sphere.grid import grid_by_key
-from spherical_cnn.sphere.operations import BACKEND, at_least_float32, constant, divide, matmul
+from spherical_cnn.sphere.operations import (
+    BACKEND,
+    apply_table,
+    at_least_float32,
+    constant,
+    divide,
+    matmul,
+    quadratic_form,
+)
 
 
 def to_order_first(x):
@@ -105,18 +113,17 @@ def moments(coefficients, grid):
         weights = constant(coefficients, _legendre_mean, grid.key, bandwidth)
         means = ops.sum(weights * coefficients[bandwidth - 1], axis=0)
         covariance = constant(coefficients, _legendre_covariance, grid.key, bandwidth)
-        image = matmul(covariance, ops.reshape(coefficients, (2 * bandwidth - 1, bandwidth, -1)))
-        image = ops.stop_gradient(ops.reshape(image, ops.shape(coefficients)))
-        # `(2a - sg(a)) · sg(V a)`, with `sg` stopping the gradient, equals `aᵀ V a` in value and in
-        # gradient, which is `2 V a`. Applied before the sum, because XLA fuses it there.
-        squares = (2 * coefficients - ops.stop_gradient(coefficients)) * image
+
+        def image(a):
+            rows = matmul(covariance, ops.reshape(a, (2 * bandwidth - 1, bandwidth, -1)))
+            return ops.reshape(rows, ops.shape(a))
+
+        within = quadratic_form(coefficients, image, (0, 1))
     else:
         means = coefficients[bandwidth - 1, 0] / _ONE
-        squares = ops.square(coefficients[:, 1:] / _ONE)
-    within = ops.sum(squares, axis=(0, 1))
+        within = ops.sum(ops.square(coefficients[:, 1:] / _ONE), axis=(0, 1))
     mean = divide(ops.sum(means, axis=0), batch)
-    # The squares do not depend on the mean to first order, so it gets no gradient.
-    between = ops.square(means - ops.stop_gradient(mean))
+    between = ops.square(means - mean)
     return mean, divide(ops.sum(within + between, axis=0), batch), batch
 
 
@@ -124,44 +131,13 @@ def affine(coefficients, scale, offset):
     """Returns the coefficients of `scale[c] · map + offset[c]`; `None` is a scale of 1."""
     if scale is not None:
         coefficients = coefficients * ops.cast(scale, coefficients.dtype)
-    bandwidth = coefficients.shape[1]
-
-    def shift(coefficients, offset):
-        def gradient(*args, upstream=None):  # of the offset: reads one coefficient instead of all
-            upstream = args[0] if upstream is None else upstream
-            return upstream, _ONE * ops.sum(upstream[bandwidth - 1, 0], axis=0)
-
-        return coefficients + constant(coefficients, _unit, bandwidth) * offset, gradient
-
-    return _with_gradient(shift, coefficients, ops.cast(offset, coefficients.dtype))
+    unit = constant(coefficients, _unit, coefficients.shape[1])
+    return coefficients + unit * ops.cast(offset, coefficients.dtype)
 
 
 def _along_longitude(maps, key, kept, inverse=False):
-    """Multiplies `(j, t, b, c)` by the Fourier table of `kept` degrees of the grid with a key.
-
-    The gradient is defined as a product of the same form: JAX's own has another order of axes, and
-    moves data in memory.
-    """
-
-    def product(maps):
-        def gradient(*args, upstream=None):
-            upstream = args[0] if upstream is None else upstream
-            return _along_longitude(upstream, key, kept, not inverse)
-
-        table = constant(maps, _fourier, key, kept, inverse)
-        if BACKEND == "torch":  # as Keras's `tensordot` there, which would round float64
-            rows = matmul(table, ops.reshape(maps, (maps.shape[0], -1)))
-            return ops.reshape(rows, (table.shape[0], *maps.shape[1:])), gradient
-        return ops.tensordot(table, maps, 1), gradient
-
-    return _with_gradient(product, maps)
-
-
-def _with_gradient(function, *arguments):
-    """Applies `ops.custom_gradient`; not on torch, whose compiler cannot trace it."""
-    if BACKEND == "torch":
-        return function(*arguments)[0]
-    return ops.custom_gradient(function)(*arguments)
+    """Multiplies `(p, t, b, c)` by the Fourier table of `kept` degrees of the grid with a key."""
+    return apply_table(maps, _fourier, (key, kept, inverse), (key, kept, not inverse))
 
 
 # Tables, by the key of the grid and the number of degrees that are kept.

@@ -1,4 +1,4 @@
-"""The tables of a grid: NumPy, float64, read-only, and computed once for all equal grids."""
+"""The arrays of a grid: NumPy, float64, and computed once for all equal grids."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import numpy as np
 from spherical_cnn.sphere import rings
 
 
-def _table(function):
-    """A property: a table that is read-only and computed once for all equal grids."""
-
+def _computed_once(function):
     @functools.cache
     @functools.wraps(function)
     def table(grid):
@@ -19,7 +17,18 @@ def _table(function):
         values.flags.writeable = False
         return values
 
-    return property(table)
+    return table
+
+
+def _table(function):
+    """A property: a table that is read-only and shared by all equal grids."""
+    return property(_computed_once(function))
+
+
+def _samples(function):
+    """A property: a copy of a small table, because SciPy's rotations refuse read-only arrays."""
+    table = _computed_once(function)
+    return property(functools.wraps(function)(lambda grid: table(grid).copy()))
 
 
 class Tables:
@@ -42,24 +51,24 @@ class Tables:
         """Whether the transform is a quadrature; otherwise it is a least-squares inverse."""
         return rings.exact_degree(self.rows, self.nlat) >= 2 * (self.bandwidth - 1)
 
-    @_table
+    @_samples
     def colatitude(self):
         """Colatitude `θ_t` of each row, radians, `(nlat,)`."""
         return self._ordered(rings.colatitudes(self.rows, self.nlat))
 
-    @_table
+    @_samples
     def longitude(self):
         """Longitude `φ_p` of each column, radians, `(nlon,)`."""
         return 2 * np.pi * np.arange(self.nlon) / self.nlon + np.radians(self.start)
 
-    @_table
+    @_samples
     def directions(self):
         """Unit vector of each sample, `(*shape, 3)`: `(sin θ cos φ, sin θ sin φ, cos θ)`."""
         theta, phi = np.meshgrid(self.colatitude, self.longitude, indexing="ij")
         horizontal = np.sin(theta)
         return np.stack([horizontal * np.cos(phi), horizontal * np.sin(phi), np.cos(theta)], -1)
 
-    @_table
+    @_samples
     def quadrature_weights(self):
         """Weight `w[t]` of each sample of row `t`, `(nlat,)`.
 
@@ -68,7 +77,7 @@ class Tables:
         """
         return self._ordered(2 * np.pi / self.nlon * rings.ring_weights(self.rows, self.nlat))
 
-    @_table
+    @_samples
     def cell_weights(self):
         """`sin(θ_t + π / 2n)`, `(2L,)`: relative area of the cell between rows `t` and `t+1`.
 

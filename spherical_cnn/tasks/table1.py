@@ -120,7 +120,7 @@ def _write_report(folder, source, classes, table, runs):
         }
         for regime, title in REGIMES.items()
     }
-    pixels = plots.png(plots.network_curves_figure(histories))
+    pixels = plots.encode_figure(plots.network_curves_figure(histories))
     write_file(os.path.join(folder, "curves.png"), pixels)
     page.picture("Curves", pixels)
     for run in (run for name in table for regime in REGIMES for run in runs[regime][name]):

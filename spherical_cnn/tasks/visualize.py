@@ -11,7 +11,7 @@ from spherical_cnn.errors import ConfigError
 from spherical_cnn.nn.outputs import check_finite, feature_extractor, map_grids, predict_dict
 from spherical_cnn.reporting import shading, sphere_plots
 from spherical_cnn.reporting.page import Page
-from spherical_cnn.reporting.plots import canvas, image, png
+from spherical_cnn.reporting.plots import canvas, encode_figure, image
 from spherical_cnn.sphere.rotation import euler_to_matrix, rotate_signal
 from spherical_cnn.training.metrics import worst_mistakes
 from spherical_cnn.training.network import record_format
@@ -20,13 +20,13 @@ from spherical_cnn.training.run import load_run
 CHANNELS = ("distance", "sine of the incidence")
 
 
-def signal_picture(view, shape):
-    """Draws the signal of a `LoadedShape` in a `SignalView` as a PNG."""
-    return png(sphere_plots.signal_figure(view.signals(shape)[0], CHANNELS))
+def draw_signal(view, shape):
+    """Draws the signal of a `LoadedShape` in a `SignalView`; returns a figure."""
+    return sphere_plots.signal_figure(view.signals(shape)[0], CHANNELS)
 
 
-def filters_picture(path, layer):
-    """Draws the filters of a layer of a run, those of its first input channel, as a PNG.
+def draw_filters(path, layer):
+    """Draws the filters of a layer of a run, those of its first input channel; returns a figure.
 
     Raises:
         ConfigError: if the layer has no spherical filters; names those that have.
@@ -36,11 +36,11 @@ def filters_picture(path, layer):
     if layer not in convolutions:
         raise ConfigError(f"no filters in {layer}; there are in: {', '.join(convolutions)}")
     spectra = np.asarray(convolutions[layer].spectra())
-    return png(sphere_plots.filters_figure(spectra[:, 0], layer))
+    return sphere_plots.filters_figure(spectra[:, 0], layer)
 
 
-def features_picture(view, shape, angles, layers=None):
-    """Draws feature maps of a shape and of its rotated copy, one row per layer, as a PNG.
+def draw_features(view, shape, angles, layers=None):
+    """Draws feature maps of a shape and of its rotated copy, one row per layer; returns a figure.
 
     Of each layer, the channel with the largest variance is drawn. By default, layers are the signal
     and those of the branch `distance`. The view is that of a run and its layer `signal`; the
@@ -68,7 +68,7 @@ def features_picture(view, shape, angles, layers=None):
         label = CHANNELS[channel] if name == "signal" else f"{name}, channel {channel}"
         drawn = maps[0, ..., 0], rotated[0, ..., 0], found[..., channel]
         rows.append((label, known[name], *drawn))
-    return png(sphere_plots.rotated_maps_figure(rows))
+    return sphere_plots.rotated_maps_figure(rows)
 
 
 def animation(view, shape, layer=None, frames=36):
@@ -120,5 +120,5 @@ def mistakes_page(path, shards, most=50):
         rows = [[classes[label], f"{mistake.probabilities[label]:.3f}"] for label in order]
         page.table(["predicted", "probability"], rows)
         figure = sphere_plots.signal_figure(mistake.signal, CHANNELS)
-        page.picture(f"Signal of {mistake.name}", png(figure))
+        page.picture(f"Signal of {mistake.name}", encode_figure(figure))
     return page.html()

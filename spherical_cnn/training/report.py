@@ -55,7 +55,7 @@ def write_report(run: Run, metrics, errors, mistakes: list[Mistake]):
     page = Page(config.name)
 
     def picture(name, figure):
-        pixels = plots.png(figure)
+        pixels = plots.encode_figure(figure)
         folder.write(f"plots/{name}.png", pixels)
         page.picture(name.capitalize(), pixels)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import logging
 import math
@@ -136,6 +137,8 @@ def _splits(config):
 def _train_and_test(folder, config, make_data):
     devices = Devices(config)  # first: several processes connect before anything is computed
     _prepare(config)
+    if not config.test_only:
+        importlib.import_module("matplotlib")  # of the report: missing, it fails before training
     run = new_run(folder, config)
     data = make_data()
     with contextlib.ExitStack() as stack:

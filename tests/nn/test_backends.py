@@ -12,13 +12,16 @@ BACKENDS = ("jax", "torch")
 MODELS = ("layers", "network")
 ROOT = pathlib.Path(__file__).parents[2]
 PROMISES = (
+    "nn/test_augmentation.py",
     "nn/test_compiled.py",
     "nn/test_empty_batches.py",
     "nn/test_frozen.py",
     "nn/test_losses.py",
     "nn/test_settings.py",
+    "nn/test_transformations.py",
     "sphere/test_precision.py",
     "sphere/test_spectral.py",
+    "sphere/test_symbolic.py",
 )
 
 

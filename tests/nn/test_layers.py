@@ -308,7 +308,10 @@ def test_block_commutes_approximately_with_rotations(rng, nonlinearity):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"normalization": "layer"}, "None, 'batch' or 'batch_renorm'. Received: .*'layer'"),
+        (
+            {"normalization": "layer"},
+            "'batch', 'batch_renorm' or a Keras layer. Received: .*'layer'",
+        ),
         ({"nonlinearity": "nope"}, "nope"),
         ({"method": "fft"}, "method must be one of"),
     ],

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from backends import gradients as gradients_of
@@ -5,7 +6,7 @@ from backends import numpy
 from keras import ops
 from reference import assert_close
 
-from spherical_cnn.nn import BatchRenormalization
+from spherical_cnn.nn import BatchRenormalization, SphericalBlock
 from spherical_cnn.nn.normalization import BatchNormalization, moments_of_maps
 
 MOMENTUM, EPSILON = 0.9, 1e-3
@@ -123,3 +124,26 @@ def test_affine_map_is_what_the_layer_computes(rng, make, training):
         assert_close(numpy(scale) * x + numpy(offset), whole(x, training=training), 1e-12)
     for ours, theirs in zip(other.weights, whole.weights, strict=True):
         assert_close(ours, theirs, 1e-12)
+
+
+@pytest.mark.parametrize("make", [BatchNormalization, keras.layers.BatchNormalization])
+def test_a_block_takes_a_layer_of_normalization_with_its_momentum(rng, make):
+    signal = rng.normal(size=(3, 8, 8, 2)).astype("float32")
+    outputs, statistics = [], []
+    for normalization in ("batch", make(momentum=0.5, epsilon=1e-3, scale=False)):
+        keras.utils.set_random_seed(1)
+        block = SphericalBlock(4, normalization=normalization)
+        outputs.append(numpy(block(signal, training=True)))
+        statistics.append(numpy(ops.convert_to_tensor(block.norm.moving_mean)))
+    assert_close(outputs[1], outputs[0], 1e-5)
+    assert_close(statistics[1] / 0.5, statistics[0] / 0.01, 1e-4)
+    assert block.normalization is block.norm and block.conv.bias is None
+
+
+def test_layers_that_are_none_or_in_use_are_refused():
+    used = keras.layers.BatchNormalization()
+    used.build((None, 8, 8, 4))
+    with pytest.raises(ValueError, match="of this block only.*Received: normalization=<Batch"):
+        SphericalBlock(4, normalization=used)
+    with pytest.raises(ValueError, match="or a Keras layer. Received: normalization=1"):
+        SphericalBlock(4, normalization=1)

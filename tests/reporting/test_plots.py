@@ -84,5 +84,5 @@ def test_an_image_has_the_pixels_of_its_figure():
     pixels = plots.image(figure)
     assert pixels.shape == (100, 200, 3) and pixels.dtype == np.uint8
     assert (pixels == [255, 0, 0]).all()
-    with Image.open(io.BytesIO(plots.png(figure))) as stored:
+    with Image.open(io.BytesIO(plots.encode_figure(figure))) as stored:
         assert stored.size == (240, 120)

@@ -4,16 +4,15 @@ import itertools
 import numpy as np
 import pytest
 from reference import points, quadrature, real_harmonics
+from scipy.interpolate import RectSphereBivariateSpline
+from scipy.spatial import SphericalVoronoi, cKDTree
+from scipy.spatial.transform import Rotation
 from scipy.special import gamma
 
 from spherical_cnn import SphericalGrid
 
+SAMPLES = ("colatitude", "longitude", "directions", "quadrature_weights", "cell_weights")
 TABLES = (
-    "colatitude",
-    "longitude",
-    "directions",
-    "quadrature_weights",
-    "cell_weights",
     "fourier",
     "legendre",
     "analysis",
@@ -45,6 +44,26 @@ def test_tables_are_shared_read_only_float64(name):
     assert table.dtype == np.float64
     with pytest.raises(ValueError, match="read-only"):
         table[...] = 0
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_arrays_of_samples_are_float64_and_writing_to_them_changes_no_grid(name):
+    values = getattr(SphericalGrid(4), name)
+    before = values.copy()
+    values[...] = 0
+    assert values.dtype == np.float64
+    np.testing.assert_array_equal(getattr(SphericalGrid(4), name), before)
+
+
+def test_arrays_of_samples_work_in_scipy():
+    grid = SphericalGrid.gauss_legendre(8)
+    field, points = grid.directions[..., 2], grid.directions.reshape(-1, 3)
+    rotation = Rotation.from_euler("ZYZ", [0.1, 0.2, 0.3])
+    np.testing.assert_allclose(rotation.apply(points), points @ rotation.as_matrix().T, atol=1e-15)
+    spline = RectSphereBivariateSpline(grid.colatitude, grid.longitude, field)
+    np.testing.assert_allclose(spline.ev(grid.colatitude, grid.longitude[:8]), field[:, 0])
+    assert cKDTree(points).query(points)[0].max() == 0
+    np.testing.assert_allclose(SphericalVoronoi(points).calculate_areas().sum(), 4 * np.pi)
 
 
 def test_first_row_is_the_north_pole_and_no_row_the_south_pole():

@@ -1,6 +1,7 @@
 """`scnn visualize`: what it draws, and what it refuses."""
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -41,6 +42,35 @@ def test_visualize_draws_everything(mesh, finished, tmp_path):
         assert np.abs(np.asarray(film.convert("L"), float) - first).mean() > 1
 
 
+@pytest.mark.parametrize(
+    ("suffix", "start"),
+    [(".PNG", b"\x89PNG"), (".jpg", b"\xff\xd8"), (".pdf", b"%PDF"), (".svg", b"<?xml")],
+)
+def test_the_suffix_of_a_picture_decides_its_format(suffix, start, mesh, tmp_path):
+    signal, both = tmp_path / f"signal{suffix}", tmp_path / f"both{suffix}"
+    dispatch(["visualize", "signal", mesh, str(signal), "--resolution", "8"])
+    dispatch(["align", mesh, mesh, "--picture", str(both), "--resolution", "8"])
+    assert signal.read_bytes().startswith(start) and both.read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("command", "argv", "expected"),
+    [
+        ("visualize", ["signal", "absent.off", "out.gif"], ".png .jpg .pdf .svg"),
+        ("visualize", ["filters", "absent", "conv0_distance", "out"], ".png .jpg .pdf .svg"),
+        ("visualize", ["features", "absent", "absent.off", "out.tex"], ".png .jpg .pdf .svg"),
+        ("visualize", ["animation", "absent.off", "out.png"], ".gif"),
+        ("visualize", ["mistakes", "absent", "out.png", "--shards", "absent"], ".html"),
+        ("align", ["absent.off", "absent.off", "--picture", "out.gif"], ".png .jpg .pdf .svg"),
+    ],
+)
+def test_a_picture_of_another_format_is_refused_before_anything_is_read(
+    command, argv, expected, capsys
+):
+    message = re.escape(f"expected a name that ends in {expected}")
+    assert_fails(capsys, 2, rf"out\.?\w*: {message}", command, argv)
+
+
 def test_points_and_voxels_are_drawn_too(tmp_path, rng):
     points, out = tmp_path / "points.npy", tmp_path / "out.png"
     np.save(points, rng.normal(size=(200, 3)))
@@ -55,9 +85,10 @@ def test_points_and_voxels_are_drawn_too(tmp_path, rng):
 
 def test_shapes_that_no_ray_sees_are_not_drawn(finished, tmp_path, capsys):
     sheet, out = tmp_path / "sheet.off", str(tmp_path / "out.png")
+    film = str(tmp_path / "out.gif")
     sheet.write_text("OFF\n4 2 0\n0 0 0\n1 0 2\n1 1 2\n0 1 0\n3 0 1 2\n3 0 2 3\n")
     message = ".*sheet.off: blank: at most 0.0.% of the rays.*"
-    for argv in (["signal", sheet, out], ["animation", sheet, out, "--frames", "2"]):
+    for argv in (["signal", sheet, out], ["animation", sheet, film, "--frames", "2"]):
         assert_fails(capsys, 1, message, "visualize", list(map(str, argv)))
     argv = ["features", str(finished[0]), str(sheet), out]
     assert_fails(capsys, 1, message, "visualize", argv)
@@ -91,7 +122,7 @@ def test_what_cannot_be_drawn_is_named(mesh, finished, tmp_path, capsys):
         ),
         (["signal", mesh + "x", out], 1, ".*mesh.offx.*"),
         (
-            ["animation", mesh, out, "--layer", "conv0_distance"],
+            ["animation", mesh, out[:-4] + ".gif", "--layer", "conv0_distance"],
             2,
             "--run, --layer: expected both or none",
         ),
