@@ -9,7 +9,14 @@ from keras import ops
 
 from spherical_cnn.nn.pooling import PACKAGE, OnGrid
 from spherical_cnn.sphere.rotation import rotate_order_first
-from spherical_cnn.sphere.spectral import analyze, synthesize, to_batch_first, to_order_first
+from spherical_cnn.sphere.spectral import (
+    analyze,
+    join,
+    split,
+    synthesize,
+    to_batch_first,
+    to_order_first,
+)
 
 _GROUPS = ("so3", "z")
 
@@ -53,9 +60,9 @@ class RandomSphericalRotation(OnGrid):
         if not training:
             return inputs
         grid = self.in_grid
-        coefficients = analyze(to_order_first(inputs), grid, grid.bandwidth)
+        coefficients = join(analyze(to_order_first(inputs), grid, grid.bandwidth))
         rotated = rotate_order_first(coefficients, self._angles(ops.shape(inputs)[0]))
-        return to_batch_first(synthesize(rotated, grid))
+        return to_batch_first(synthesize(split(rotated), grid))
 
     def _angles(self, batch):
         """ZYZ Euler angles, as `random_rotations` draws them."""

@@ -141,7 +141,7 @@ class SphericalConv(OnGrid):
         return to_batch_first(synthesize(coefficients, self.out_grid, self.method))
 
     def coefficients(self, inputs):
-        """Returns the coefficients `(m, l, b, filters)` of the output before the bias."""
+        """Returns the coefficients of the output before the bias, in blocks; see `analyze`."""
         kept = self._degrees[1]
         signals = inputs if isinstance(inputs, list | tuple) else [inputs]
         signals = [check_signal(x, self.in_grid) for x in signals]

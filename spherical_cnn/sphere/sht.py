@@ -14,7 +14,14 @@ from keras import ops
 from spherical_cnn.choices import METHODS
 from spherical_cnn.sphere.missing import check_present
 from spherical_cnn.sphere.operations import GridOperation, full_float32, is_symbolic
-from spherical_cnn.sphere.spectral import analyze, synthesize, to_batch_first, to_order_first
+from spherical_cnn.sphere.spectral import (
+    analyze,
+    join,
+    split,
+    synthesize,
+    to_batch_first,
+    to_order_first,
+)
 
 
 @keras.saving.register_keras_serializable(package="spherical_cnn")
@@ -53,7 +60,7 @@ def sht(signal, grid, method="sep", check=False):
     if is_symbolic(signal):
         return GridOperation(sht, grid, {"method": method})(signal)
     with full_float32():
-        return to_batch_first(analyze(to_order_first(signal), grid, grid.bandwidth, method))
+        return to_batch_first(join(analyze(to_order_first(signal), grid, grid.bandwidth, method)))
 
 
 @keras.saving.register_keras_serializable(package="spherical_cnn")
@@ -81,7 +88,7 @@ def isht(coefficients, grid, method="sep"):
     if is_symbolic(coefficients):
         return GridOperation(isht, grid, {"method": method})(coefficients)
     with full_float32():
-        return to_batch_first(synthesize(to_order_first(coefficients), grid, method))
+        return to_batch_first(synthesize(split(to_order_first(coefficients)), grid, method))
 
 
 def to_complex(coefficients):

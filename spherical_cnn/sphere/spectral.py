@@ -1,10 +1,10 @@
 """Transforms, convolution and moments as matrix products, in an internal layout.
 
 Inside transforms and layers, maps are *longitude-first*, `(p, t, b, c)`, and coefficients
-*order-first*, `(m, l, b, c)`: order `1-L … L-1`, degree, batch, channel. The transform along
-longitude is then one large matrix product, and that along colatitude one product per order, without
-moving data in memory. On JAX, no product merges the batch with an axis before it, so that XLA can
-distribute the batch over devices.
+*order-first*, `(m, l, b, c)`: order `1-L … L-1`, degree, batch, channel, in blocks of degrees. The
+transform along longitude is then one large matrix product, and that along colatitude one product
+per order, without moving data in memory. On JAX, no product merges the batch with an axis before
+it, so that XLA can distribute the batch over devices.
 
 Public functions and layers use the layouts of `sht`, and convert with `to_order_first` and
 `to_batch_first`. Between two layers the compiler removes both.
@@ -37,28 +37,67 @@ def to_batch_first(x):
     return ops.transpose(x, (2, 1, 0, 3))
 
 
+def degree_blocks(bandwidth):
+    """Returns the blocks `(low, high)` of degrees that coefficients are held in.
+
+    A block has the degrees `low … high-1` of the orders `|m| < high`. With two, a quarter of the
+    products, with entries `l < |m|` that are zero, is not computed.
+    """
+    half = bandwidth // 2
+    return [(0, half), (half, bandwidth)] if half >= 4 else [(0, bandwidth)]
+
+
 def analyze(maps, grid, bandwidth, method="sep"):
-    """Returns coefficients `(m, l, b, c)` of degrees below `bandwidth` of maps `(p, t, b, c)`."""
-    channels = maps.shape[-1]
+    """Returns coefficients of degrees below `bandwidth` of maps `(p, t, b, c)`, in blocks."""
+    channels, blocks = maps.shape[-1], degree_blocks(bandwidth)
     if method == "naive":
-        table = constant(maps, _dual_harmonics, grid.key, bandwidth)
-        return ops.einsum("lmtp,ptbc->mlbc", table, maps)
+        tables = [constant(maps, _dual_harmonics, grid.key, bandwidth, *block) for block in blocks]
+        return [ops.einsum("lmtp,ptbc->mlbc", table, maps) for table in tables]
     rows = _along_longitude(maps, grid.key, bandwidth)
-    table = constant(maps, _analysis, grid.key, bandwidth)
-    coefficients = matmul(table, ops.reshape(rows, (2 * bandwidth - 1, grid.nlat, -1)))
-    return ops.reshape(coefficients, (2 * bandwidth - 1, bandwidth, -1, channels))
+    rows = ops.reshape(rows, (2 * bandwidth - 1, grid.nlat, -1))
+    found = []
+    for low, high in blocks:
+        table = constant(maps, _analysis, grid.key, low, high)
+        product = matmul(table, rows[bandwidth - high : bandwidth + high - 1])
+        found.append(ops.reshape(product, (2 * high - 1, high - low, -1, channels)))
+    return found
 
 
 def synthesize(coefficients, grid, method="sep"):
-    """Returns maps `(p, t, b, c)` on `grid` of coefficients `(m, l, b, c)` below its bandwidth."""
-    bandwidth, channels = coefficients.shape[1], coefficients.shape[-1]
+    """Returns maps `(p, t, b, c)` on `grid` of coefficients in blocks."""
+    bandwidth, channels = sum(x.shape[1] for x in coefficients), coefficients[0].shape[-1]
+    blocks = list(zip(coefficients, degree_blocks(bandwidth), strict=True))
     if method == "naive":
-        table = constant(coefficients, _harmonics, grid.key, bandwidth)
-        return ops.einsum("lmtp,mlbc->ptbc", table, coefficients)
-    rows = ops.reshape(coefficients, (2 * bandwidth - 1, bandwidth, -1))
-    rows = matmul(constant(coefficients, _synthesis, grid.key, bandwidth), rows)
-    rows = ops.reshape(rows, (2 * bandwidth - 1, grid.nlat, -1, channels))
+        tables = [constant(x, _harmonics, grid.key, *block) for x, block in blocks]
+        pairs = zip(tables, coefficients, strict=True)
+        return sum(ops.einsum("lmtp,mlbc->ptbc", *pair) for pair in pairs)
+    rows = []
+    for x, (low, high) in blocks:
+        table = constant(x, _synthesis, grid.key, low, high)
+        product = matmul(table, ops.reshape(x, (2 * high - 1, high - low, -1)))
+        rows.append(_padded(product, bandwidth - high))
+    rows = ops.reshape(sum(rows), (2 * bandwidth - 1, grid.nlat, -1, channels))
     return _along_longitude(rows, grid.key, bandwidth, True)
+
+
+def _padded(x, count):
+    """Pads the first axis by zeros on both sides."""
+    return ops.pad(x, ((count, count), *((0, 0),) * (len(x.shape) - 1))) if count else x
+
+
+def join(blocks):
+    """Returns coefficients in blocks as one array `(m, l, b, c)`, zero where `|m| > l`."""
+    orders = max(x.shape[0] for x in blocks)
+    return ops.concatenate([_padded(x, (orders - x.shape[0]) // 2) for x in blocks], axis=1)
+
+
+def split(coefficients):
+    """Returns coefficients `(m, l, b, c)` in blocks."""
+    bandwidth = coefficients.shape[1]
+    return [
+        coefficients[bandwidth - high : bandwidth + high - 1, low:high]
+        for low, high in degree_blocks(bandwidth)
+    ]
 
 
 def resample(maps, grid, other):
@@ -71,14 +110,20 @@ def mix(coefficients, spectrum):
 
         out[m, l, b, d] = Σ_c 2π √(4π / (2l+1)) coefficients[m, l, b, c] spectrum[l, c, d]
 
-    The coefficients are a list, whose channels are concatenated. Source: Esteves et al. 2018,
-    equation 5 (Driscoll & Healy 1994, theorem 1).
+    The coefficients, in blocks, are those of a list of signals, whose channels are concatenated.
+    Source: Esteves et al. 2018, equation 5 (Driscoll & Healy 1994, theorem 1).
     """
-    degrees, _, filters = spectrum.shape
-    spectrum = ops.cast(spectrum, coefficients[0].dtype)
+    degrees = spectrum.shape[0]
+    spectrum = ops.cast(spectrum, coefficients[0][0].dtype)
     spectrum = spectrum * constant(spectrum, _zonal_factor, degrees)
+    blocks = zip(zip(*coefficients, strict=True), degree_blocks(degrees), strict=True)
+    return [_mix_block(block, spectrum[low:high]) for block, (low, high) in blocks]
+
+
+def _mix_block(signals, spectrum):
+    orders, (degrees, _, filters) = signals[0].shape[0], spectrum.shape
     # Degrees first, so that mixing channels is one matrix product per degree.
-    rows = [ops.swapaxes(x, 0, 1) for x in coefficients]
+    rows = [ops.swapaxes(x, 0, 1) for x in signals]
     if BACKEND == "jax":
         rows = rows[0] if len(rows) == 1 else ops.concatenate(rows, axis=-1)
         rows = ops.einsum("lmbc,lcd->lmbd", rows, spectrum)
@@ -86,7 +131,7 @@ def mix(coefficients, spectrum):
         rows = [ops.reshape(x, (degrees, -1, x.shape[-1])) for x in rows]
         rows = rows[0] if len(rows) == 1 else ops.concatenate(rows, axis=-1)
         rows = matmul(rows, spectrum)
-        rows = ops.reshape(rows, (degrees, 2 * degrees - 1, -1, filters))
+        rows = ops.reshape(rows, (degrees, orders, -1, filters))
     return ops.swapaxes(rows, 0, 1)
 
 
@@ -107,9 +152,11 @@ def moments(coefficients, grid):
     `(c,)`, in at least float32, and 0 for an empty batch. The third result is the number of signals
     in the batch.
     """
-    coefficients = ops.cast(coefficients, at_least_float32(coefficients.dtype))
-    bandwidth, batch = coefficients.shape[1], ops.shape(coefficients)[2]
+    coefficients = [ops.cast(x, at_least_float32(x.dtype)) for x in coefficients]
+    batch = ops.shape(coefficients[0])[2]
     if grid.is_driscoll_healy:
+        coefficients = join(coefficients)
+        bandwidth = coefficients.shape[1]
         weights = constant(coefficients, _legendre_mean, grid.key, bandwidth)
         means = ops.sum(weights * coefficients[bandwidth - 1], axis=0)
         covariance = constant(coefficients, _legendre_covariance, grid.key, bandwidth)
@@ -120,8 +167,10 @@ def moments(coefficients, grid):
 
         within = quadratic_form(coefficients, image, (0, 1))
     else:
-        means = coefficients[bandwidth - 1, 0] / _ONE
-        within = ops.sum(ops.square(coefficients[:, 1:] / _ONE), axis=(0, 1))
+        first, *others = coefficients
+        means = first[first.shape[1] - 1, 0] / _ONE
+        squares = [ops.square(x / _ONE) for x in (first[:, 1:], *others)]
+        within = sum(ops.sum(x, axis=(0, 1)) for x in squares)
     mean = divide(ops.sum(means, axis=0), batch)
     between = ops.square(means - mean)
     return mean, divide(ops.sum(within + between, axis=0), batch), batch
@@ -130,9 +179,10 @@ def moments(coefficients, grid):
 def affine(coefficients, scale, offset):
     """Returns the coefficients of `scale[c] · map + offset[c]`; `None` is a scale of 1."""
     if scale is not None:
-        coefficients = coefficients * ops.cast(scale, coefficients.dtype)
-    unit = constant(coefficients, _unit, coefficients.shape[1])
-    return coefficients + unit * ops.cast(offset, coefficients.dtype)
+        coefficients = [x * ops.cast(scale, x.dtype) for x in coefficients]
+    first, *others = coefficients
+    unit = constant(first, _unit, first.shape[1])
+    return [first + unit * ops.cast(offset, first.dtype), *others]
 
 
 def _along_longitude(maps, key, kept, inverse=False):
@@ -156,16 +206,16 @@ def _zonal_factor(degrees):
     return 2 * np.pi * np.sqrt(4 * np.pi / (2 * np.arange(degrees) + 1))[:, None, None]
 
 
-def _harmonics(key, kept):
-    """The harmonics of degrees and orders below `kept`, `(l, m, t, p)`."""
+def _harmonics(key, low, high):
+    """The harmonics of a block of degrees, `(l, m, t, p)`."""
     grid = grid_by_key(key)
-    return grid.harmonics[:kept, grid.bandwidth - kept : grid.bandwidth + kept - 1]
+    return grid.harmonics[low:high, grid.bandwidth - high : grid.bandwidth + high - 1]
 
 
-def _dual_harmonics(key, kept):
+def _dual_harmonics(key, kept, low, high):
     """The functions whose sums with a signal's samples are its coefficients, `(l, m, t, p)`."""
-    fourier = _fourier(key, kept, False)
-    return np.einsum("mlt,mp->lmtp", _analysis(key, kept), fourier)
+    fourier = _fourier(key, kept, False)[kept - high : kept + high - 1]
+    return np.einsum("mlt,mp->lmtp", _analysis(key, low, high), fourier)
 
 
 def _fourier(key, kept, inverse):
@@ -175,12 +225,12 @@ def _fourier(key, kept, inverse):
     return table.T if inverse else table
 
 
-def _analysis(key, kept):
-    return _by_order(grid_by_key(key).analysis[:kept, :kept])
+def _analysis(key, low, high):
+    return _by_order(grid_by_key(key).analysis[:high, low:high])
 
 
-def _synthesis(key, kept):
-    return _by_order(grid_by_key(key).legendre[:kept, :kept].transpose(0, 2, 1))
+def _synthesis(key, low, high):
+    return _by_order(grid_by_key(key).legendre[:high, low:high].transpose(0, 2, 1))
 
 
 def _legendre_mean(key, kept):
