@@ -16,6 +16,7 @@ from spherical_cnn.data.sources import read_meshes
 from spherical_cnn.data.workers import map_shapes
 from spherical_cnn.errors import ShapeError
 from spherical_cnn.shapes.devicecast import build_casting_model, pack_meshes
+from spherical_cnn.shapes.load import to_mesh
 from spherical_cnn.shapes.signal import compute_hit_rate, describe_misses, is_blank
 from spherical_cnn.sphere.grid import SphericalGrid
 
@@ -109,7 +110,7 @@ def _signals_by_device(items, poses, config, workers):
 def _cast(origin, poses, config):
     from spherical_cnn.shapes.raycast import RayCaster  # only here, because it needs Embree
 
-    return cast_poses(RayCaster(origin.mesh(**config.reading)), poses, config)
+    return cast_poses(RayCaster(to_mesh(origin.shape(**config.reading))), poses, config)
 
 
 def _packed(meshes):
