@@ -11,9 +11,10 @@ import numpy as np
 
 from spherical_cnn.data.online import OnlineSource
 from spherical_cnn.data.poses import draw_poses, draw_split_poses, rng
+from spherical_cnn.data.signals import sample_item
 from spherical_cnn.data.workers import map_shapes
 from spherical_cnn.errors import ConfigError
-from spherical_cnn.shapes.sampling import arrange, sample_shape
+from spherical_cnn.shapes.sampling import arrange
 
 logger = logging.getLogger("spherical_cnn")
 
@@ -207,10 +208,8 @@ class _Sequence(keras.utils.PyDataset):
 
 def _read_points(item, config, front, neighbors):
     """Returns points and neighbors of a shape, arranged, and its other points, or `None`."""
-    generator = rng(config.data_seed, "points", item.name)
     size = config.num_points
-    count = size * _POOL if item.split == "train" else size
-    pool = sample_shape(item.origin.shape(**config.reading), count, generator)
+    pool = sample_item(item, size * _POOL if item.split == "train" else size, config)
     arranged = arrange(pool[:size], size, front, neighbors)
     return *arranged, pool if len(pool) > size else None
 

@@ -109,7 +109,7 @@ def open_run(options):
         own = ("devices", *PROCESS_OPTIONS, "from_scratch", "online")  # of the training alone
         known = stored.to_dict() | {name: getattr(RunConfig, name) for name in own}
         config = RunConfig.from_dict({**known, **options})
-        if not config.dset_dir:
+        if not config.dset_dir or config.takes_points:
             raise ConfigError(
                 "--dset_dir: expected a folder of TFRecords, because the run was trained on online "
                 "data; scnn evaluate tests it on shapes"
