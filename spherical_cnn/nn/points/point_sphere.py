@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import keras
 
-from spherical_cnn.nn.blocks import SphericalBlock, normalization_layer
+from spherical_cnn.nn.blocks import SphericalBlock
 from spherical_cnn.nn.global_pooling import GlobalSphericalAveragePooling
+from spherical_cnn.nn.normalization import BatchNormalization
 from spherical_cnn.nn.points.local_invariants import LocalInvariants
 from spherical_cnn.nn.points.neighborhoods import FarthestPointOrder, NearestNeighbors
 from spherical_cnn.nn.points.pair_invariants import (
@@ -90,7 +91,7 @@ def point_sphere(
             points = FarthestPointOrder(pair_points[0], name="order")(points)
         neighbors = NearestNeighbors(most, name="nearest")(points)
     features = LocalInvariants(neighborhoods, name="local")(points, neighbors)
-    features = normalization_layer("batch", name="local_norm")(features)
+    features = _normalization("local_norm")(features)
     for i, width in enumerate(point_filters):
         features = _perceptron(features, width, f"point{i}")
     levels = [features]
@@ -129,7 +130,7 @@ def point_sphere(
         grid = out_grid
     vectors.append(GlobalSphericalAveragePooling(grid=grid, name="gap")(maps))
     vector = keras.layers.Concatenate(name="vector")(vectors)
-    vector = normalization_layer("batch", name="vector_norm")(vector)
+    vector = _normalization("vector_norm")(vector)
     vector = keras.layers.Dropout(dropout, name="dropout_vector")(vector)
     vector = _perceptron(vector, dense, "fc1")
     dropped = keras.layers.Dropout(dropout, name="dropout_fc1")(vector)
@@ -149,8 +150,14 @@ def most_neighbors(neighborhoods, pair_neighbors):
 
 def _perceptron(features, width, name):
     features = keras.layers.Dense(width, use_bias=False, name=f"{name}_dense")(features)
-    features = normalization_layer("batch", name=f"{name}_norm")(features)
+    features = _normalization(f"{name}_norm")(features)
     return keras.layers.ReLU(name=f"{name}_activation")(features)
+
+
+def _normalization(name):
+    # Invariants have variances far from the 1 that the moving ones start from: a momentum of 0.99
+    # would take a thousand steps to forget it.
+    return BatchNormalization(momentum=0.9, scale=False, name=name)
 
 
 def _check(num_points, pair_points, pair_neighbors, pair_filters, filters, degrees):
