@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from spherical_cnn.data.records.pipeline import load_records
     from spherical_cnn.nn import (
         GlobalSphericalAveragePooling,
+        PointsToSphere,
         SphericalBlock,
         SphericalConv,
         SphericalPooling,
+        point_sphere,
         two_branch,
     )
     from spherical_cnn.sphere import SphericalGrid, fill_missing, isht, sht
 
 __all__ = [
     "GlobalSphericalAveragePooling",
+    "PointsToSphere",
     "SphericalBlock",
     "SphericalConv",
     "SphericalGrid",
@@ -31,6 +34,7 @@ __all__ = [
     "fill_missing",
     "isht",
     "load_records",
+    "point_sphere",
     "sht",
     "two_branch",
 ]

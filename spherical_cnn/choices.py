@@ -2,7 +2,7 @@
 
 import math
 
-MODELS = ("two_branch", "planar")
+MODELS = ("two_branch", "planar", "point_sphere")
 BRANCHES = ("distance", "incidence")  # ray length; sine of the angle of incidence
 POOLS = ("lowpass", "wap", "avg", "max")
 FINAL_POOLS = ("gap", "max", "magnitudes", "all")

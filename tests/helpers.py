@@ -7,14 +7,24 @@ import shlex
 import keras
 import numpy as np
 import pytest
+from backends import gradients, numpy
+from keras import ops
 
 from spherical_cnn import SphericalConv, SphericalGrid, SphericalPooling, two_branch
 from spherical_cnn.cli import exit_code
 from spherical_cnn.commands.networks import train_parser
 from spherical_cnn.nn import (
     BatchRenormalization,
+    FarthestPointOrder,
+    GlobalPointPooling,
+    LocalInvariants,
+    NearestNeighbors,
+    NeighborPooling,
+    PairInvariants,
+    PointsToSphere,
     RandomSphericalRotation,
     SphericalResampling,
+    SurfaceProjector,
     TripletSemiHardLoss,
     UpAxisChannel,
 )
@@ -171,7 +181,51 @@ LAYERS = {
         grid=SphericalGrid.equiangular(8, 8, "cells")
     ),
 }
+
+
+def _neighbors_of(points):
+    return numpy(NearestNeighbors(8)(points))
+
+
+def _pairs_of(points):
+    near = _neighbors_of(points)
+    return numpy(PairInvariants()(points, near, SurfaceProjector()(points, near))), near
+
+
+# Layers of points, and their inputs for points `(3, 40, 3)`.
+POINT_LAYERS: dict = {
+    "sphere": (lambda: PointsToSphere(4, shells=2), lambda x: (x, np.sin(x), x[..., 0] ** 2)),
+    "sphere_grid": (
+        lambda: PointsToSphere(4, 1, 0.5, False, SphericalGrid.gauss_legendre(6)),
+        lambda x: (x,),
+    ),
+    "point_pooling": (lambda: GlobalPointPooling(), lambda x: (x, np.sin(x[:, :9]))),
+    "nearest": (lambda: NearestNeighbors(5, queries=7), lambda x: (x,)),
+    "order": (lambda: FarthestPointOrder(12), lambda x: (x,)),
+    "local": (
+        lambda: LocalInvariants((4, 8), shells=2, degrees=3),
+        lambda x: (x, _neighbors_of(x)),
+    ),
+    "projector": (lambda: SurfaceProjector(), lambda x: (x, _neighbors_of(x))),
+    "pairs": (
+        lambda: PairInvariants(),
+        lambda x: (x, _neighbors_of(x)[:, :9], numpy(SurfaceProjector()(x, _neighbors_of(x)))),
+    ),
+    "neighbor_pooling": (lambda: NeighborPooling(6, 5), lambda x: (*_pairs_of(x), np.sin(x))),
+}
 every_layer = pytest.mark.parametrize("name", LAYERS)
+
+
+def assert_gradients(value, arrays, rng, tolerance=1e-6):
+    """Compares gradients of a function of arrays with central differences in random directions."""
+    for place, gradient in enumerate(gradients(value, *arrays)):
+        step = rng.normal(size=gradient.shape) * 1e-6
+        ends = []
+        for sign in (1, -1):
+            moved = [a + sign * step * (i == place) for i, a in enumerate(arrays)]
+            ends.append(float(numpy(value(*map(ops.convert_to_tensor, moved)))))
+        expected = (ends[0] - ends[1]) / 2
+        np.testing.assert_allclose(np.sum(gradient * step), expected, rtol=tolerance, atol=1e-11)
 
 
 def compiled_models():

@@ -155,6 +155,7 @@ def test_package_never_imports_its_tests_or_their_oracle():
 def test_public_names_are_those_of_the_design():
     assert spherical_cnn.__all__ == [
         "GlobalSphericalAveragePooling",
+        "PointsToSphere",
         "SphericalBlock",
         "SphericalConv",
         "SphericalGrid",
@@ -162,6 +163,7 @@ def test_public_names_are_those_of_the_design():
         "fill_missing",
         "isht",
         "load_records",
+        "point_sphere",
         "sht",
         "two_branch",
     ]

@@ -105,7 +105,12 @@ def retrieve_command(argv):
     )
     add = parser.add_argument
     add("run", nargs="?", metavar="RUN", help="run folder")
-    add("--shards", nargs="+", metavar="FILE", help="TFRecords that hold each shape once")
+    add(
+        "--shards",
+        nargs="+",
+        metavar="FILE",
+        help="TFRecords of each shape once; for points, sources",
+    )
     add("--output", metavar="FOLDER", help="folder of the results")
     add("--by_class", action="store_true", help="rank the predicted class first")
     best = "end lists at the distance with the best F1@N for these shards; default: list all shapes"

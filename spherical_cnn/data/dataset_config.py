@@ -41,6 +41,12 @@ class DatasetConfig(Options):
     rays_per_sample: int = option(
         1, None, "rays per grid sample, averaged (supersampling): 1, 7, 19, 37, …", least=1
     )
+    num_points: int = option(
+        1024, None, "points of a shape that point_sphere reads", least=1, below=65536
+    )
+    drop_points: float = option(
+        0.0, None, "drop up to X of the points of train shapes, for point_sphere", None, 0, 1
+    )
     center: str = option(
         "sphere",
         None,
@@ -86,7 +92,7 @@ class DatasetConfig(Options):
 
     @property
     def reading(self):
-        """Arguments of `load_mesh`."""
+        """Arguments of `load_shape`."""
         limit = self.max_file_mb * 2**20
         return {"kind": self.kind, "center": self.center, "up": self.up, "limit": limit}
 

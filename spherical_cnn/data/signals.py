@@ -1,4 +1,4 @@
-"""The one way from shapes to signals: items and poses in, signals out.
+"""The one way from shapes to what networks read: items and poses in, signals or points out.
 
 Embree casts on CPUs, in several processes; the device that trains casts on `keras.ops`. Records,
 predictions, evaluation, measurements, pictures and online data all get their signals here.
@@ -12,10 +12,13 @@ import logging
 import numpy as np
 
 from spherical_cnn.console import progress_bar
+from spherical_cnn.data.poses import rng
 from spherical_cnn.data.sources import read_meshes
 from spherical_cnn.data.workers import map_shapes
 from spherical_cnn.errors import ShapeError
 from spherical_cnn.shapes.devicecast import build_casting_model, pack_meshes
+from spherical_cnn.shapes.load import to_mesh
+from spherical_cnn.shapes.sampling import sample_shape
 from spherical_cnn.shapes.signal import compute_hit_rate, describe_misses, is_blank
 from spherical_cnn.sphere.grid import SphericalGrid
 
@@ -43,6 +46,30 @@ def signals(items, poses, config, *, caster="embree", workers=1):
     else:
         shapes = [(item.origin, own, config) for item, own in zip(items, poses, strict=True)]
         yield from zip(items, map_shapes(_cast, shapes, workers, 8), strict=True)
+
+
+def clouds(items, poses, config, size, *, workers=1):
+    """Samples the points of shapes.
+
+    Args:
+        items: list of `Item`.
+        poses: list of a list of `Pose` for each item.
+        config: `DatasetConfig`; says how to read shapes, and the number of points.
+        size: number of rows; those after the points are NaN.
+        workers: number of processes that read.
+
+    Yields:
+        `(item, points)` in the order of the items: `(poses, size, 3)` float32, or a text that says
+        why the shape has no points.
+    """
+    shapes = [(item, own, config, size) for item, own in zip(items, poses, strict=True)]
+    yield from zip(items, map_shapes(_sample, shapes, workers, 8), strict=True)
+
+
+def sample_item(item, count, config):
+    """Returns at most `count` points of an `Item`; which ones depends on its name and the seed."""
+    generator = rng(config.data_seed, "points", item.name)
+    return sample_shape(item.origin.shape(**config.reading), count, generator)
 
 
 def cast_poses(ray_caster, poses, config):
@@ -109,7 +136,14 @@ def _signals_by_device(items, poses, config, workers):
 def _cast(origin, poses, config):
     from spherical_cnn.shapes.raycast import RayCaster  # only here, because it needs Embree
 
-    return cast_poses(RayCaster(origin.mesh(**config.reading)), poses, config)
+    return cast_poses(RayCaster(to_mesh(origin.shape(**config.reading))), poses, config)
+
+
+def _sample(item, poses, config, size):
+    points = np.full((size, 3), np.nan)
+    found = sample_item(item, config.num_points, config)
+    points[: len(found)] = found
+    return np.stack([pose.apply(points) for pose in poses]).astype(np.float32)
 
 
 def _packed(meshes):

@@ -18,10 +18,11 @@ from spherical_cnn.shapes.generated import procedural
 from spherical_cnn.shapes.load import (
     OWN_SUFFIXES,
     SUFFIXES,
-    array_to_mesh,
-    load_mesh,
-    normalize_upright,
+    array_to_shape,
+    load_shape,
+    normalize_shape,
     suffix_of,
+    to_mesh,
 )
 
 
@@ -31,7 +32,7 @@ class Item(NamedTuple):
     split: str
     class_name: str
     name: str
-    origin: Any  # has `mesh(**options)`
+    origin: Any  # has `shape(**options)`: a normalized `Mesh` or `Cloud`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,9 +57,9 @@ class FileOrigin:
 
     path: str
 
-    def mesh(self, **options):
-        """See `load_mesh`."""
-        return load_mesh(self.path, **options)
+    def shape(self, **options):
+        """See `load_shape`."""
+        return load_shape(self.path, **options)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,11 +71,11 @@ class ArrayOrigin:
     row: int
     normals: str = ""
 
-    def mesh(self, limit, **options):
-        """See `array_to_mesh`; the archive is read once per process."""
+    def shape(self, limit, **options):
+        """See `array_to_shape`; the archive is read once per process."""
         arrays = archives.read_archive(self.path)
         normals = arrays[self.normals][self.row] if self.normals else None
-        return array_to_mesh(arrays[self.key][self.row], normals=normals, **options)
+        return array_to_shape(arrays[self.key][self.row], normals=normals, **options)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,9 +86,9 @@ class EmbeddedOrigin:
     index: int
     seed: int
 
-    def mesh(self, center, **_):
+    def shape(self, center, **_):
         """Returns the normalized mesh; only the choice of the center applies."""
-        return normalize_upright(procedural.draw_mesh(self.split, self.index, self.seed), center)
+        return normalize_shape(procedural.draw_mesh(self.split, self.index, self.seed), center)
 
 
 def find_shapes(source, split_file=None, embedded_shapes=(1000, 100, 300), seed=0):
@@ -139,7 +140,7 @@ def read_meshes(items, config, workers=1):
 
 
 def _read_mesh(origin, reading):
-    mesh = origin.mesh(**reading)
+    mesh = to_mesh(origin.shape(**reading))
     return mesh._replace(vertices=mesh.vertices.astype("f4"), faces=mesh.faces.astype("i4"))
 
 

@@ -23,7 +23,7 @@ from spherical_cnn.sphere.operations import full_float32
 from spherical_cnn.sphere.rotation import rotate_coefficients, rotate_signal
 from spherical_cnn.sphere.sht import isht, sht
 
-_MAPS = re.compile(r"signal|(conv|pool)\d+_(distance|incidence)")
+_MAPS = re.compile(r"signal|sphere|conv\d+|(conv|pool)\d+_(distance|incidence)")
 _VECTORS = ("descriptor", "logits")
 
 
@@ -31,9 +31,9 @@ def measure(model, signals, rotated, angles):
     """Measures the errors of all layers and outputs for signals and their rotated copies.
 
     Args:
-        model: `two_branch` network.
-        signals: `(batch, n, n, 2)`.
-        rotated: the signals under each rotation, `(rotations, batch, n, n, 2)`.
+        model: `two_branch` network, or `point_sphere`.
+        signals: `(batch, n, n, 2)`, or points `(batch, n, 3)`.
+        rotated: the signals under each rotation, with that axis first.
         angles: `(rotations, 3)` ZYZ Euler angles of the rotations, radians.
 
     Returns:

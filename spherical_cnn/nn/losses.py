@@ -69,6 +69,43 @@ class TripletSemiHardLoss(keras.losses.Loss):
         return {**super().get_config(), "margin": self.margin}
 
 
+@keras.saving.register_keras_serializable(package="spherical_cnn")
+class SmoothedCrossentropy(keras.losses.Loss):
+    """Cross entropy of logits with integer labels of which a fraction is spread over all classes.
+
+    Args:
+        label_smoothing: the fraction, at least 0 and below 1.
+        dtype: see `TripletSemiHardLoss`.
+
+    Call arguments:
+        y_true: `(batch,)` or `(batch, 1)` integer labels.
+        y_pred: `(batch, classes)` logits.
+
+    Reference: Szegedy et al. 2016, section 7.
+    """
+
+    def __init__(self, label_smoothing=0.0, name="smoothed_crossentropy", dtype=None, **kwargs):
+        dtype = dtype or at_least_float32(keras.config.floatx())
+        super().__init__(name=name, dtype=dtype, **kwargs)
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(
+                "label_smoothing must be at least 0 and below 1. "
+                f"Received: label_smoothing={label_smoothing}"
+            )
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true, y_pred):
+        logits = ops.log_softmax(ops.cast(y_pred, at_least_float32(y_pred.dtype)), axis=-1)
+        classes = logits.shape[-1]
+        labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
+        targets = ops.one_hot(labels, classes, dtype=logits.dtype)
+        targets = targets * (1 - self.label_smoothing) + self.label_smoothing / classes
+        return -ops.sum(targets * logits, axis=-1)
+
+    def get_config(self):
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+
+
 def squared_distances(descriptors):
     """Returns the squared distances `(batch, batch)` between L2-normalized descriptors."""
     squares = ops.sum(ops.square(descriptors), axis=-1, keepdims=True)

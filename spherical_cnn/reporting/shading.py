@@ -42,7 +42,7 @@ def sphere_pixels(values, colors, view=FRONT, pixels=_PIXELS, grid=None):
     x, y = np.meshgrid(across, -across)
     inside = x**2 + y**2 <= 1
     depth = np.sqrt(np.maximum(1 - x**2 - y**2, 0))
-    points = np.stack([x, y, depth], axis=-1) @ _view_axes(view)
+    points = np.stack([x, y, depth], axis=-1) @ view_axes(view)
     shown = matplotlib.colormaps[name]((_interpolated(values, points, grid) - low) / (high - low))
     shown[..., :3] *= (0.45 + 0.55 * depth)[..., None]
     shown[..., 3] = inside
@@ -52,7 +52,7 @@ def sphere_pixels(values, colors, view=FRONT, pixels=_PIXELS, grid=None):
 def shape_pixels(caster, rotation=None, view=FRONT, pixels=_PIXELS):
     """Renders the shape of a `RayCaster` in gray, lit from the viewpoint; `rotation` rotates it."""
     rotation = np.eye(3) if rotation is None else rotation
-    right, up, towards = (_view_axes(view) @ rotation).astype("f4")  # in the axes of the mesh
+    right, up, towards = (view_axes(view) @ rotation).astype("f4")  # in the axes of the mesh
     radius = 1.01 * caster.radius
     across = ((np.arange(pixels) + 0.5) / pixels * 2 - 1) * radius
     x, y = np.meshgrid(across, -across)
@@ -67,7 +67,7 @@ def shape_pixels(caster, rotation=None, view=FRONT, pixels=_PIXELS):
     return shown
 
 
-def _view_axes(view):
+def view_axes(view):
     """Rows `(3, 3)` that point right, up and towards the viewpoint."""
     azimuth, elevation = np.radians(view)
     right = np.array([-np.sin(azimuth), np.cos(azimuth), 0])

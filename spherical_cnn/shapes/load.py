@@ -1,4 +1,4 @@
-"""Loads meshes, voxels and point clouds as normalized meshes."""
+"""Loads meshes, voxels and point clouds, normalized, as meshes or as they are."""
 
 import os
 
@@ -7,7 +7,7 @@ import numpy as np
 from spherical_cnn.choices import KINDS
 from spherical_cnn.errors import ShapeError
 from spherical_cnn.shapes.formats import cloud_text, mesh
-from spherical_cnn.shapes.formats.clouds import POINT_NAMES, array_to_cloud, choose_cloud
+from spherical_cnn.shapes.formats.clouds import POINT_NAMES, Cloud, array_to_cloud, choose_cloud
 from spherical_cnn.shapes.formats.ply import read_ply_points
 from spherical_cnn.shapes.formats.safe_read import (
     MAX_BYTES,
@@ -54,10 +54,15 @@ def load_mesh(path, kind="auto", center="sphere", up="z", limit=MAX_BYTES):
         ShapeError: if the file does not hold such a shape.
         OSError: if the file cannot be read.
     """
+    return to_mesh(load_shape(path, kind, center, up, limit))
+
+
+def load_shape(path, kind="auto", center="sphere", up="z", limit=MAX_BYTES):
+    """Reads the shape in a file as a normalized `Mesh` or, of points, `Cloud`; see `load_mesh`."""
     suffix = suffix_of(path)
     if not any(suffix in _SUFFIXES[name] for name in KINDS if kind in ("auto", name)):
         raise ShapeError(_describe_bad_suffix(suffix, kind))
-    return normalize_upright(read_shape(read_bytes(path, limit), suffix, kind), center, up)
+    return normalize_shape(read_shape(read_bytes(path, limit), suffix, kind), center, up)
 
 
 def read_shape(data, suffix, kind="auto"):
@@ -80,7 +85,12 @@ def array_to_mesh(array, kind="auto", center="sphere", up="z", normals=None):
     normals may be in another array; or `(n, 6)` points and normals, see `array_to_cloud`. Kind
     `"auto"` depends on the shape of the array.
     """
-    return normalize_upright(_array_to_shape(array, kind, normals), center, up)
+    return to_mesh(array_to_shape(array, kind, center, up, normals))
+
+
+def array_to_shape(array, kind="auto", center="sphere", up="z", normals=None):
+    """Converts an array to a normalized `Mesh` or, of points, `Cloud`; see `array_to_mesh`."""
+    return normalize_shape(_array_to_shape(array, kind, normals), center, up)
 
 
 def _array_to_shape(array, kind, normals=None):
@@ -101,6 +111,18 @@ def _array_to_shape(array, kind, normals=None):
 
 def normalize_upright(shape, center="sphere", up="z"):
     """Rotates the axis `up` of a checked `Mesh` or `Cloud` to z and returns a normalized `Mesh`."""
+    return to_mesh(normalize_shape(shape, center, up))
+
+
+def to_mesh(shape):
+    """Returns a normalized `Mesh` itself, or the surface through the points of a `Cloud`."""
+    if isinstance(shape, Mesh):
+        return shape
+    return reconstruct_surface(shape.points, shape.normals)
+
+
+def normalize_shape(shape, center="sphere", up="z"):
+    """Rotates the axis `up` of a checked `Mesh` or `Cloud` to z, and normalizes it."""
     rotation = UPRIGHT_ROTATIONS[up].T
     with np.errstate(over="ignore", invalid="ignore"):
         normals = None if shape.normals is None else shape.normals.astype(np.float64) @ rotation
@@ -114,7 +136,7 @@ def normalize_upright(shape, center="sphere", up="z"):
         raise ShapeError(
             f"{(~finite).sum()} of {len(points)} points are not finite, expected finite numbers"
         )
-    return reconstruct_surface(normalize_points(points @ rotation, center), normals)
+    return Cloud(normalize_points(points @ rotation, center), normals)
 
 
 def choose_kind(path, kind):

@@ -9,7 +9,7 @@ import numpy as np
 
 from spherical_cnn.data.module import ArrayBatches
 from spherical_cnn.data.poses import draw_poses
-from spherical_cnn.data.signals import signals
+from spherical_cnn.data.signals import clouds, signals
 from spherical_cnn.data.sources import find_shapes
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.shapes.signal import MIN_HIT_RATE, compute_hit_rate
@@ -37,19 +37,28 @@ def evaluate_shapes(path, source, given, workers=1, progress=lambda done, total:
     config = dataset_config_of(RunFolder(path), **{"val_fraction": 0, "test_fraction": 0, **given})
     run = load_run(path, upright=config.rotation_of("test") != "so3")
     config = dataclasses.replace(config, resolution=run.config.input_res)
+    if config.num_points > run.num_points:
+        raise ConfigError(
+            f"--num_points: expected at most {run.num_points}, which the network reads. "
+            f"Received: {config.num_points}"
+        )
     found = find_shapes(source, None, config.embedded_shapes, config.data_seed)
     labels = _labels(found, run.dataset["classes"], run.config.n_classes)
     items = [item for item in found.items if item.split == "test"] or found.items
     poses = [draw_poses(config, "test", item.name) for item in items]
     rows: list[np.ndarray] = []
     used, skipped, blank = [], [], []
-    for count, (item, cast) in enumerate(signals(items, poses, config, workers=workers), 1):
+    if run.config.takes_points:
+        samples = clouds(items, poses, config, run.num_points, workers=workers)
+    else:
+        samples = signals(items, poses, config, workers=workers)
+    for count, (item, cast) in enumerate(samples, 1):
         if isinstance(cast, str):
             skipped.append([item.name, cast])
         else:
             rows.append(cast)
             used += [item] * len(cast)
-            if compute_hit_rate(cast).min() < MIN_HIT_RATE:
+            if not run.config.takes_points and compute_hit_rate(cast).min() < MIN_HIT_RATE:
                 blank.append(item.name)
         progress(count, len(items))
     if not rows:

@@ -12,7 +12,7 @@ from scipy import special
 
 from spherical_cnn.data.atomic import printable
 from spherical_cnn.data.poses import draw_rotations
-from spherical_cnn.data.signals import signals
+from spherical_cnn.data.signals import clouds, signals
 from spherical_cnn.data.sources import FileOrigin, Item
 from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.nn.outputs import predict_dict
@@ -50,6 +50,7 @@ class Predictor:
     def __init__(self, run, up=None, kind=None):
         loaded = load_run(run)
         self.model = loaded.model
+        self._size = loaded.num_points if loaded.config.takes_points else None
         made, path = loaded.dataset["options"], loaded.folder.path("data.json")
         if not made:
             raise RunError(
@@ -77,10 +78,14 @@ class Predictor:
         matrices[0] = np.eye(3)
         poses = [Pose(matrix) for matrix in matrices]
         items = [Item("test", "", path, FileOrigin(path)) for path in paths]
-        found = signals(items, [poses] * len(items), self.config, workers=workers)
+        request = items, [poses] * len(items), self.config
+        if self._size:
+            found = clouds(*request, self._size, workers=workers)
+        else:
+            found = signals(*request, workers=workers)
         while group := list(itertools.islice(found, _FILES)):
             yield from self._classify(
-                [(item.name, _usable(of_item)) for item, of_item in group], top
+                [(item.name, self._usable(of_item)) for item, of_item in group], top
             )
 
     def _classify(self, group, top):
@@ -91,13 +96,14 @@ class Predictor:
             logits = iter(np.split(np.asarray(outputs, np.float64), len(good)))
         for path, found in group:
             if not isinstance(found, str):
-                yield self._prediction(path, next(logits), compute_hit_rate(found), top)
+                note = "" if self._size else describe_misses(compute_hit_rate(found))
+                yield self._prediction(path, next(logits), note, top)
                 continue
             if choose_kind(path, kind) != kind:
                 found += f" (files are read as {kind}; --kind auto goes by the suffix)"
             yield Prediction(path, [], [], 0.0, 0.0, found)
 
-    def _prediction(self, path, logits, shares, top):
+    def _prediction(self, path, logits, note, top):
         probabilities = special.softmax(logits, axis=-1)
         if not np.isfinite(probabilities).all():
             reason = "the network's outputs are not finite; its weights overflow or are damaged"
@@ -112,16 +118,15 @@ class Predictor:
             float(np.mean(probabilities.argmax(axis=1) == first)),
             float(probabilities[:, first].std()),
             "",
-            describe_misses(shares),
+            note,
         )
 
-
-def _usable(found):
-    """Signals, or why they cannot be classified."""
-    if isinstance(found, str):
-        return found
-    shares = compute_hit_rate(found)
-    return describe_misses(shares) if is_blank(shares) else found
+    def _usable(self, found):
+        """Returns signals or points, or why they cannot be classified."""
+        if isinstance(found, str) or self._size:
+            return found
+        shares = compute_hit_rate(found)
+        return describe_misses(shares) if is_blank(shares) else found
 
 
 def export(model, path):

@@ -7,23 +7,29 @@ import os
 import numpy as np
 
 from spherical_cnn.data.atomic import write_arrays, write_file
-from spherical_cnn.errors import RankingError
+from spherical_cnn.data.poses import draw_poses
+from spherical_cnn.data.signals import clouds
+from spherical_cnn.data.sources import find_shapes
+from spherical_cnn.errors import ConfigError, RankingError
+from spherical_cnn.nn.outputs import predict_dict
 from spherical_cnn.shapes.signal import MIN_HIT_RATE, compute_hit_rate
 from spherical_cnn.tasks.activations import join_batches, layer_outputs
 from spherical_cnn.tasks.rankings import CUTOFF, file_names, write_rankings
 from spherical_cnn.tasks.retrieval_metrics import score
-from spherical_cnn.training.run import load_run
+from spherical_cnn.training.run import dataset_config_of, load_run
 
 _CHUNK = 256  # queries at a time
 
 
 def extract_descriptors(run, shards):
-    """Computes the descriptors of the records of shards.
+    """Computes the descriptors of the records of shards; of shapes, if the network reads points.
 
     Returns:
         dict of arrays, one row per record: `descriptor`, `predicted` class, `label`, `name`, and
         `seen`, the `compute_hit_rate` of its signal.
     """
+    if run.config.takes_points:
+        return join_batches([_of_shapes(run, source) for source in shards])
     keys = ("descriptor", "predicted", "label", "name", "seen")
     parts = []
     for part in layer_outputs(run, shards, ["signal", "descriptor", "logits"]):
@@ -31,6 +37,29 @@ def extract_descriptors(run, shards):
         part["seen"] = compute_hit_rate(part["signal"])
         parts.append({key: part[key] for key in keys})
     return join_batches(parts)
+
+
+def _of_shapes(run, source):
+    """Computes the descriptors of the test shapes of a source, or of all if it has none."""
+    config = dataset_config_of(run.folder)
+    found = find_shapes(source, None, config.embedded_shapes, config.data_seed)
+    items = [item for item in found.items if item.split == "test"] or found.items
+    poses = [draw_poses(config, "test", item.name)[:1] for item in items]
+    used = [
+        (item, points)
+        for item, points in clouds(items, poses, config, run.num_points)
+        if not isinstance(points, str)
+    ]
+    if not used:
+        raise ConfigError(f"{found.name}: no shape could be used")
+    outputs = predict_dict(run.model, np.concatenate([points for _, points in used]), 32)
+    return {
+        "descriptor": outputs["descriptor"],
+        "predicted": np.argmax(outputs["logits"], axis=-1),
+        "label": np.array([found.labels[item.class_name] for item, _ in used]),
+        "name": np.array([item.name for item, _ in used]),
+        "seen": np.ones(len(used)),
+    }
 
 
 def rank(descriptors, predicted=None, cutoff=CUTOFF, names=None):
@@ -92,7 +121,7 @@ def retrieve(path, shards, folder, by_class=False, length_from=None):
 
     Args:
         path: run folder.
-        shards: TFRecords that hold each shape once.
+        shards: TFRecords that hold each shape once; for a network of points, sources of shapes.
         folder: gets `descriptors.npz` (`descriptor`, `predicted`, `label`, `name`, `id`),
             `rankings/` and `metrics.json`.
         by_class: whether shapes of the query's predicted class come first.

@@ -158,7 +158,7 @@ def check_epoch(run: Run, epoch, logs):
     if "val_loss" in logs:
         found = {"validation loss": logs["val_loss"]}
     else:
-        ones = np.ones((1, *run.model.input_shape[1:]), np.float32)
+        ones = keras.tree.map_structure(lambda x: np.ones((1, *x.shape[1:])), run.model.input)
         found = run.model(ones, training=False)
     variables = {key: variable.value for key, variable in all_variables(run.model).items()}
     for name, value in {**found, **variables}.items():

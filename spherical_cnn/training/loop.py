@@ -13,7 +13,7 @@ from spherical_cnn.training import callbacks
 from spherical_cnn.training.checkpoints import copy_variables, save_checkpoint
 from spherical_cnn.training.devices import Devices
 from spherical_cnn.training.metrics import confusion_counts
-from spherical_cnn.training.network import compiled_model
+from spherical_cnn.training.network import compiled_model, points_model
 from spherical_cnn.training.run import Run
 
 logger = logging.getLogger("spherical_cnn")
@@ -46,7 +46,7 @@ def _fit_epochs(run, data, devices):
     trained = run.model
     if devices.several:
         with devices.scope():
-            trained = compiled_model(run.config)
+            trained = compiled_model(run.config, run.num_points, arranged=True)
             devices.prepare(trained)
             copy_variables(run.model, trained)
     tensorboard = callbacks.TensorBoard(run.folder.root) if devices.chief else None
@@ -97,5 +97,6 @@ def _train_epoch(model, config, data, devices, epoch):
 def _save_model(run):
     """Writes `model.keras`, without optimizer: Keras loads it wherever the layers are imported."""
     temporary = run.folder.path(".writing-model.keras")
-    keras.Model(run.model.input, run.model.output, name=run.model.name).save(temporary)
+    model = points_model(run)
+    keras.Model(model.input, model.output, name=model.name).save(temporary)
     os.replace(temporary, run.folder.path("model.keras"))

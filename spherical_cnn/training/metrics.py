@@ -75,7 +75,7 @@ def confusion_counts(model):
 
 
 class Mistake(NamedTuple):
-    """A misclassified sample, with probabilities `(classes,)` and signal `(n, n, 2)`."""
+    """A misclassified sample: probabilities `(classes,)`, and its signal or points `(n, 3)`."""
 
     name: str
     label: int
@@ -93,13 +93,14 @@ def worst_mistakes(model, batches, count) -> list[Mistake]:
     """Finds the `count` samples that are misclassified with the highest probabilities, in order."""
     worst: list[Mistake] = []
     for record in batches:
-        logits = model.predict_on_batch(np.asarray(record["signal"]))["logits"]
+        signals = keras.tree.map_structure(np.asarray, record["signal"])
+        logits = model.predict_on_batch(signals)["logits"]
+        signals = signals["points"] if isinstance(signals, dict) else signals
         probabilities = special.softmax(np.asarray(logits, np.float64), axis=-1)
         predicted, labels = probabilities.argmax(axis=-1), np.asarray(record["label"])
         for row in np.flatnonzero(predicted != labels):
             name = np.asarray(record["name"])[row].decode(errors="replace")
-            signal = np.asarray(record["signal"])[row]
             classes = int(labels[row]), int(predicted[row])
-            worst.append(Mistake(name, *classes, probabilities[row], signal))
+            worst.append(Mistake(name, *classes, probabilities[row], signals[row]))
         worst = sorted(worst, key=lambda mistake: -mistake.probability)[:count]
     return worst

@@ -24,6 +24,7 @@ class Run:
     config: RunConfig
     model: keras.Model  # network of the options, compiled
     state: dict  # JSON values of the checkpoint: `epoch` (epochs done), `best`, `history`
+    num_points: int = 1024  # that a network of points reads
 
     @functools.cached_property
     def dataset(self):
@@ -49,9 +50,12 @@ def dataset_config_of(folder: RunFolder, **given) -> DatasetConfig:
     return dataclasses.replace(own, **{k: v for k, v in given.items() if v is not None})
 
 
-def new_run(folder, config):
-    """Returns a run that has not started, or that continues from its latest checkpoint."""
-    model = compiled_model(config)
+def new_run(folder, config, num_points=1024):
+    """Returns a run that has not started, or that continues from its latest checkpoint.
+
+    Its network reads arranged points, if it reads points.
+    """
+    model = compiled_model(config, num_points, arranged=True)
     state = {"epoch": 0, "best": -1.0, "history": []}
     latest, final = folder.checkpoint("latest"), folder.checkpoint("final")
     if os.path.exists(latest) and not config.from_scratch:
@@ -61,7 +65,7 @@ def new_run(folder, config):
             f"{final}: not found, training stopped after epoch {state['epoch']} of "
             f"{config.n_epochs}; the same command without --test_only resumes it"
         )
-    return Run(folder, config, model, state)
+    return Run(folder, config, model, state, num_points)
 
 
 def load_run(path, upright=False):
@@ -73,7 +77,7 @@ def load_run(path, upright=False):
             that has one.
 
     Returns:
-        `Run` with the final weights.
+        `Run` with the final weights. A network of points reads them in any order.
 
     Raises:
         RunError: if there is no finished run that this program can read.
@@ -84,9 +88,10 @@ def load_run(path, upright=False):
         raise RunError(f"{folder.path('config.json')}: not found, expected a run folder")
     if config.up_channel != "off":
         config = dataclasses.replace(config, up_channel="on" if upright else "masked")
-    model = compiled_model(config)
+    num_points = dataset_config_of(folder).num_points
+    model = compiled_model(config, num_points)
     state = load_checkpoint(folder.checkpoint("final"), model, weights_only=True)
-    return Run(folder, config, model, state)
+    return Run(folder, config, model, state, num_points)
 
 
 def open_run(options):
@@ -104,7 +109,7 @@ def open_run(options):
         own = ("devices", *PROCESS_OPTIONS, "from_scratch", "online")  # of the training alone
         known = stored.to_dict() | {name: getattr(RunConfig, name) for name in own}
         config = RunConfig.from_dict({**known, **options})
-        if not config.dset_dir:
+        if not config.dset_dir or config.takes_points:
             raise ConfigError(
                 "--dset_dir: expected a folder of TFRecords, because the run was trained on online "
                 "data; scnn evaluate tests it on shapes"

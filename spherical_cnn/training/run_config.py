@@ -6,14 +6,13 @@ import dataclasses
 import itertools
 import math
 import os
-import re
 
 from spherical_cnn import choices
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.options import Options, option
+from spherical_cnn.training.run_checks import network_problems, run_problems
 
 PROCESS_OPTIONS = ("coordinator", "num_processes", "process_id")
-_SPHERICAL = ("spectral_pool", "n_filter_params", "dealias", "map_grid", "up_channel")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +26,7 @@ class RunConfig(Options):
     model: str = option(
         "two_branch",
         "m",
-        "architecture; planar uses 3 × 3 convolutions, for comparison",
+        "architecture; planar uses 3 × 3 convolutions, for comparison; point_sphere takes points",
         choices.MODELS,
         group="run",
     )
@@ -59,6 +58,13 @@ class RunConfig(Options):
     )
     regularization_weight: float = option(
         0.0, "reg", "weight of the mean L2 norm of the convolutions' anchors", least=0
+    )
+    cosine: bool = option(
+        False, None, "multiply the rate by half a cosine, from 1 to 0 over n_epochs"
+    )
+    weight_decay: float = option(0.0, None, "decay of all weights per step and rate", least=0)
+    label_smoothing: float = option(
+        0.0, None, "fraction of each label that is spread over all classes", least=0, below=1
     )
     n_epochs: int = option(10, "ne", "number of epochs; each uses one train shard", least=1)
     from_scratch: bool = option(False, "fs", "remove an earlier run in logdir first")
@@ -103,6 +109,17 @@ class RunConfig(Options):
     triplet_loss: bool = option(False, "tl", "add a semi-hard triplet loss of the descriptor")
     round_batches: bool = option(False, "rb", "drop the last partial train batch")
     no_final_fc: bool = option(False, "nofc", "use the pooled vector as the descriptor")
+    neighborhoods: tuple[int, ...] = option(
+        (16,), None, "numbers of nearest points for local invariants", group="point_sphere"
+    )
+    point_filters: tuple[int, ...] = option((64, 32), None, "widths of the perceptron of points")
+    pair_points: tuple[int, ...] = option((512, 128), None, "points of each level of pairs")
+    pair_neighbors: tuple[int, ...] = option((16, 16), None, "neighbors of each level of pairs")
+    pair_filters: tuple[int, ...] = option((64, 128), None, "channels of each level of pairs")
+    shells: int = option(4, None, "shells about the center", least=1)
+    shell_channels: int = option(8, None, "features that each level sums to the sphere", least=1)
+    dense: int = option(256, None, "width of the descriptor", least=1)
+    dropout_rate: float = option(0.4, None, "rate of --dropout", least=0, below=1)
     transform_method: str = option(
         "sep",
         "tm",
@@ -125,89 +142,8 @@ class RunConfig(Options):
 
     def __post_init__(self):
         super().__post_init__()
-        for problem in itertools.chain(self._network_problems(), self._run_problems()):
+        for problem in itertools.chain(network_problems(self), run_problems(self)):
             raise ConfigError(problem)
-
-    def _network_problems(self):
-        """Yields what is wrong with the options of the network; each assumes the ones before."""
-        lengths = {
-            name: len(getattr(self, name))
-            for name in ("nfilters", "pool_layers", "concat_branches")
-        }
-        if len(set(lengths.values())) != 1 or not self.nfilters or min(self.nfilters) < 1:
-            yield (
-                "--nfilters, --pool_layers, --concat_branches: expected one entry per layer, "
-                f"positive numbers of filters. Received: {lengths}, nfilters={self.nfilters}"
-            )
-        anchors = self.n_filter_params
-        if len(anchors) not in (1, len(self.nfilters)) or min(anchors) < 0:
-            yield (
-                f"--n_filter_params: expected at least 0, once or for each of {len(self.nfilters)} "
-                f"layers. Received: {','.join(map(str, anchors))}"
-            )
-        for name in ("pool_layers", "concat_branches"):
-            if set(getattr(self, name)) - {0, 1}:
-                yield f"--{name}: expected 0 or 1. Received: {getattr(self, name)}"
-        factor = 2 ** (1 + self.dealias + sum(self.pool_layers))
-        if self.input_res < 1 or self.input_res % factor:
-            yield (
-                f"--input_res: expected a multiple of {factor} for {sum(self.pool_layers)} "
-                f"pooling layers{' and --dealias' * self.dealias}. Received: {self.input_res}"
-            )
-        own = choices.NONLINEARITIES
-        known = own if self.nonlin in own else nonlinearities()
-        if self.nonlin not in known:
-            yield f"--nonlin: expected {' or '.join(known)}. Received: {self.nonlin!r}"
-        if self.map_grid == "gauss_legendre" and not (
-            self.dealias and self.quadrature and self.pool == "lowpass" and not self.pool_layers[-1]
-        ):
-            yield (
-                "--map_grid gauss_legendre needs --dealias, --quadrature, --pool lowpass, and no "
-                f"pooling after the last layer. Received: dealias={self.dealias}, quadrature="
-                f"{self.quadrature}, pool={self.pool}, pool_layers={self.pool_layers}"
-            )
-        if self.spectral_pool and self.pool != "wap":
-            yield f"--spectral_pool replaces --pool, which must stay wap. Received: {self.pool}"
-        if self.batch_renorm and not self.batch_norm:
-            yield "--batch_renorm needs --batch_norm, which it modifies"
-        if self.model == "planar":
-            if any(getattr(self, name) != getattr(RunConfig, name) for name in _SPHERICAL):
-                yield f"--model planar has no {', '.join(f'--{name}' for name in _SPHERICAL)}"
-        if self.nchannels * (2 if self.dtype.startswith("complex") else 1) != 2:
-            yield (
-                f"--nchannels: {self.model} takes two channels: one complex or two real. "
-                f"Received: {self.nchannels} of {self.dtype}"
-            )
-
-    def _run_problems(self):
-        """Yields what is wrong with the other options."""
-        rates = self.learning_rate
-        if 0 not in rates or min(rates) < 0 or not all(0 < r < math.inf for r in rates.values()):
-            yield (
-                "--learning_rate: expected positive rates by epoch, from epoch 0, such as "
-                f"{{0: 0.001, 32: 0.0002}}. Received: {rates}"
-            )
-        if not re.fullmatch("all|[1-9][0-9]{0,3}", self.devices):
-            yield f"--devices: expected a number or all. Received: {self.devices}"
-        if self.process_id >= self.num_processes:
-            yield (
-                f"--process_id: expected less than --num_processes {self.num_processes}. "
-                f"Received: {self.process_id}"
-            )
-        if self.coordinator and not re.fullmatch(r"[^\s:]+:[0-9]{1,5}", self.coordinator):
-            yield f"--coordinator: expected HOST:PORT. Received: {self.coordinator}"
-        if bool(self.coordinator) != (self.num_processes > 1):
-            yield "--coordinator, --num_processes: expected both or none"
-        if self.num_processes > 1 and (self.from_scratch or self.test_only):
-            yield "--num_processes: several processes train only, without --from_scratch"
-        if self.online and (self.num_processes > 1 or self.test_only):
-            yield "--online excludes --num_processes and --test_only"
-        if self.spectral_input:
-            yield "--spectral_input: not supported, the input is a signal"
-        if self.test_only and self.from_scratch:
-            yield "--test_only excludes --from_scratch, which removes the run to test"
-        if self.triplet_loss and not self.round_batches:
-            yield "--triplet_loss needs --round_batches: it finds triplets in full batches"
 
     @property
     def name(self):
@@ -216,13 +152,11 @@ class RunConfig(Options):
 
     def rate(self, epoch):
         """Returns the learning rate of `epoch` (from 0)."""
-        return self.learning_rate[max(key for key in self.learning_rate if key <= epoch)]
+        rate = self.learning_rate[max(key for key in self.learning_rate if key <= epoch)]
+        turn = math.pi * min(epoch / self.n_epochs, 1)
+        return rate * (1 + math.cos(turn)) / 2 if self.cosine else rate
 
-
-def nonlinearities():
-    """Returns the values of `--nonlin`: ours, and the names of Keras's activations."""
-    from keras import activations  # only here, because it is slow to import
-
-    known = set(dir(activations)) - {"get", "serialize", "deserialize"}
-    known = {name for name in known if callable(getattr(activations, name)) and name[0] != "_"}
-    return [*choices.NONLINEARITIES, *sorted(known)]
+    @property
+    def takes_points(self):
+        """Whether the network reads points; otherwise it reads signals."""
+        return self.model == "point_sphere"

@@ -18,13 +18,13 @@ from spherical_cnn.data.module import Batches
 from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.nn.layer_errors import measure, rotated_exactly
 from spherical_cnn.sphere.operations import set_tf32
-from spherical_cnn.sphere.rotation import random_rotations
+from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
 from spherical_cnn.training import report
 from spherical_cnn.training.checkpoints import load_checkpoint
 from spherical_cnn.training.devices import Devices
 from spherical_cnn.training.loop import fit
 from spherical_cnn.training.metrics import confusion_counts, worst_mistakes
-from spherical_cnn.training.network import record_format
+from spherical_cnn.training.network import arrangement, points_model, record_format
 from spherical_cnn.training.run import Run, load_run, new_run, open_run
 from spherical_cnn.training.run_config import RunConfig
 from spherical_cnn.training.run_folder import log_to
@@ -42,7 +42,8 @@ def train(options, dataset=None, split_file=None, workers=1, progress=lambda don
 
     Args:
         options: dict of the given options of `RunConfig`; with `online`, the source of shapes that
-            are cast during training, the other arguments say how. Otherwise data are TFRecords.
+            are cast or sampled during training, the other arguments say how. Otherwise data are
+            TFRecords.
         dataset: dict of the given options of `DatasetConfig`, without resolution and copies.
         split_file: see `spherical_cnn.data.sources.find_shapes`.
         workers: number of processes that read shapes.
@@ -61,6 +62,7 @@ def train(options, dataset=None, split_file=None, workers=1, progress=lambda don
         return _train_and_test(folder, config, lambda: _tfrecord_data(config))
 
     from spherical_cnn.data.online import OnlineData, OnlineSource
+    from spherical_cnn.data.point_data import PointData
 
     asked = RunConfig.from_dict({**options, "dset_dir": ""})
     dataset_config = DatasetConfig(**(dataset or {}), resolution=asked.input_res)
@@ -75,18 +77,19 @@ def train(options, dataset=None, split_file=None, workers=1, progress=lambda don
                 f"{folder.path('data.json')}: belongs to a run on other shapes or signals. Give "
                 "its options, another --logdir, or --from_scratch to remove it"
             )
-    return _train_and_test(
-        folder,
-        config,
-        lambda: OnlineData(
-            source,
-            config.train_bsize,
-            seed=config.seed,
-            drop_remainder=config.round_batches,
-            workers=workers,
-            progress=progress,
-        ),
-    )
+    given = {
+        "seed": config.seed,
+        "drop_remainder": config.round_batches,
+        "workers": workers,
+        "progress": progress,
+    }
+
+    def make_data():
+        if config.takes_points:
+            return PointData(source, config.train_bsize, *arrangement(config), **given)
+        return OnlineData(source, config.train_bsize, **given)
+
+    return _train_and_test(folder, config, make_data, dataset_config.num_points)
 
 
 def _tfrecord_data(config):
@@ -134,12 +137,12 @@ def _splits(config):
     return ["train", "test"] if config.skip_val else ["train", "val", "test"]
 
 
-def _train_and_test(folder, config, make_data):
+def _train_and_test(folder, config, make_data, num_points=1024):
     devices = Devices(config)  # first: several processes connect before anything is computed
     _prepare(config)
     if not config.test_only:
         importlib.import_module("matplotlib")  # of the report: missing, it fails before training
-    run = new_run(folder, config)
+    run = new_run(folder, config, num_points)
     data = make_data()
     with contextlib.ExitStack() as stack:
         with devices.together(run.state["epoch"]):
@@ -196,6 +199,11 @@ def _equivariance(run, data):
         run = load_run(run.folder.root)
     angles = random_rotations(_ROTATIONS, np.random.default_rng(run.config.seed))
     batches = data.batches("test", -(-_SAMPLES // run.config.train_bsize))
+    if run.config.takes_points:
+        parts = [batch["signal"]["points"] for batch in batches]
+        points = np.concatenate(parts)[:_SAMPLES]
+        rotated = [points @ matrix.T.astype(points.dtype) for matrix in euler_to_matrix(angles)]
+        return {"exact": measure(points_model(run), points, rotated, angles)}
     first = np.concatenate([batch["signal"] for batch in batches])[:_SAMPLES]
     signals, rotated = rotated_exactly(first, angles)
     return {"exact": measure(run.model, signals, rotated, angles)}

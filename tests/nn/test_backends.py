@@ -16,6 +16,8 @@ PROMISES = (
     "nn/test_compiled.py",
     "nn/test_empty_batches.py",
     "nn/test_frozen.py",
+    "nn/points/test_harmonics.py",
+    "nn/points/test_neighborhoods.py",
     "nn/test_losses.py",
     "nn/test_settings.py",
     "nn/test_transformations.py",

@@ -51,6 +51,7 @@ def signal(rng):
 def test_every_public_layer_is_tested_here():
     public = {getattr(spherical_cnn.nn, name) for name in spherical_cnn.nn.__all__}
     layers = {c for c in public if inspect.isclass(c) and issubclass(c, keras.layers.Layer)}
+    layers = {c for c in layers if not c.__module__.startswith("spherical_cnn.nn.points.")}
     assert {type(make()) for make in LAYERS.values()} == layers
 
 

@@ -80,7 +80,9 @@ def test_every_flag_of_the_original_has_its_names_and_default():
     assert set(actions) - set(ORIGINAL) == {
         *("help", "debug", "quiet", "seed", "deterministic", "jit_compile"),
         *("quadrature", "dealias", "map_grid", "up_channel", "devices", "coordinator"),
-        *("num_processes", "process_id", "online", "tf32"),
+        *("num_processes", "process_id", "online", "tf32", "cosine", "weight_decay"),
+        *("label_smoothing", "neighborhoods", "point_filters", "pair_points", "pair_neighbors"),
+        *("pair_filters", "shells", "shell_channels", "dense", "dropout_rate"),
     }
 
 
@@ -188,7 +190,7 @@ def test_name_is_run_id_or_the_last_part_of_logdir():
         ({"n_epochs": 0}, "--n_epochs: expected at least 1"),
         ({"first_n": 0}, "--first_n: expected at least 1"),
         ({"regularization_weight": "nan"}, "--regularization_weight: expected at least 0"),
-        ({"model": "resnet"}, "--model: expected two_branch or planar. Received: 'resnet'"),
+        ({"model": "resnet"}, "--model: expected two_branch or planar or point_sphere. Received"),
         ({"model": "planar", "n_filter_params": 8}, "--model planar has no --spectral_pool"),
         ({"n_filter_params": "8,4"}, "--n_filter_params: .* each of 6 layers. Received: 8,4"),
         ({"n_filter_params": -1}, "--n_filter_params: expected at least 0.*Received: -1"),
