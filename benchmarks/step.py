@@ -14,6 +14,7 @@ NETWORKS = {
     "--quadrature": ("model-64", {"quadrature": True}),
     "--dealias": ("model-64", {"dealias": True}),
     "invariant-64": ("invariant-64", {}),
+    "invariant-smelu": ("invariant-smelu", {}),
     "--up_channel on": ("model-64", {"up_channel": "on"}),
     "--final_pool all": ("model-64", {"final_pool": "all"}),
     "planar-64": ("planar-64", {}),
