@@ -43,12 +43,12 @@ def ours(drawn, kind="driscoll_healy", method="sep", jit=False):
 
 def ours_in_layers(drawn):
     """`synthesize` and `analyze` in TensorFlow with XLA, in the layouts of the layers."""
-    from spherical_cnn.sphere.spectral import analyze, join, split, synthesize, to_order_first
+    from spherical_cnn.sphere.spectral import analyze, join, synthesize, to_order_first
 
     given, grid = _ours(drawn)
     return _there_and_back(
         to_order_first(given),
-        lambda x: synthesize(split(x), grid),
+        lambda x: synthesize([x], grid),
         lambda x: join(analyze(x, grid, grid.bandwidth)),
         jit=True,
     )

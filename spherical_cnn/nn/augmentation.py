@@ -11,8 +11,6 @@ from spherical_cnn.nn.pooling import PACKAGE, OnGrid
 from spherical_cnn.sphere.rotation import rotate_order_first
 from spherical_cnn.sphere.spectral import (
     analyze,
-    join,
-    split,
     synthesize,
     to_batch_first,
     to_order_first,
@@ -60,9 +58,10 @@ class RandomSphericalRotation(OnGrid):
         if not training:
             return inputs
         grid = self.in_grid
-        coefficients = join(analyze(to_order_first(inputs), grid, grid.bandwidth))
+        whole = [(0, grid.bandwidth)]
+        coefficients = analyze(to_order_first(inputs), grid, grid.bandwidth, blocks=whole)[0]
         rotated = rotate_order_first(coefficients, self._angles(ops.shape(inputs)[0]))
-        return to_batch_first(synthesize(split(rotated), grid))
+        return to_batch_first(synthesize([rotated], grid))
 
     def _angles(self, batch):
         """ZYZ Euler angles, as `random_rotations` draws them."""

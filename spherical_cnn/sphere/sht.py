@@ -16,8 +16,6 @@ from spherical_cnn.sphere.missing import check_present
 from spherical_cnn.sphere.operations import GridOperation, full_float32, is_symbolic
 from spherical_cnn.sphere.spectral import (
     analyze,
-    join,
-    split,
     synthesize,
     to_batch_first,
     to_order_first,
@@ -60,7 +58,9 @@ def sht(signal, grid, method="sep", check=False):
     if is_symbolic(signal):
         return GridOperation(sht, grid, {"method": method})(signal)
     with full_float32():
-        return to_batch_first(join(analyze(to_order_first(signal), grid, grid.bandwidth, method)))
+        whole = [(0, grid.bandwidth)]  # one block: splitting and joining would take longer
+        maps = to_order_first(signal)
+        return to_batch_first(analyze(maps, grid, grid.bandwidth, method, whole)[0])
 
 
 @keras.saving.register_keras_serializable(package="spherical_cnn")
@@ -88,7 +88,7 @@ def isht(coefficients, grid, method="sep"):
     if is_symbolic(coefficients):
         return GridOperation(isht, grid, {"method": method})(coefficients)
     with full_float32():
-        return to_batch_first(synthesize(split(to_order_first(coefficients)), grid, method))
+        return to_batch_first(synthesize([to_order_first(coefficients)], grid, method))
 
 
 def to_complex(coefficients):

@@ -47,9 +47,9 @@ def degree_blocks(bandwidth):
     return [(0, half), (half, bandwidth)] if half >= 4 else [(0, bandwidth)]
 
 
-def analyze(maps, grid, bandwidth, method="sep"):
+def analyze(maps, grid, bandwidth, method="sep", blocks=None):
     """Returns coefficients of degrees below `bandwidth` of maps `(p, t, b, c)`, in blocks."""
-    channels, blocks = maps.shape[-1], degree_blocks(bandwidth)
+    channels, blocks = maps.shape[-1], blocks or degree_blocks(bandwidth)
     if method == "naive":
         tables = [constant(maps, _dual_harmonics, grid.key, bandwidth, *block) for block in blocks]
         return [ops.einsum("lmtp,ptbc->mlbc", table, maps) for table in tables]
@@ -66,7 +66,7 @@ def analyze(maps, grid, bandwidth, method="sep"):
 def synthesize(coefficients, grid, method="sep"):
     """Returns maps `(p, t, b, c)` on `grid` of coefficients in blocks."""
     bandwidth, channels = sum(x.shape[1] for x in coefficients), coefficients[0].shape[-1]
-    blocks = list(zip(coefficients, degree_blocks(bandwidth), strict=True))
+    blocks = [(x, _degrees(x)) for x in coefficients]
     if method == "naive":
         tables = [constant(x, _harmonics, grid.key, *block) for x, block in blocks]
         pairs = zip(tables, coefficients, strict=True)
@@ -80,6 +80,11 @@ def synthesize(coefficients, grid, method="sep"):
     return _along_longitude(rows, grid.key, bandwidth, True)
 
 
+def _degrees(block):
+    high = (block.shape[0] + 1) // 2
+    return high - block.shape[1], high
+
+
 def _padded(x, count):
     """Pads the first axis by zeros on both sides."""
     return ops.pad(x, ((count, count), *((0, 0),) * (len(x.shape) - 1))) if count else x
@@ -89,15 +94,6 @@ def join(blocks):
     """Returns coefficients in blocks as one array `(m, l, b, c)`, zero where `|m| > l`."""
     orders = max(x.shape[0] for x in blocks)
     return ops.concatenate([_padded(x, (orders - x.shape[0]) // 2) for x in blocks], axis=1)
-
-
-def split(coefficients):
-    """Returns coefficients `(m, l, b, c)` in blocks."""
-    bandwidth = coefficients.shape[1]
-    return [
-        coefficients[bandwidth - high : bandwidth + high - 1, low:high]
-        for low, high in degree_blocks(bandwidth)
-    ]
 
 
 def resample(maps, grid, other):
@@ -116,8 +112,8 @@ def mix(coefficients, spectrum):
     degrees = spectrum.shape[0]
     spectrum = ops.cast(spectrum, coefficients[0][0].dtype)
     spectrum = spectrum * constant(spectrum, _zonal_factor, degrees)
-    blocks = zip(zip(*coefficients, strict=True), degree_blocks(degrees), strict=True)
-    return [_mix_block(block, spectrum[low:high]) for block, (low, high) in blocks]
+    blocks = zip(*coefficients, strict=True)
+    return [_mix_block(block, spectrum[slice(*_degrees(block[0]))]) for block in blocks]
 
 
 def _mix_block(signals, spectrum):

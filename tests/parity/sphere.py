@@ -11,7 +11,7 @@ from spherical_cnn.nn import SphericalConv
 from spherical_cnn.sphere import SphericalGrid, isht, sht
 from spherical_cnn.sphere.rotation import euler_to_matrix, matrix_to_euler, rotate_signal
 from spherical_cnn.sphere.sht import from_complex, to_complex
-from spherical_cnn.sphere.spectral import join, mix, split, to_batch_first, to_order_first
+from spherical_cnn.sphere.spectral import mix, to_batch_first, to_order_first
 
 
 def check_grid(file):
@@ -98,7 +98,7 @@ def check_sph_conv(file):
                 spectrum = _spectrum(filters.astype(dtype), grid)
             if match[2] == "spectral":
                 given = from_complex(file.arrays[f"f_coeffs_{match[5]}"]).astype(dtype)
-                mixed = join(mix([split(to_order_first(ops.convert_to_tensor(given)))], spectrum))
+                mixed = mix([[to_order_first(ops.convert_to_tensor(given))]], spectrum)[0]
                 out = isht(to_batch_first(mixed), grid, method)
             else:
                 out = _convolved(x, spectrum, method, pooled=int(match[4] or 0))

@@ -7,10 +7,15 @@ from keras import ops
 from reference import assert_close
 
 from spherical_cnn.sphere import SphericalGrid
-from spherical_cnn.sphere.spectral import affine, join, moments, split, synthesize
+from spherical_cnn.sphere.spectral import affine, degree_blocks, join, moments, synthesize
 
 L = 8
 GRID = SphericalGrid(L)
+
+
+def split(coefficients):
+    """Coefficients `(m, l, b, c)` in blocks."""
+    return [coefficients[L - k : L + k - 1, low:k] for low, k in degree_blocks(L)]
 
 
 def drawn(rng, dtype="float64", batch=3, channels=4):
