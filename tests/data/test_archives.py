@@ -6,6 +6,7 @@ import pytest
 from spherical_cnn.data.archives import read_parts
 from spherical_cnn.data.sources import find_shapes
 from spherical_cnn.errors import ConfigError
+from spherical_cnn.shapes.load import to_mesh
 
 CLOUDS = np.random.default_rng(0).normal(size=(6, 80, 3))
 LABELS = np.array([0, 1, 0, 1, 2, 0])
@@ -75,7 +76,7 @@ def test_normals_of_clouds(archive, form):
     if form == "six columns":
         arrays = {"data": np.concatenate([points, points], -1)}
     source = find_shapes(archive(**arrays, label=LABELS[:, None]))
-    mesh = source.items[4].origin.mesh(limit=None)
+    mesh = to_mesh(source.items[4].origin.shape(limit=None))
     assert source.items[4].name == "data/000004" and source.items[4].class_name == "class_2"
     middles = mesh.vertices[mesh.faces].mean(1)
     middles /= np.linalg.norm(middles, axis=1, keepdims=True)

@@ -10,6 +10,7 @@ from spherical_cnn.data.poses import draw_poses
 from spherical_cnn.data.signals import DeviceCaster, cast_poses, check_visible, signals
 from spherical_cnn.data.sources import FileOrigin, Item, find_shapes
 from spherical_cnn.errors import ShapeError
+from spherical_cnn.shapes.load import to_mesh
 from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.shapes.signal import Mesh, Pose
 from spherical_cnn.sphere.grid import SphericalGrid
@@ -77,7 +78,7 @@ def test_signals_of_the_device_are_those_of_embree_with_reasons_in_their_places(
 def test_signals_are_those_of_each_pose_in_turn(by_embree):
     grid = SphericalGrid.from_resolution(16)
     for (item, found), poses in zip(by_embree[:3], embedded()[1], strict=False):
-        ray_caster = RayCaster(item.origin.mesh(**CONFIG.reading))
+        ray_caster = RayCaster(to_mesh(item.origin.shape(**CONFIG.reading)))
         expected = [ray_caster.signal(grid, pose, 7) for pose in poses]
         np.testing.assert_array_equal(found, expected)
         np.testing.assert_array_equal(cast_poses(ray_caster, poses, CONFIG), expected)

@@ -21,7 +21,7 @@ def test_a_sphere_shows_the_map_from_the_side_of_the_viewpoint(view):
     azimuth, elevation = np.radians(view)
     towards = [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth)]
     towards = np.array([*towards, np.sin(elevation)])
-    np.testing.assert_allclose(shading._view_axes(view)[2], towards, atol=1e-12)
+    np.testing.assert_allclose(shading.view_axes(view)[2], towards, atol=1e-12)
     values = np.exp(8 * (GRID.directions @ towards - 1))
     pixels = shading.sphere_pixels(values, ("cividis", 0, 1), view, 51)
     assert pixels.shape == (51, 51, 4)

@@ -14,6 +14,7 @@ from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.poses import draw_poses
 from spherical_cnn.data.sources import Item, Source, find_shapes
 from spherical_cnn.errors import ConfigError
+from spherical_cnn.shapes.load import to_mesh
 from spherical_cnn.shapes.raycast import RayCaster
 from spherical_cnn.sphere import SphericalGrid
 from spherical_cnn.tasks.evaluate import _labels, evaluate_shapes
@@ -40,7 +41,7 @@ def test_shapes_are_cast_and_classified(finished, capsys):
     model = load_run(run).model
     confusion = np.zeros((10, 10), int)
     for item in found.items:
-        ray_caster = RayCaster(item.origin.mesh(**config.reading))
+        ray_caster = RayCaster(to_mesh(item.origin.shape(**config.reading)))
         for pose in draw_poses(config, "test", item.name):
             logits = model(ray_caster.signal(SphericalGrid(8), pose, 7)[None])["logits"]
             confusion[found.classes.index(item.class_name), np.argmax(logits)] += 1

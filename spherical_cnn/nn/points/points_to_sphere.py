@@ -11,7 +11,7 @@ from spherical_cnn.nn.points.neighborhoods import FAR, check_points, present
 from spherical_cnn.nn.pooling import PACKAGE
 from spherical_cnn.sphere.grid import as_grid
 from spherical_cnn.sphere.operations import at_least_float32, constant, full_float32
-from spherical_cnn.sphere.spectral import split, synthesize, to_batch_first, to_order_first
+from spherical_cnn.sphere.spectral import synthesize, to_batch_first, to_order_first
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -90,7 +90,7 @@ class PointsToSphere(keras.layers.Layer):
             coefficients = _by_degree(flat, self.bandwidth)
             if self.out_grid is None:
                 return ops.cast(coefficients, self.compute_dtype)
-            maps = synthesize(split(to_order_first(coefficients)), self.out_grid)
+            maps = synthesize([to_order_first(coefficients)], self.out_grid)
             return ops.cast(to_batch_first(maps), self.compute_dtype)
 
     def compute_output_shape(self, points_shape, features_shape=None, weights_shape=None):
