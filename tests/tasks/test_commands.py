@@ -27,7 +27,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3
         (["--learning_rate=0.1"], 2, "--learning_rate: expected a dict of rates.*'0.1'"),
         (["@absent.txt"], 2, ".*No such file or directory: 'absent.txt'"),
         (["--logdir="], 2, "--logdir: expected a folder for the run. Received none"),
-        (["--model="], 2, "--model: expected two_branch or planar. Received: ''"),
+        (["--model="], 2, "--model: expected two_branch or planar or point_sphere. Received: ''"),
         (["--dset_dir=/absent"], 1, "/absent: No such file or directory; expected a folder with.*"),
         (["--input_res=32"], 1, ".*record 0 .from 0.: found 2048 bytes .*it would be 16 × 16.*"),
         (["--dtype=float32"], 2, "--nchannels: two_branch takes two channels.*1 of float32"),

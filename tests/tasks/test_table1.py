@@ -112,7 +112,7 @@ def test_networks_of_the_tables_are_valid(tmp_path, monkeypatch, name):
         (["--n_classes=4"], "unrecognized arguments: --n_classes=4"),
         (["--input_res=x"], "--input_res: expected an integer. Received: 'x'"),
         (["--copies=0"], "--copies: expected at least 1. Received: 0"),
-        (["--model=cube"], "--model: expected two_branch or planar. Received: 'cube'"),
+        (["--model=cube"], "--model: expected two_branch or planar or point_sphere. .*'cube'"),
         (["--networks", "absent"], ".*absent.*"),
         (
             ["--networks", *["params/model-64.txt"] * 2],
