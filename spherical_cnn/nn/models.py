@@ -81,10 +81,10 @@ def two_branch(
         dealias: whether to compute maps on finer grids than their degrees ask for, which drops most
             of what nonlinearities alias. Low-pass pooling is then no layer: the next convolution
             reads half of the degrees.
-        map_grid: the grids of `dealias`. `"driscoll_healy"`: the paper's, 3/2 as fine.
+        map_grid: the grids of `dealias`. `"driscoll_healy"`: the paper's, 1.5 × finer.
             `"gauss_legendre"`: those that integrate the product of two maps and a harmonic that the
-            next layer reads exactly, with a third of the samples; for low-pass pooling only, and
-            for smooth nonlinearities, such as `"smelu"`.
+            next layer reads exactly, with at most half of the samples; for low-pass pooling only,
+            and for smooth nonlinearities, such as `"smelu"`.
         up_channel: `"on"` adds an `UpAxisChannel` to the input of the first layer and of the concat
             layers, for upright shapes; `"masked"` sets this channel to 0, for shapes in any
             rotation; `"off"` is the network without it.

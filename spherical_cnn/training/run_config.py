@@ -88,7 +88,7 @@ class RunConfig(Options):
     map_grid: str = option(
         "driscoll_healy",
         None,
-        "grids of --dealias: the paper's, 3/2 as fine; or Gauss-Legendre ones, faster, for smelu",
+        "grids of --dealias: the paper's, 1.5 × finer; or Gauss-Legendre ones, faster, for smelu",
         choices.MAP_GRIDS,
     )
     up_channel: str = option(

@@ -1,6 +1,6 @@
 """Which points are near which: nearest neighbors, and subsets of points far from each other.
 
-`spherical_cnn.shapes.arrangement` computes the same in the input pipeline, once per shape.
+`spherical_cnn.shapes.sampling` computes the same in the input pipeline, once per shape.
 """
 
 from __future__ import annotations
