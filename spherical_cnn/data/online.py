@@ -16,7 +16,7 @@ from spherical_cnn.data.poses import assign_splits, draw_poses, draw_split_poses
 from spherical_cnn.data.signals import DeviceCaster
 from spherical_cnn.data.sources import Item, Source, find_shapes, read_meshes
 from spherical_cnn.errors import ConfigError
-from spherical_cnn.shapes.signal import Mesh, compute_hit_rate, describe_misses
+from spherical_cnn.shapes.signal import compute_hit_rate, describe_misses
 
 logger = logging.getLogger("spherical_cnn")
 
@@ -54,7 +54,56 @@ class OnlineSource:
         return {"source": self.found.name, "classes": self.found.classes, "options": options}
 
 
-class OnlineData:
+class OnlineModule:
+    """What the `DataModule`s of an `OnlineSource` have in common."""
+
+    def __init__(self, source, batch_size, seed, drop_remainder):
+        self.source, self.config = source, source.config
+        self._batch_size, self._seed, self._drop = batch_size, seed, drop_remainder
+        self.skipped: list[tuple[str, str]] = []
+
+    def description(self):
+        """See `DataModule.description`."""
+        return self.source.description()
+
+    def log(self):
+        """See `DataModule.log`."""
+        for name, reason in self.skipped:
+            logger.warning(f"skipped: {name}: {reason}")
+
+    def errors(self):
+        """See `DataModule.errors`: everything has been read."""
+        return contextlib.nullcontext()
+
+    def _by_split(self, found, progress):
+        """Returns lists by split of what `found` yields, `(item, read)`; notes what is skipped."""
+        shapes: dict[str, list] = {}
+        first: dict[str, str] = {}  # skipped shape of a split
+        total = len(self.source.items)
+        for count, (item, read) in enumerate(found, 1):
+            if isinstance(read, str):
+                self.skipped.append((item.name, read))
+                first.setdefault(item.split, f"{item.name}: {read}")
+            else:
+                shapes.setdefault(item.split, []).append((item, read))
+            progress(count, total)
+        for split in sorted(first.keys() - shapes.keys()):
+            raise ConfigError(f"{split}: no shape could be used; the first, {first[split]}")
+        trained = len(shapes.get("train", []))
+        if self._drop and trained < self._batch_size:
+            raise ConfigError(
+                f"--round_batches: {trained} train shapes, fewer than --train_bsize "
+                f"{self._batch_size}"
+            )
+        return shapes
+
+    def _order(self, generator, count):
+        """Draws the order of the train samples of an epoch, without a partial batch if asked."""
+        order = generator.permutation(count)
+        return order[: count // self._batch_size * self._batch_size] if self._drop else order
+
+
+class OnlineData(OnlineModule):
     """The `DataModule` of the shapes of an `OnlineSource`, which are cast during training.
 
     Val and test shapes are cast once, in the poses that they have in TFRecords; train shapes in
@@ -75,15 +124,9 @@ class OnlineData:
         workers=1,
         progress=lambda done, total: None,
     ):
-        self.source, self.config = source, source.config
-        self._batch_size, self._seed, self._drop = batch_size, seed, drop_remainder
+        super().__init__(source, batch_size, seed, drop_remainder)
         self._warned: set = set()  # splits and names of shapes that are nearly blank
-        shapes = self._read(workers, progress)
-        trained = len(shapes.get("train", []))
-        if drop_remainder and trained < batch_size:
-            raise ConfigError(
-                f"--round_batches: {trained} train shapes, fewer than --train_bsize {batch_size}"
-            )
+        shapes = self._by_split(read_meshes(source.items, self.config, workers), progress)
         self._sets = {split: self._pack(shapes[split]) for split in sorted(shapes)}
         self._fixed = {}
         for split, one in self._sets.items():
@@ -91,15 +134,10 @@ class OnlineData:
                 poses = [draw_poses(self.config, split, name)[0] for name in one.names]
                 self._fixed[split] = one.caster.signals(poses, f"casting {split}")
 
-    def description(self):
-        """See `DataModule.description`."""
-        return self.source.description()
-
     def log(self):
         """See `DataModule.log`."""
         logger.info(f"Casting {self.source.found.name} in every epoch...")
-        for name, reason in self.skipped:
-            logger.warning(f"skipped: {name}: {reason}")
+        super().log()
         for split, signals in self._fixed.items():
             self._warn(split, signals)
 
@@ -110,37 +148,13 @@ class OnlineData:
         poses = draw_split_poses(self.config, "train", len(one.labels), generator, generator)
         signals = one.caster.signals(poses, "casting train")
         self._warn("train", signals)
-        order = generator.permutation(len(one.labels))
-        if self._drop:
-            order = order[: len(order) // self._batch_size * self._batch_size]
+        order = self._order(generator, len(one.labels))
         return self._arrays(one, signals, order), len(order)
 
     def batches(self, split, limit=None):
         """See `DataModule.batches`."""
         count = limit and limit * self._batch_size
         return self._arrays(self._sets[split], self._fixed[split], slice(count))
-
-    def errors(self):
-        """See `DataModule.errors`: everything has been read."""
-        return contextlib.nullcontext()
-
-    def _read(self, workers, progress):
-        """Reads the shapes: lists of `(item, mesh)` by split; notes those that are skipped."""
-        shapes: dict[str, list[tuple[Item, Mesh]]] = {}
-        self.skipped = []
-        first: dict[str, tuple[str, str]] = {}  # skipped shape of a split
-        items = self.source.items
-        for count, (item, mesh) in enumerate(read_meshes(items, self.config, workers), 1):
-            if isinstance(mesh, str):
-                self.skipped.append((item.name, mesh))
-                first.setdefault(item.split, (item.name, mesh))
-            else:
-                shapes.setdefault(item.split, []).append((item, mesh))
-            progress(count, len(items))
-        for split in sorted(first.keys() - shapes.keys()):
-            reason = ": ".join(first[split])
-            raise ConfigError(f"{split}: no shape could be used; the first, {reason}")
-        return shapes
 
     def _pack(self, shapes):
         labels = self.source.found.labels

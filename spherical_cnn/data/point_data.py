@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
 
 import keras
 import numpy as np
 
-from spherical_cnn.data.online import OnlineSource
+from spherical_cnn.data.online import OnlineModule, OnlineSource
 from spherical_cnn.data.poses import draw_poses, draw_split_poses, rng
 from spherical_cnn.data.signals import sample_item
 from spherical_cnn.data.workers import map_shapes
-from spherical_cnn.errors import ConfigError
 from spherical_cnn.shapes.sampling import arrange
 
 logger = logging.getLogger("spherical_cnn")
@@ -21,7 +19,7 @@ logger = logging.getLogger("spherical_cnn")
 _POOL = 4  # train shapes keep this many times the points of a sample, if they have them
 
 
-class PointData:
+class PointData(OnlineModule):
     """The `DataModule` of points of the shapes of an `OnlineSource`, for `point_sphere`.
 
     Surfaces are sampled when they are read. Train shapes with more points than the network reads
@@ -54,33 +52,22 @@ class PointData:
         workers=1,
         progress=lambda done, total: None,
     ):
-        self.source, self.config = source, source.config
-        self._batch_size, self._seed, self._drop = batch_size, seed, drop_remainder
+        super().__init__(source, batch_size, seed, drop_remainder)
         self._arrangement = (self.config.num_points, front, neighbors)
-        self.skipped: list[tuple[str, str]] = []
-        self._sets = self._read(workers, progress)
-        trained = len(self._sets["train"]) if "train" in self._sets else 0
-        if drop_remainder and trained < batch_size:
-            raise ConfigError(
-                f"--round_batches: {trained} train shapes, fewer than --train_bsize {batch_size}"
-            )
-
-    def description(self):
-        """See `DataModule.description`."""
-        return self.source.description()
+        requests = [(item, self.config, front, neighbors) for item in source.items]
+        read = zip(source.items, map_shapes(_read_points, requests, workers, 32), strict=True)
+        labels, shapes = source.found.labels, self._by_split(read, progress)
+        self._sets = {split: _Set.join(shapes[split], labels) for split in shapes}
 
     def log(self):
         """See `DataModule.log`."""
         logger.info(f"Points of {self.source.found.name}")
-        for name, reason in self.skipped:
-            logger.warning(f"skipped: {name}: {reason}")
+        super().log()
 
     def train(self, epoch, share=(0, 1)):
         """See `DataModule.train`; one process trains on all samples."""
         one = self._sets["train"]
-        order = rng(self._seed, "epoch", epoch).permutation(len(one))
-        if self._drop:
-            order = order[: len(order) // self._batch_size * self._batch_size]
+        order = self._order(rng(self._seed, "epoch", epoch), len(one))
         return PointBatches(one, order, self._batch_size, self._varied(one, epoch)), len(order)
 
     def batches(self, split, limit=None):
@@ -93,10 +80,6 @@ class PointData:
             return _moved(one.points[rows], poses), one.neighbors[rows]
 
         return PointBatches(one, rows, self._batch_size, posed)
-
-    def errors(self):
-        """See `DataModule.errors`: everything has been read."""
-        return contextlib.nullcontext()
 
     def _varied(self, one, epoch):
         """Returns the function of rows that gives train samples of an epoch."""
@@ -117,24 +100,6 @@ class PointData:
 
         return sample
 
-    def _read(self, workers, progress):
-        items = self.source.items
-        shapes = [(item, self.config, *self._arrangement[1:]) for item in items]
-        by_split: dict[str, list] = {}
-        first: dict[str, str] = {}
-        found = zip(items, map_shapes(_read_points, shapes, workers, 32), strict=True)
-        for count, (item, result) in enumerate(found, 1):
-            if isinstance(result, str):
-                self.skipped.append((item.name, result))
-                first.setdefault(item.split, f"{item.name}: {result}")
-            else:
-                by_split.setdefault(item.split, []).append((item, *result))
-            progress(count, len(items))
-        for split in sorted(first.keys() - by_split.keys()):
-            raise ConfigError(f"{split}: no shape could be used; the first, {first[split]}")
-        labels = self.source.found.labels
-        return {split: _Set.join(shapes, labels) for split, shapes in by_split.items()}
-
 
 @dataclasses.dataclass(frozen=True)
 class _Set:
@@ -151,8 +116,9 @@ class _Set:
 
     @classmethod
     def join(cls, shapes, labels):
-        """Joins what has been read, `(item, points, neighbors, pool)`."""
-        items, points, neighbors, pools = zip(*shapes, strict=True)
+        """Joins what has been read, `(item, (points, neighbors, pool))`."""
+        items, read = zip(*shapes, strict=True)
+        points, neighbors, pools = zip(*read, strict=True)
         return cls(
             [item.name for item in items],
             np.array([labels[item.class_name] for item in items]),
