@@ -155,6 +155,7 @@ def _casters(source, most=None):
     from spherical_cnn.data.dataset_config import DatasetConfig
     from spherical_cnn.data.sources import find_shapes
     from spherical_cnn.errors import ShapeError
+    from spherical_cnn.shapes.load import to_mesh
     from spherical_cnn.shapes.raycast import RayCaster
 
     items = find_shapes(source).items
@@ -164,7 +165,8 @@ def _casters(source, most=None):
     for item in items:
         if most is None or counts[item.class_name] < most:
             try:
-                yield item.class_name, RayCaster(item.origin.mesh(**DatasetConfig().reading))
+                mesh = to_mesh(item.origin.shape(**DatasetConfig().reading))
+                yield item.class_name, RayCaster(mesh)
             except ShapeError:
                 continue
             counts[item.class_name] += 1

@@ -131,15 +131,17 @@ def test_initial_output_variance_depends_neither_on_bandwidth_nor_channels(
     np.testing.assert_allclose(variance / (64 * 512), 4 * 0.8796**2, rtol=0.1)
 
 
-def test_two_thirds_of_the_degrees_lower_the_equivariance_error_of_a_stack(rng):
-    errors = []
+def test_two_thirds_of_the_degrees_lower_the_equivariance_error_of_stacks(rng):
+    errors = {}
     for degrees in (None, 2 * L // 3):
-        keras.utils.set_random_seed(0)
-        blocks = [SphericalBlock(4, 4, degrees=degrees, dtype="float64") for _ in range(2)]
-        last = SphericalConv(4, 4, degrees=degrees, dtype="float64")
-        stack = keras.Sequential([*blocks, last])
-        errors.append(assert_equivariant(stack, np.random.default_rng(1), L, 0.2))
-    assert errors[1] < errors[0] / 2
+        for seed in range(4):
+            keras.utils.set_random_seed(seed)
+            blocks = [SphericalBlock(4, 4, degrees=degrees, dtype="float64") for _ in range(2)]
+            last = SphericalConv(4, 4, degrees=degrees, dtype="float64")
+            stack = keras.Sequential([*blocks, last])
+            errors[degrees, seed] = assert_equivariant(stack, np.random.default_rng(seed), L, 0.2)
+    mean = {degrees: np.mean([errors[degrees, seed] for seed in range(4)]) for degrees, _ in errors}
+    assert mean[2 * L // 3] < mean[None] / 1.5
 
 
 @both_methods
