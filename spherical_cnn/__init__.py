@@ -6,6 +6,12 @@ Importing the package is fast: Keras and its backend load when a public name is 
 import importlib
 import importlib.util
 import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - pip refuses to install it there, a checkout does not
+    raise ImportError(
+        "spherical_cnn needs Python 3.11 or newer, this is Python " + sys.version.split()[0]
+    )
+
 from typing import TYPE_CHECKING
 
 from spherical_cnn.errors import explain_import
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
         two_branch,
     )
     from spherical_cnn.sphere import SphericalGrid, fill_missing, isht, sht
+    from spherical_cnn.training.run import from_preset, load_run
 
 __all__ = [
     "GlobalSphericalAveragePooling",
@@ -32,8 +39,10 @@ __all__ = [
     "SphericalGrid",
     "SphericalPooling",
     "fill_missing",
+    "from_preset",
     "isht",
     "load_records",
+    "load_run",
     "point_sphere",
     "sht",
     "two_branch",
@@ -44,6 +53,7 @@ if importlib.util.find_spec("tensorflow") is None:
 
 _MODULES = {
     **dict.fromkeys(("SphericalGrid", "fill_missing", "isht", "sht"), "spherical_cnn.sphere"),
+    **dict.fromkeys(("from_preset", "load_run"), "spherical_cnn.training.run"),
     "load_records": "spherical_cnn.data.records.pipeline",
 }
 

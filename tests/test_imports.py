@@ -12,7 +12,8 @@ from spherical_cnn.cli import COMMANDS
 
 PACKAGE = pathlib.Path(spherical_cnn.__file__).parent
 ROOMS = (
-    *("version", "errors", "choices", "options", "flags", "console", "old_names"),
+    *("version", "errors", "choices", "options", "packaged", "presets", "flags", "console"),
+    "old_names",
     *("sphere", "nn", "shapes", "data", "reporting", "training", "tasks", "commands", "cli"),
     *("__init__", "__main__"),
 )
@@ -31,9 +32,11 @@ import json, sys
 sys.modules.update(dict.fromkeys(sys.argv[1:]))  # None: importing them fails
 import spherical_cnn
 alone = sorted(sys.modules)
-for name in set(spherical_cnn.__all__) - {"load_records"}:  # which needs TensorFlow
+# Records need TensorFlow; runs bring rooms along, but no optional package.
+for name in set(spherical_cnn.__all__) - {"load_records", "load_run", "from_preset"}:
     getattr(spherical_cnn, name)
 print(json.dumps([alone, sorted(sys.modules)]))
+spherical_cnn.load_run, spherical_cnn.from_preset
 """
 STAR = """
 import sys
@@ -161,8 +164,10 @@ def test_public_names_are_those_of_the_design():
         "SphericalGrid",
         "SphericalPooling",
         "fill_missing",
+        "from_preset",
         "isht",
         "load_records",
+        "load_run",
         "point_sphere",
         "sht",
         "two_branch",

@@ -18,7 +18,7 @@ from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.nn.outputs import predict_dict
 from spherical_cnn.shapes.load import OWN_SUFFIXES, SUFFIXES, choose_kind, suffix_of
 from spherical_cnn.shapes.signal import Pose, compute_hit_rate, describe_misses, is_blank
-from spherical_cnn.training.run import dataset_config_of, load_run
+from spherical_cnn.training.run import check_caster, dataset_config_of, load_run
 
 _FILES, _NETWORK_BATCH = 8, 32  # classified at a time; samples per batch of the network
 
@@ -42,15 +42,18 @@ class Predictor:
         run: run folder.
         up: axis that points up in the files; default: as in the run's dataset.
         kind: what the files hold; default likewise.
+        caster: `"embree"` or `"device"`, as in `signals`.
 
     Raises:
         RunError: if there is no finished run, or it does not say how its signals are made.
     """
 
-    def __init__(self, run, up=None, kind=None):
+    def __init__(self, run, up=None, kind=None, caster="embree"):
         loaded = load_run(run)
+        self._caster = caster
         self.model = loaded.model
         self._size = loaded.num_points if loaded.config.takes_points else None
+        check_caster(loaded.config, caster)
         made, path = loaded.dataset["options"], loaded.folder.path("data.json")
         if not made:
             raise RunError(
@@ -82,7 +85,7 @@ class Predictor:
         if self._size:
             found = clouds(*request, self._size, workers=workers)
         else:
-            found = signals(*request, workers=workers)
+            found = signals(*request, caster=self._caster, workers=workers)
         while group := list(itertools.islice(found, _FILES)):
             yield from self._classify(
                 [(item.name, self._usable(of_item)) for item, of_item in group], top
