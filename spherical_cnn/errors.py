@@ -42,7 +42,8 @@ BACKENDS = ("tensorflow", "jax", "torch")
 # The extra of this package that brings a package, by the name under which it is imported.
 _EXTRAS = {
     **{backend: backend for backend in BACKENDS},
-    **dict.fromkeys(("matplotlib", "PIL", "tensorboard", "tqdm"), "train"),
+    "tqdm": "shapes,train",  # most commands need both
+    **dict.fromkeys(("matplotlib", "PIL", "tensorboard"), "train"),
     **dict.fromkeys(("embreex", "mapbox_earcut", "skimage", "trimesh"), "shapes"),
     "tf2onnx": "onnx",
 }

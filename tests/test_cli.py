@@ -177,7 +177,7 @@ def test_errors_become_a_line_and_an_exit_code_and_with_debug_a_traceback(
             "wheel, such as on ARM Linux: scnn predict --caster device, scnn evaluate --caster "
             "device, scnn train --online",
         ),
-        ("tqdm", "jax", 'tqdm is not installed: pip install "spherical_cnn[train]"'),
+        ("tqdm", "jax", 'tqdm is not installed: pip install "spherical_cnn[shapes,train]"'),
         (
             "tensorflow",
             "jax",
