@@ -29,7 +29,7 @@ setup(
         "tensorflow": ["tensorflow>=2.18,<2.22"],
         "jax": ["jax>=0.4.36"],
         "torch": ["torch>=2.4"],
-        "train": ["tqdm>=4.60", "matplotlib>=3.10"],
+        "train": ["tensorboard>=2.18", "tqdm>=4.60", "matplotlib>=3.10"],
         "shapes": [
             "trimesh>=5,<6",
             "embreex>=4.4,<5",

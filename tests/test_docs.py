@@ -1,6 +1,9 @@
 """What the documents show works: snippets run, commands run or have flags that exist."""
 
+import contextlib
+import functools
 import importlib
+import io
 import os
 import re
 import subprocess
@@ -16,6 +19,26 @@ from spherical_cnn.shapes.formats.mesh_writing import encode_mesh
 from spherical_cnn.shapes.generated.procedural import FAMILIES, draw_mesh
 from spherical_cnn.training.run_config import RunConfig
 
+PICTURES = ("signal", "filters", "features", "animation", "mistakes")
+
+
+@functools.cache
+def flags_of(*command):
+    """The flags in the help of a command."""
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), pytest.raises(SystemExit):
+        dispatch([*command, "--help"])
+    return set(re.findall(r"--?\w+", text.getvalue()))
+
+
+@functools.cache
+def all_flags():
+    """The flags of all commands."""
+    commands = [(name,) for name in COMMANDS if name != "visualize"]
+    commands += [("visualize", picture) for picture in PICTURES]
+    general = {"--help", "--version", "--quiet", "--debug"}
+    return general.union(*(flags_of(*command) for command in commands))
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", sorted(page for page in PAGES if blocks(page, "python")))
@@ -29,13 +52,10 @@ def test_snippets_run_one_after_the_other(page, tmp_path):
 @pytest.mark.parametrize(
     ("page", "command"), [(page, command) for page in PAGES for command in commands(page)]
 )
-def test_commands_have_flags_and_files_that_exist(page, command, capsys):
+def test_commands_have_flags_and_files_that_exist(page, command):
     _, name, *arguments = command
     assert name in COMMANDS
-    words = [arguments[0]] if name == "visualize" else []
-    with pytest.raises(SystemExit):
-        dispatch([name, *words, "--help"])
-    known = set(re.findall(r"--?\w+", capsys.readouterr().out))
+    known = flags_of(name, *arguments[: name == "visualize"])
     for argument in arguments:
         if re.match("--?[a-z]", argument):
             assert argument.split("=")[0] in known
@@ -56,22 +76,15 @@ def test_training_commands_have_valid_options(page, command, monkeypatch):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_text_names_only_commands_flags_and_files_that_exist(page, capsys):
-    known = {"--help", "--version", "--quiet", "--debug"}
-    for name in COMMANDS:
-        words = ("signal", "filters", "features", "animation", "mistakes")
-        for word in words if name == "visualize" else [""]:
-            with pytest.raises(SystemExit):
-                dispatch([name, *word.split(), "--help"])
-            known |= set(re.findall(r"--?\w+", capsys.readouterr().out))
+def test_text_names_only_commands_flags_and_files_that_exist(page):
     inline = re.findall(r"`([^`\n]+)`", re.sub("^```.*?^```", "", PAGES[page], flags=re.M | re.S))
     for text in inline:
         words = text.split()
         flags = {word.split("=")[0] for word in words if re.fullmatch("--[a-z_]+(=.*)?", word)}
         if words[:1] != ["python"] and words[:1] != ["pip"]:
-            assert flags <= known, text
+            assert flags <= all_flags(), text
         if words[:1] == ["scnn"] and len(words) > 1:
-            assert words[1] in (*COMMANDS, *known), text
+            assert words[1] in (*COMMANDS, *all_flags()), text
     gone = r"make_dataset|merge_dataset|train_shapes|report\.md|python scripts/"
     assert re.findall(gone, PAGES[page]) == []
     for name in re.findall(r"params/[\w/-]+\.txt", PAGES[page]):
