@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow lint api
+.PHONY: demo test test-slow lint docs
 
 demo: .venv/installed
 	$(BIN)/scnn table1 embedded runs/demo @params/demo.txt
@@ -19,6 +19,7 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
 
 .venv/installed: requirements.txt setup.py
 	$(PYTHON) -m venv .venv
@@ -29,5 +30,9 @@ lint: .venv/installed-dev
 	$(BIN)/pip install --quiet -r requirements.txt -e ".[dev]"
 	touch $@
 
-api: .venv/installed-dev
-	PDOC_ALLOW_EXEC=1 $(BIN)/python -W error::UserWarning docs/api.py
+docs: .venv/installed-docs
+	$(BIN)/mkdocs build --strict
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/pip install --quiet -e ".[docs]"
+	touch $@

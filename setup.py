@@ -29,7 +29,7 @@ setup(
         "tensorflow": ["tensorflow>=2.18,<2.22"],
         "jax": ["jax>=0.4.36"],
         "torch": ["torch>=2.4"],
-        "train": ["tqdm>=4.60", "matplotlib>=3.10"],
+        "train": ["tensorboard>=2.18", "tqdm>=4.60", "matplotlib>=3.10"],
         "shapes": [
             "trimesh>=5,<6",
             "embreex>=4.4,<5",
@@ -38,6 +38,7 @@ setup(
             "tqdm>=4.60",
         ],
         "onnx": ["tf2onnx>=1.17,<2"],
+        "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.6,<10", "mkdocstrings[python]>=0.29,<2"],
         "dev": [
             "pytest>=8.2",
             "hypothesis>=6.100",
@@ -47,7 +48,7 @@ setup(
             "onnxruntime>=1.20,<2",
             "ruff>=0.9",
             "mypy>=1.14",
-            "pdoc>=15,<17",
+            "codespell>=2.3",
         ],
     },
 )

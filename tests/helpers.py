@@ -38,8 +38,10 @@ from spherical_cnn.training.run_config import RunConfig
 from spherical_cnn.training.train import train
 
 ROOT = pathlib.Path(__file__).parents[1]
-PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
-PAGES["README.md"] = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {  # README and docs, by their paths in the repository
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+}
 
 
 def blocks(page, language):

@@ -17,10 +17,10 @@ class SphericalBlock(keras.layers.Layer):
 
         out = nonlinearity(normalization(convolution(x)))
 
+    The convolution has a bias only without normalization. All arguments but `normalization` and
+    `nonlinearity` are those of `SphericalConv`.
+
     Args:
-        filters, num_anchors, spectral_pooling, degrees, method, kernel_initializer,
-            kernel_regularizer, grid, out_grid: see `SphericalConv`. The convolution has a bias only
-            without normalization.
         normalization: `"batch"` (no scale, momentum 0.99, ε 1e-3), `"batch_renorm"`, `None`, or an
             unbuilt Keras layer, such as `keras.layers.BatchNormalization(momentum=0.9)`, which is
             applied to the maps. Those of this package are applied to coefficients, which is faster.
