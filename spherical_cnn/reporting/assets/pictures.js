@@ -1,0 +1,181 @@
+// Draws the shape and maps on the sphere by three.js. One renderer draws all pictures, one after
+// the other, and copies each to a canvas of its own, since browsers allow a dozen renderers only.
+
+const SCHEMES = {
+  cividis: ["#00224e", "#083370", "#35456c", "#4f576c", "#666970", "#7d7c78", "#948e77", "#aea371",
+    "#c8b866", "#e5cf52", "#fee838"],
+  PuOr: ["#7f3b08", "#b25706", "#e08214", "#fcb761", "#fee0b6", "#f6f6f7", "#d8daeb", "#b1aad1",
+    "#8073ac", "#532687", "#2d004b"],
+};
+const LIGHT = Math.PI; // light of this strength shows a surface in its own color
+const MOST_WITH_EDGES = 20000; // faces of a mesh whose edges are drawn
+const HALF = 1.14; // of the side of a picture, in radii of the shape
+
+// Linear red, green and blue of the 256 levels of a color scheme.
+function colorTable(scheme) {
+  const anchors = SCHEMES[scheme].map((hex) =>
+    [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16) / 255));
+  const table = new Float32Array(3 * 256);
+  for (let level = 0; level < 256; level++) {
+    const place = (level / 255) * (anchors.length - 1);
+    const index = Math.min(Math.floor(place), anchors.length - 2);
+    for (let i = 0; i < 3; i++) {
+      const value = anchors[index][i] + (place - index) * (anchors[index + 1][i] - anchors[index][i]);
+      table[3 * level + i] = value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+    }
+  }
+  return table;
+}
+
+function shapeObject(facts, array, dark) {
+  const geometry = new THREE.BufferGeometry();
+  const positions = Float32Array.from(array(facts.vertices), (value) => value / 32767);
+  geometry.setAttribute("position", new THREE.BufferAttribute(positions, 3));
+  if (!facts.faces) {
+    const size = window.devicePixelRatio * Math.max(1.6, Math.min(4, 180 / Math.sqrt(positions.length / 3)));
+    const material = { color: dark ? 0xc3cad4 : 0x3d4b60, size, sizeAttenuation: false };
+    return new THREE.Points(geometry, new THREE.PointsMaterial(material));
+  }
+  geometry.setIndex(new THREE.BufferAttribute(array(facts.faces), 1));
+  const material = new THREE.MeshLambertMaterial({
+    color: dark ? 0xb9c2cf : 0xb4bfce, flatShading: true, side: THREE.DoubleSide,
+    polygonOffset: true, polygonOffsetFactor: 1, polygonOffsetUnits: 1,
+  });
+  const mesh = new THREE.Mesh(geometry, material);
+  if (facts.faces.count <= 3 * MOST_WITH_EDGES) {
+    const edges = new THREE.EdgesGeometry(geometry, 35);
+    const color = dark ? 0x14171b : 0x39424f;
+    const line = new THREE.LineBasicMaterial({ color, transparent: true, opacity: 0.55 });
+    mesh.add(new THREE.LineSegments(edges, line));
+  }
+  return mesh;
+}
+
+// A sphere whose vertices are the samples of a map, and a vertex on each pole.
+function mapObject(facts, array) {
+  const { colatitude, longitude } = facts;
+  const [rows, columns] = [colatitude.length, longitude.length];
+  const positions = new Float32Array(3 * (rows * columns + 2));
+  colatitude.forEach((theta, row) => longitude.forEach((phi, column) => {
+    const place = [Math.sin(theta) * Math.cos(phi), Math.sin(theta) * Math.sin(phi), Math.cos(theta)];
+    positions.set(place, 3 * (row * columns + column));
+  }));
+  const north = rows * columns;
+  positions.set([0, 0, 1, 0, 0, -1], 3 * north);
+  const faces = [];
+  for (let column = 0; column < columns; column++) {
+    const next = (column + 1) % columns;
+    for (let row = 0; row + 1 < rows; row++) {
+      const [a, b] = [row * columns + column, row * columns + next];
+      faces.push(a, a + columns, b, b, a + columns, b + columns);
+    }
+    const last = (rows - 1) * columns;
+    faces.push(north, column, next, north + 1, last + next, last + column);
+  }
+  const geometry = new THREE.BufferGeometry();
+  geometry.setAttribute("position", new THREE.BufferAttribute(positions, 3));
+  geometry.setAttribute("normal", new THREE.BufferAttribute(positions, 3));
+  const colors = new THREE.BufferAttribute(new Float32Array(positions.length), 3);
+  geometry.setAttribute("color", colors);
+  geometry.setIndex(faces);
+  const mesh = new THREE.Mesh(geometry, new THREE.MeshLambertMaterial({ vertexColors: true }));
+  const [table, levels] = [colorTable(facts.scheme), array(facts.levels)];
+  // Colors of the map of one rotation; a pole has the mean of the row beside it.
+  mesh.userData.setStep = (step) => {
+    const start = step * rows * columns;
+    const mean = (row) => {
+      const first = start + row * columns;
+      return Math.round(levels.subarray(first, first + columns).reduce((a, b) => a + b) / columns);
+    };
+    const paint = (vertex, level) =>
+      colors.array.set(table.subarray(3 * level, 3 * level + 3), 3 * vertex);
+    for (let vertex = 0; vertex < north; vertex++) paint(vertex, levels[start + vertex]);
+    paint(north, mean(0));
+    paint(north + 1, mean(rows - 1));
+    colors.needsUpdate = true;
+  };
+  return mesh;
+}
+
+function axisRod(axis, color) {
+  const rod = new THREE.CylinderGeometry(0.008, 0.008, 2.24, 8);
+  const mesh = new THREE.Mesh(rod, new THREE.MeshBasicMaterial({ color }));
+  mesh.quaternion.setFromUnitVectors(new THREE.Vector3(0, 1, 0), axis);
+  return mesh;
+}
+
+// All pictures of the page: `add` objects with their canvases, then `draw` them for a rotation.
+class Pictures {
+  constructor(axis, steps, accent) {
+    this.axis = new THREE.Vector3(...axis);
+    this.steps = steps;
+    this.renderer = new THREE.WebGLRenderer({ alpha: true, antialias: true });
+    this.scene = new THREE.Scene();
+    this.camera = new THREE.OrthographicCamera(-HALF, HALF, HALF, -HALF, 0.1, 10);
+    this.camera.up.set(0, 0, 1);
+    const lamp = new THREE.DirectionalLight(0xffffff, 0.75 * LIGHT);
+    lamp.position.set(-1.5, 2, 4);
+    this.camera.add(lamp, lamp.target);
+    lamp.target.position.set(0, 0, -1);
+    this.scene.add(new THREE.AmbientLight(0xffffff, 0.5 * LIGHT), this.camera);
+    this.scene.add(axisRod(this.axis, accent));
+    this.view = { azimuth: 35, elevation: 20 }; // of the viewpoint, degrees
+    this.state = { step: 0, undo: false };
+    this.all = [];
+  }
+
+  add(canvas, object, rotates) {
+    const group = new THREE.Group();
+    group.add(object);
+    group.visible = false;
+    this.scene.add(group);
+    this.all.push({ canvas, object, group, rotates, context: canvas.getContext("2d") });
+    let last = null;
+    canvas.addEventListener("pointerdown", (event) => {
+      last = event;
+      canvas.setPointerCapture(event.pointerId);
+    });
+    canvas.addEventListener("pointerup", () => { last = null; });
+    canvas.addEventListener("pointercancel", () => { last = null; });
+    canvas.addEventListener("pointermove", (event) => {
+      if (!last) return;
+      this.view.azimuth -= 0.5 * (event.clientX - last.clientX);
+      const elevation = this.view.elevation + 0.5 * (event.clientY - last.clientY);
+      this.view.elevation = Math.max(-89, Math.min(89, elevation));
+      last = event;
+      this.draw();
+    });
+  }
+
+  draw(state = this.state) {
+    this.state = state;
+    const [azimuth, elevation] = [this.view.azimuth, this.view.elevation].map((x) => x * Math.PI / 180);
+    this.camera.position.set(Math.cos(azimuth) * Math.cos(elevation),
+      Math.sin(azimuth) * Math.cos(elevation), Math.sin(elevation)).multiplyScalar(5);
+    this.camera.lookAt(0, 0, 0);
+    const rotation = new THREE.Quaternion();
+    rotation.setFromAxisAngle(this.axis, 2 * Math.PI * state.step / this.steps);
+    const back = state.undo ? rotation.clone().invert() : new THREE.Quaternion();
+    const side = Math.max(...this.all.map(({ canvas }) => this.pixels(canvas)));
+    if (this.side !== side) this.renderer.setSize(side, side, false);
+    this.side = side;
+    for (const { canvas, object, group, rotates, context } of this.all) {
+      const size = this.pixels(canvas);
+      if (canvas.width !== size) canvas.width = canvas.height = size;
+      if (object.userData.setStep) object.userData.setStep(state.step);
+      group.quaternion.copy(back);
+      if (rotates) group.quaternion.multiply(rotation);
+      group.visible = true;
+      this.renderer.setViewport(0, 0, size, size);
+      this.renderer.render(this.scene, this.camera);
+      group.visible = false;
+      context.clearRect(0, 0, size, size);
+      context.drawImage(this.renderer.domElement, 0, side - size, size, size, 0, 0, size, size);
+    }
+  }
+
+  // Side of a canvas in pixels of the screen.
+  pixels(canvas) {
+    return Math.max(1, Math.round(canvas.clientWidth * window.devicePixelRatio));
+  }
+}
