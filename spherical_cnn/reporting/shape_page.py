@@ -27,6 +27,7 @@ class RotatedMaps:
     """A map on the sphere for each rotation of the shape."""
 
     title: str
+    about: str  # shown below the title
     grid: Any  # `SphericalGrid`
     values: np.ndarray  # (rotations, *grid.shape)
 
@@ -122,6 +123,7 @@ def _map_facts(maps, arrays):
     levels = np.rint(255 * (maps.values[:, southwards] - low) / (high - low))
     return {
         "title": maps.title,
+        "about": maps.about,
         "scheme": scheme,
         "low": low,
         "high": high,

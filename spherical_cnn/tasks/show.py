@@ -29,7 +29,13 @@ from spherical_cnn.sphere.operations import full_float32
 from spherical_cnn.tasks.predict import Predictor
 
 _RESOLUTION, _RAYS = 64, 7  # of pictures of signals that no run reads; rays per sample
-_CHANNELS = ("Distance", "Sine of the angle of incidence")
+_CHANNELS = (
+    ("Distance", "from the center to the surface, in each direction"),
+    (
+        "Sine of the incidence angle",
+        "0: the ray meets the surface head-on; 1: it grazes it",
+    ),
+)
 _MAPS = re.compile(r"sphere|conv\d+(_distance)?")
 _MOST_MAPS = 4  # shown of each run by default
 _TRAINED = {
@@ -125,9 +131,10 @@ def _answer(predictor, name, inputs, layers):
         check_finite(values, layer)
     grids, maps = map_grids(predictor.model), []
     for layer in layers:
-        channel = most_varied(outputs[layer][0])
-        title = f"{layer}, channel {channel}"
-        maps.append(RotatedMaps(title, grids[layer], outputs[layer][..., channel]))
+        values = outputs[layer]
+        channel = most_varied(np.concatenate(values))
+        about = f"channel {channel}"
+        maps.append(RotatedMaps(layer, about, grids[layer], values[..., channel]))
     probabilities = special.softmax(outputs["logits"], axis=-1)
     return Answer(name, _about(predictor), predictor.run.class_names, probabilities, maps)
 
@@ -143,4 +150,4 @@ def _about(predictor):
 
 def _signal_maps(signal):
     grid = SphericalGrid.from_resolution(signal.shape[1])
-    return [RotatedMaps(name, grid, signal[..., i]) for i, name in enumerate(_CHANNELS)]
+    return [RotatedMaps(*texts, grid, signal[..., i]) for i, texts in enumerate(_CHANNELS)]

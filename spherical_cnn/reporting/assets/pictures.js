@@ -51,47 +51,61 @@ function shapeObject(facts, array, dark) {
   return mesh;
 }
 
-// A sphere whose vertices are the samples of a map, and a vertex on each pole.
-function mapObject(facts, array) {
-  const { colatitude, longitude } = facts;
-  const [rows, columns] = [colatitude.length, longitude.length];
-  const positions = new Float32Array(3 * (rows * columns + 2));
-  colatitude.forEach((theta, row) => longitude.forEach((phi, column) => {
-    const place = [Math.sin(theta) * Math.cos(phi), Math.sin(theta) * Math.sin(phi), Math.cos(theta)];
-    positions.set(place, 3 * (row * columns + column));
-  }));
-  const north = rows * columns;
-  positions.set([0, 0, 1, 0, 0, -1], 3 * north);
-  const faces = [];
-  for (let column = 0; column < columns; column++) {
-    const next = (column + 1) % columns;
-    for (let row = 0; row + 1 < rows; row++) {
-      const [a, b] = [row * columns + column, row * columns + next];
-      faces.push(a, a + columns, b, b, a + columns, b + columns);
-    }
-    const last = (rows - 1) * columns;
-    faces.push(north, column, next, north + 1, last + next, last + column);
+// A sphere of unit radius; all maps share it.
+const SPHERE = new THREE.SphereGeometry(1, 160, 80);
+SPHERE.rotateX(Math.PI / 2); // its poles are on the z axis
+
+// For each vertex of the sphere: its four neighbors among the samples of a grid, and their weights.
+// Row 0 is the north pole, the last row the south pole.
+function neighbors({ colatitude, longitude }) {
+  const rows = [0, ...colatitude, Math.PI];
+  const columns = longitude.length;
+  const { array, count } = SPHERE.attributes.position;
+  const [places, weights] = [new Uint32Array(4 * count), new Float32Array(4 * count)];
+  for (let vertex = 0; vertex < count; vertex++) {
+    const [x, y, z] = array.subarray(3 * vertex, 3 * vertex + 3);
+    const theta = Math.acos(Math.max(-1, Math.min(1, z)));
+    let row = rows.findIndex((other) => other > theta) - 1;
+    if (row < 0) row = rows.length - 2;
+    const down = (theta - rows[row]) / (rows[row + 1] - rows[row]);
+    const turn = (Math.atan2(y, x) - longitude[0]) / (2 * Math.PI);
+    const place = (turn - Math.floor(turn)) * columns;
+    const [west, east] = [Math.floor(place) % columns, (Math.floor(place) + 1) % columns];
+    const across = place - Math.floor(place);
+    const above = row * columns;
+    places.set([above + west, above + east, above + columns + west, above + columns + east],
+      4 * vertex);
+    weights.set([(1 - down) * (1 - across), (1 - down) * across, down * (1 - across), down * across],
+      4 * vertex);
   }
+  return { places, weights };
+}
+
+// A map on the sphere; `setStep` gives it the colors of a rotation, interpolated.
+function mapObject(facts, array) {
   const geometry = new THREE.BufferGeometry();
-  geometry.setAttribute("position", new THREE.BufferAttribute(positions, 3));
-  geometry.setAttribute("normal", new THREE.BufferAttribute(positions, 3));
-  const colors = new THREE.BufferAttribute(new Float32Array(positions.length), 3);
+  ["position", "normal"].forEach((name) => geometry.setAttribute(name, SPHERE.attributes[name]));
+  geometry.setIndex(SPHERE.index);
+  const colors = new THREE.BufferAttribute(new Float32Array(SPHERE.attributes.position.array.length), 3);
   geometry.setAttribute("color", colors);
-  geometry.setIndex(faces);
   const mesh = new THREE.Mesh(geometry, new THREE.MeshLambertMaterial({ vertexColors: true }));
-  const [table, levels] = [colorTable(facts.scheme), array(facts.levels)];
-  // Colors of the map of one rotation; a pole has the mean of the row beside it.
+  const [table, levels, { places, weights }] =
+    [colorTable(facts.scheme), array(facts.levels), neighbors(facts)];
+  const columns = facts.longitude.length;
+  const size = columns * facts.colatitude.length;
+  const padded = new Float32Array(size + 2 * columns);
+  const mean = (row) => row.reduce((a, b) => a + b) / columns;
   mesh.userData.setStep = (step) => {
-    const start = step * rows * columns;
-    const mean = (row) => {
-      const first = start + row * columns;
-      return Math.round(levels.subarray(first, first + columns).reduce((a, b) => a + b) / columns);
-    };
-    const paint = (vertex, level) =>
-      colors.array.set(table.subarray(3 * level, 3 * level + 3), 3 * vertex);
-    for (let vertex = 0; vertex < north; vertex++) paint(vertex, levels[start + vertex]);
-    paint(north, mean(0));
-    paint(north + 1, mean(rows - 1));
+    const map = levels.subarray(step * size, (step + 1) * size);
+    padded.set(map, columns);
+    padded.fill(mean(map.subarray(0, columns)), 0, columns); // a pole: the mean of the row beside it
+    padded.fill(mean(map.subarray(size - columns)), columns + size);
+    for (let vertex = 0; vertex < colors.count; vertex++) {
+      let level = 0;
+      for (let i = 4 * vertex; i < 4 * vertex + 4; i++) level += weights[i] * padded[places[i]];
+      const start = 3 * Math.round(level);
+      for (let i = 0; i < 3; i++) colors.array[3 * vertex + i] = table[start + i];
+    }
     colors.needsUpdate = true;
   };
   return mesh;
@@ -162,7 +176,10 @@ class Pictures {
     for (const { canvas, object, group, rotates, context } of this.all) {
       const size = this.pixels(canvas);
       if (canvas.width !== size) canvas.width = canvas.height = size;
-      if (object.userData.setStep) object.userData.setStep(state.step);
+      if (object.userData.setStep && object.userData.step !== state.step) {
+        object.userData.setStep(state.step);
+        object.userData.step = state.step;
+      }
       group.quaternion.copy(back);
       if (rotates) group.quaternion.multiply(rotation);
       group.visible = true;

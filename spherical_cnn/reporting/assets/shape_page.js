@@ -35,8 +35,8 @@ function figure(parent, title, text) {
   return canvas;
 }
 
-function addMap(parent, map, text) {
-  const canvas = figure(parent, map.title, text);
+function addMap(parent, map) {
+  const canvas = figure(parent, map.title, map.about);
   const scale = element(canvas.parentElement, "div", { className: "scale" });
   element(scale, "span", { textContent: decimal(map.low) });
   const colors = SCHEMES[map.scheme].join(", ");
@@ -71,9 +71,9 @@ function describeTurn(winners) {
   const sorted = [...counts].sort((a, b) => b[1] - a[1]);
   if (sorted.length === 1) {
     const values = winners[0].values;
-    const range = [Math.min(...values), Math.max(...values)].map(percent);
-    const text = range[0] === range[1] ? range[0] : `${range[0]} to ${range[1]}`;
-    return `The same class in all ${facts.steps} rotations, with probability ${text}.`;
+    const [low, high] = [Math.min(...values), Math.max(...values)].map(percent);
+    const range = low === high ? low : `${low.slice(0, -2)}–${high}`;
+    return `The same class in all ${facts.steps} rotations; probability ${range}.`;
   }
   const list = sorted.map(([name, count]) => `${name} in ${count}`).join(", ");
   return `${sorted.length} classes in ${facts.steps} rotations: ${list}.`;
@@ -153,20 +153,19 @@ function openPictures() {
 
 const pictures = openPictures();
 const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-const networks = { 0: "", 1: ", and what a trained network makes of it" };
-byId("about").textContent = `A 3-D shape and its signal on the sphere${
-  networks[facts.answers.length] ?? `, and what ${facts.answers.length} trained networks make of it`}.`;
-byId("input").classList.toggle("alone", !facts.answers.length);
+const number = facts.answers.length;
+const networks = ["", ", and what a trained network makes of it", ", and what two trained networks make "
+  + "of it"][number] ?? `, and what ${number} trained networks make of it`;
+byId("about").textContent = `A 3-D shape and its signal on the sphere${networks}.`;
+document.body.classList.toggle("alone", number === 0);
 const size = facts.shape.faces ? "Mesh" : "Point cloud";
 pictures.add(figure(byId("input"), "Shape", `${size}: ${facts.shape.about}`),
   shapeObject(facts.shape, array, dark), true);
-const meanings = ["How far the surface is from the center, in each direction",
-  "0 where the ray meets the surface head-on, 1 where it grazes it"];
-facts.signal.forEach((map, index) => addMap(byId("input"), map, meanings[index]));
+facts.signal.forEach((map) => addMap(byId("input"), map));
 const updates = facts.answers.map((answer) => addAnswer(byId("answers"), answer));
 const guide = ["Drag a picture to look from another side. The slider rotates the shape about the line "
   + "through its center, and the signal is cast again in each rotation."];
-if (facts.answers.length) {
+if (number) {
   guide.push("The spheres of a network are feature maps, named by layer; of each layer it is the "
     + "channel with the largest variance.", "Tick “Rotate the pictures back” to see each picture in "
     + "the frame of the shape: maps of an equivariant layer then stand still.");

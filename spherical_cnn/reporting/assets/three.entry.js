@@ -5,6 +5,6 @@
 export {
   AmbientLight, BufferAttribute, BufferGeometry, CylinderGeometry, DirectionalLight, DoubleSide,
   EdgesGeometry, Group, LineBasicMaterial, LineSegments, Mesh, MeshBasicMaterial,
-  MeshLambertMaterial, OrthographicCamera, Points, PointsMaterial, Quaternion, Scene, Vector3,
-  WebGLRenderer,
+  MeshLambertMaterial, OrthographicCamera, Points, PointsMaterial, Quaternion, Scene, SphereGeometry,
+  Vector3, WebGLRenderer,
 } from "three";
