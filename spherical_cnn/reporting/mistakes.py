@@ -13,7 +13,7 @@ from spherical_cnn.errors import ConfigError, SphericalCNNError, explain_import
 from spherical_cnn.reporting import shading
 from spherical_cnn.shapes.load import to_mesh
 
-_PIXELS = 150  # side of a picture
+_PIXELS, _GAP = 150, 6  # side of a picture; between pictures
 
 
 class Card(NamedTuple):
@@ -43,6 +43,7 @@ def mistake_cards(mistakes, classes, dataset):
             panels.insert(0, shading.shape_pixels(casters[index], pixels=_PIXELS))
         title = f"{classes[mistake.label]}, predicted {classes[mistake.predicted]}"
         title += f" ({100 * mistake.probability:.0f} %)"
+        panels = [np.pad(one, ((0, 0), (0, _GAP), (0, 0))) for one in panels]
         cards.append(Card(title, mistake.name, _png(np.concatenate(panels, axis=1))))
     of_points = mistakes[0].signal.ndim == 2
     signal = "its points" if of_points else "the distance and the sine of the incidence angle"

@@ -30,7 +30,8 @@ figure { margin: 0; padding: .8rem; background: var(--card); border: 1px solid v
 figcaption { font-size: .85rem; color: var(--soft); overflow-wrap: anywhere }
 figcaption b { color: var(--ink); display: block; font-size: .95rem }
 .plot img { background: #fff; border-radius: 6px; display: block; margin: 0 auto .4rem }
-.row.plot { grid-template-columns: repeat(auto-fit, minmax(min(var(--least), 100%), 1fr)) }
+.row.plot, .row.tile {
+  grid-template-columns: repeat(auto-fit, minmax(min(var(--least), 100%), 1fr)) }
 .row { display: grid; gap: .8rem; margin: .8rem 0;
        grid-template-columns: repeat(auto-fill, minmax(min(var(--least), 100%), 1fr)) }
 .tile b { font-size: 1.5rem; line-height: 1.3 }

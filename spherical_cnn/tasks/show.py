@@ -140,12 +140,15 @@ def _answer(predictor, name, inputs, layers):
 
 
 def _about(predictor):
-    run, trained = predictor.run, _TRAINED[predictor.config.rotation]
-    accuracy = 100 * run.folder.read_metrics()["test"]
-    return (
-        f"{run.config.model} with {run.model.count_params():,} parameters, trained on {trained}; "
-        f"it classifies {accuracy:.1f} % of its test samples correctly."
+    run = predictor.run
+    about = (
+        f"{run.config.model} with {run.model.count_params():,} parameters, trained on "
+        f"{_TRAINED[predictor.config.rotation]}"
     )
+    if not os.path.exists(run.folder.path("metrics.json")):
+        return f"{about}, not tested."
+    accuracy = 100 * run.folder.read_metrics()["test"]
+    return f"{about}; it classifies {accuracy:.1f} % of its test samples correctly."
 
 
 def _signal_maps(signal):

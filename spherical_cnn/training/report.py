@@ -133,7 +133,7 @@ def _summary(run):
     source = dataset["source"] or config.dset_dir
     return (
         f"{config.model} with {run.model.count_params():,} parameters, trained for "
-        f"{run.state['epoch']} epochs to tell {config.n_classes} classes apart, on {source}."
+        f"{run.state['epoch']} epochs to tell {config.n_classes} classes apart. Dataset: {source}."
     )
 
 
