@@ -20,7 +20,8 @@ function colorTable(scheme) {
     const place = (level / 255) * (anchors.length - 1);
     const index = Math.min(Math.floor(place), anchors.length - 2);
     for (let i = 0; i < 3; i++) {
-      const value = anchors[index][i] + (place - index) * (anchors[index + 1][i] - anchors[index][i]);
+      const [low, high] = [anchors[index][i], anchors[index + 1][i]];
+      const value = low + (place - index) * (high - low);
       table[3 * level + i] = value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
     }
   }
@@ -32,8 +33,12 @@ function shapeObject(facts, array, dark) {
   const positions = Float32Array.from(array(facts.vertices), (value) => value / 32767);
   geometry.setAttribute("position", new THREE.BufferAttribute(positions, 3));
   if (!facts.faces) {
-    const size = window.devicePixelRatio * Math.max(1.6, Math.min(4, 180 / Math.sqrt(positions.length / 3)));
-    const material = { color: dark ? 0xc3cad4 : 0x3d4b60, size, sizeAttenuation: false };
+    const size = Math.max(1.6, Math.min(4, 180 / Math.sqrt(positions.length / 3)));
+    const material = {
+      color: dark ? 0xc3cad4 : 0x3d4b60,
+      size: window.devicePixelRatio * size,
+      sizeAttenuation: false,
+    };
     return new THREE.Points(geometry, new THREE.PointsMaterial(material));
   }
   geometry.setIndex(new THREE.BufferAttribute(array(facts.faces), 1));
@@ -52,7 +57,7 @@ function shapeObject(facts, array, dark) {
 }
 
 // A sphere of unit radius; all maps share it.
-const SPHERE = new THREE.SphereGeometry(1, 160, 80);
+const SPHERE = new THREE.SphereGeometry(1, 144, 72);
 SPHERE.rotateX(Math.PI / 2); // its poles are on the z axis
 
 // For each vertex of the sphere: its four neighbors among the samples of a grid, and their weights.
@@ -71,12 +76,11 @@ function neighbors({ colatitude, longitude }) {
     const turn = (Math.atan2(y, x) - longitude[0]) / (2 * Math.PI);
     const place = (turn - Math.floor(turn)) * columns;
     const [west, east] = [Math.floor(place) % columns, (Math.floor(place) + 1) % columns];
-    const across = place - Math.floor(place);
-    const above = row * columns;
-    places.set([above + west, above + east, above + columns + west, above + columns + east],
-      4 * vertex);
-    weights.set([(1 - down) * (1 - across), (1 - down) * across, down * (1 - across), down * across],
-      4 * vertex);
+    const [across, above, below] = [place - Math.floor(place), row * columns, (row + 1) * columns];
+    places.set([above + west, above + east, below + west, below + east], 4 * vertex);
+    const [north, south] = [[(1 - down) * (1 - across), (1 - down) * across],
+      [down * (1 - across), down * across]];
+    weights.set([...north, ...south], 4 * vertex);
   }
   return { places, weights };
 }
@@ -86,7 +90,8 @@ function mapObject(facts, array) {
   const geometry = new THREE.BufferGeometry();
   ["position", "normal"].forEach((name) => geometry.setAttribute(name, SPHERE.attributes[name]));
   geometry.setIndex(SPHERE.index);
-  const colors = new THREE.BufferAttribute(new Float32Array(SPHERE.attributes.position.array.length), 3);
+  const count = SPHERE.attributes.position.count;
+  const colors = new THREE.BufferAttribute(new Float32Array(3 * count), 3);
   geometry.setAttribute("color", colors);
   const mesh = new THREE.Mesh(geometry, new THREE.MeshLambertMaterial({ vertexColors: true }));
   const [table, levels, { places, weights }] =
@@ -98,9 +103,10 @@ function mapObject(facts, array) {
   mesh.userData.setStep = (step) => {
     const map = levels.subarray(step * size, (step + 1) * size);
     padded.set(map, columns);
-    padded.fill(mean(map.subarray(0, columns)), 0, columns); // a pole: the mean of the row beside it
+    // A pole has the mean of the row beside it.
+    padded.fill(mean(map.subarray(0, columns)), 0, columns);
     padded.fill(mean(map.subarray(size - columns)), columns + size);
-    for (let vertex = 0; vertex < colors.count; vertex++) {
+    for (let vertex = 0; vertex < count; vertex++) {
       let level = 0;
       for (let i = 4 * vertex; i < 4 * vertex + 4; i++) level += weights[i] * padded[places[i]];
       const start = 3 * Math.round(level);
@@ -111,9 +117,13 @@ function mapObject(facts, array) {
   return mesh;
 }
 
+// The axis of rotation. Its material is that of the maps, since each further one delays the start.
 function axisRod(axis, color) {
   const rod = new THREE.CylinderGeometry(0.008, 0.008, 2.24, 8);
-  const mesh = new THREE.Mesh(rod, new THREE.MeshBasicMaterial({ color }));
+  const { r, g, b } = new THREE.Color(color).multiplyScalar(1.6); // which shading dims
+  const colors = Float32Array.from(rod.attributes.position.array, (_, i) => [r, g, b][i % 3]);
+  rod.setAttribute("color", new THREE.BufferAttribute(colors, 3));
+  const mesh = new THREE.Mesh(rod, new THREE.MeshLambertMaterial({ vertexColors: true }));
   mesh.quaternion.setFromUnitVectors(new THREE.Vector3(0, 1, 0), axis);
   return mesh;
 }
@@ -124,6 +134,7 @@ class Pictures {
     this.axis = new THREE.Vector3(...axis);
     this.steps = steps;
     this.renderer = new THREE.WebGLRenderer({ alpha: true, antialias: true });
+    this.renderer.debug.checkShaderErrors = false; // which waits for each of them
     this.scene = new THREE.Scene();
     this.camera = new THREE.OrthographicCamera(-HALF, HALF, HALF, -HALF, 0.1, 10);
     this.camera.up.set(0, 0, 1);
@@ -163,7 +174,8 @@ class Pictures {
 
   draw(state = this.state) {
     this.state = state;
-    const [azimuth, elevation] = [this.view.azimuth, this.view.elevation].map((x) => x * Math.PI / 180);
+    const [azimuth, elevation] = [this.view.azimuth, this.view.elevation]
+      .map((degrees) => degrees * Math.PI / 180);
     this.camera.position.set(Math.cos(azimuth) * Math.cos(elevation),
       Math.sin(azimuth) * Math.cos(elevation), Math.sin(elevation)).multiplyScalar(5);
     this.camera.lookAt(0, 0, 0);

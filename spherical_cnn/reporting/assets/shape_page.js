@@ -8,7 +8,7 @@ const bytes = Uint8Array.from(atob(document.getElementById("arrays").textContent
 const array = ({ at, type, count }) => new TYPES[type](bytes.buffer, at, count);
 const byId = (id) => document.getElementById(id);
 const percent = (share) => `${(100 * share).toFixed(share < 0.0005 || share > 0.0995 ? 0 : 1)} %`;
-const decimal = (value) => Number(value.toPrecision(2)).toString();
+const decimal = (value) => Number(value.toPrecision(2)).toString().replace("-", "\u2212");
 
 function element(parent, name, properties = {}) {
   const made = Object.assign(document.createElement(name), properties);
@@ -154,21 +154,28 @@ function openPictures() {
 const pictures = openPictures();
 const dark = matchMedia("(prefers-color-scheme: dark)").matches;
 const number = facts.answers.length;
-const networks = ["", ", and what a trained network makes of it", ", and what two trained networks make "
-  + "of it"][number] ?? `, and what ${number} trained networks make of it`;
-byId("about").textContent = `A 3-D shape and its signal on the sphere${networks}.`;
+const networks = ["", "a trained network makes", "two trained networks make"][number]
+  ?? `${number} trained networks make`;
+byId("about").textContent = `A 3-D shape and its signal on the sphere${
+  number ? `, and what ${networks} of it` : ""}.`;
 document.body.classList.toggle("alone", number === 0);
 const size = facts.shape.faces ? "Mesh" : "Point cloud";
 pictures.add(figure(byId("input"), "Shape", `${size}: ${facts.shape.about}`),
   shapeObject(facts.shape, array, dark), true);
 facts.signal.forEach((map) => addMap(byId("input"), map));
 const updates = facts.answers.map((answer) => addAnswer(byId("answers"), answer));
-const guide = ["Drag a picture to look from another side. The slider rotates the shape about the line "
-  + "through its center, and the signal is cast again in each rotation."];
+const guide = [
+  "Drag a picture to look from another side.",
+  "The slider rotates the shape about the line through its center;",
+  "the signal is cast again in each rotation.",
+];
 if (number) {
-  guide.push("The spheres of a network are feature maps, named by layer; of each layer it is the "
-    + "channel with the largest variance.", "Tick “Rotate the pictures back” to see each picture in "
-    + "the frame of the shape: maps of an equivariant layer then stand still.");
+  guide.push(
+    "The spheres of a network are feature maps, named by layer;",
+    "of each layer it is the channel with the largest variance.",
+    "Tick “Rotate the pictures back” to see each picture in the frame of the shape:",
+    "maps of an equivariant layer then stand still.",
+  );
 }
 byId("guide").textContent = guide.join(" ");
 
