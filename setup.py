@@ -19,6 +19,7 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=find_packages(include=["spherical_cnn", "spherical_cnn.*"]),
+    package_data={"spherical_cnn.reporting": ["assets/*"]},
     entry_points={"console_scripts": ["scnn = spherical_cnn.cli:main"]},
     install_requires=[
         "keras>=3.8,<4",
@@ -49,6 +50,7 @@ setup(
             "ruff>=0.9",
             "mypy>=1.14",
             "codespell>=2.3",
+            "playwright>=1.40",  # opens pages in Chromium, which is installed apart
         ],
     },
 )

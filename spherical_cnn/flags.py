@@ -10,7 +10,7 @@ import argparse
 import dataclasses
 import difflib
 
-from spherical_cnn.choices import KINDS
+from spherical_cnn.choices import CENTERS, KINDS
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.options import type_of
 
@@ -28,6 +28,10 @@ _SHARED: dict[str, dict] = {
     "--up": {
         "metavar": "AXIS",
         "help": "axis that points up in the files; default: as in the run",
+    },
+    "--center": {
+        "metavar": "CENTER",
+        "help": f"where rays start: {', '.join(CENTERS)}; default: as in the run",
     },
     "--resolution": {"type": int, "default": 64, "metavar": "N", "help": "default 64"},
     "--run": {"metavar": "RUN", "help": "run folder; its dataset says how signals are made"},

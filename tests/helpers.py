@@ -1,5 +1,7 @@
 """What several test modules use: commands, runs, pages, shapes and layers."""
 
+import base64
+import json
 import pathlib
 import re
 import shlex
@@ -66,6 +68,20 @@ def assert_fails(capsys, code, message, command, argv):
     assert exit_code([command, *argv]) == code
     error = capsys.readouterr().err.strip()
     assert error.count("\n") == 0 and re.fullmatch(f"error: {message}", error), error
+
+
+def read_shape_page(page):
+    """The facts of a page of `scnn show`, and the function that reads its arrays."""
+
+    def script(name):
+        return re.search(rf'<script type="[\w/]+" id="{name}">(.*?)</script>', page, re.S)[1]
+
+    data = base64.b64decode(script("arrays"))
+
+    def array(facts):
+        return np.frombuffer(data, facts["type"], facts["count"], facts["at"])
+
+    return json.loads(script("facts")), array
 
 
 _NOISE = re.compile(

@@ -11,9 +11,9 @@ from helpers import assert_fails
 from spherical_cnn.cli import dispatch, exit_code
 from spherical_cnn.data.records.codec import encode
 from spherical_cnn.errors import RankingError
-from spherical_cnn.tasks import rankings as files
-from spherical_cnn.tasks import retrieval_metrics
-from spherical_cnn.tasks import retrieve as retrieval
+from spherical_cnn.tasks.retrieval import rankings as files
+from spherical_cnn.tasks.retrieval import retrieval_metrics
+from spherical_cnn.tasks.retrieval import retrieve as retrieval
 
 CLASSES = ["bed", "chair", "desk"]
 

@@ -14,8 +14,8 @@ from spherical_cnn.errors import ConfigError, RankingError
 from spherical_cnn.nn.outputs import predict_dict
 from spherical_cnn.shapes.signal import MIN_HIT_RATE, compute_hit_rate
 from spherical_cnn.tasks.activations import join_batches, layer_outputs
-from spherical_cnn.tasks.rankings import CUTOFF, file_names, write_rankings
-from spherical_cnn.tasks.retrieval_metrics import score
+from spherical_cnn.tasks.retrieval.rankings import CUTOFF, file_names, write_rankings
+from spherical_cnn.tasks.retrieval.retrieval_metrics import score
 from spherical_cnn.training.run import dataset_config_of, load_run
 
 _CHUNK = 256  # queries at a time

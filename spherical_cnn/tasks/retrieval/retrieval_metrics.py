@@ -22,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 
 from spherical_cnn.errors import RankingError
-from spherical_cnn.tasks.rankings import CUTOFF, length
+from spherical_cnn.tasks.retrieval.rankings import CUTOFF, length
 
 METRICS = ("P@N", "R@N", "F1@N", "mAP", "NDCG")
 
