@@ -38,7 +38,7 @@ from spherical_cnn.training.run_config import RunConfig
 from spherical_cnn.training.train import train
 
 ROOT = pathlib.Path(__file__).parents[1]
-PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md")}
 PAGES["README.md"] = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

@@ -177,8 +177,9 @@ def check_epoch(run: Run, epoch, logs):
     if "val_loss" in logs:
         found = {"validation loss": logs["val_loss"]}
     else:
-        ones = keras.tree.map_structure(lambda x: np.ones((1, *x.shape[1:])), run.model.input)
-        found = run.model(ones, training=False)
+        size = run.config.train_bsize  # compiled for it once; the report needs that, too
+        ones = keras.tree.map_structure(lambda x: np.ones((size, *x.shape[1:])), run.model.input)
+        found = run.model.predict_on_batch(ones)
     variables = {key: variable.value for key, variable in all_variables(run.model).items()}
     for name, value in {**found, **variables}.items():
         if not np.isfinite(ops.convert_to_numpy(value)).all():
