@@ -24,10 +24,13 @@ _SHARED: dict[str, dict] = {
     "--split_file": {"metavar": "CSV", "help": "splits of the shapes: columns name, split"},
     "--workers": {"type": int, "default": 1, "metavar": "N", "help": "processes; default 1"},
     "--json": {"action": "store_true", "help": "print JSON with all digits"},
-    "--kind": {"metavar": "KIND", "help": f"what the files hold: {_KINDS}; default: as in the run"},
+    "--kind": {
+        "metavar": "KIND",
+        "help": f"what the files hold: {_KINDS}; default: as in the run, or auto",
+    },
     "--up": {
         "metavar": "AXIS",
-        "help": "axis that points up in the files; default: as in the run",
+        "help": "axis that points up in the files; default: as in the run, or z",
     },
     "--center": {
         "metavar": "CENTER",

@@ -269,6 +269,23 @@ def test_dropout_acts_in_training_only(rng):
     assert 0.3 < dropped < 0.7
 
 
+@pytest.mark.parametrize("planar", [False, True])
+def test_each_block_has_its_own_copy_of_a_normalization_layer(planar, tmp_path, rng):
+    given = keras.layers.BatchNormalization(momentum=0.6, scale=False)
+    model = small(normalization=given, planar=planar)
+    assert not given.built
+    means = [v for v in model.non_trainable_variables if "moving_mean" in v.path]
+    assert len(means) == 4 and len({v.path for v in means}) == 4
+    signal = rng.normal(size=(4, *model.input.shape[1:])).astype("float32")
+    model(signal, training=True)
+    fresh = [np.linalg.norm(numpy(v.value)) for v in means]
+    assert min(fresh) > 0
+    expected = numpy(model(signal)["logits"])
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert_close(numpy(again(signal)["logits"]), expected, 1e-5)
+
+
 def compiled(**options):
     keras.utils.set_random_seed(7)
     model = small(

@@ -6,10 +6,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from spherical_cnn.nn.points.harmonics import direction_and_radius, spherical_harmonics, tents
 from spherical_cnn.nn.points.neighborhoods import check_points, gather, present
+from spherical_cnn.nn.points.shells import direction_and_radius, tents
 from spherical_cnn.nn.pooling import PACKAGE
 from spherical_cnn.sphere.operations import constant
+from spherical_cnn.sphere.sampling.harmonics import spherical_harmonics
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

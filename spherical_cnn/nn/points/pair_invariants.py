@@ -5,9 +5,9 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from spherical_cnn.nn.points.harmonics import direction_and_radius
 from spherical_cnn.nn.points.local_invariants import offsets_of_neighbors
 from spherical_cnn.nn.points.neighborhoods import check_points, gather, present
+from spherical_cnn.nn.points.shells import direction_and_radius
 from spherical_cnn.nn.pooling import PACKAGE
 from spherical_cnn.sphere.operations import at_least_float32, matmul
 

@@ -1,55 +1,24 @@
-"""Harmonics of directions, and points as functions on the sphere."""
+"""Points as functions on the sphere."""
 
 import numpy as np
 import pytest
-from backends import gradients, numpy
+from backends import numpy
 from helpers import assert_gradients
 from keras import ops
 from reference import assert_close, real_harmonics
 
 from spherical_cnn import SphericalGrid
-from spherical_cnn.nn.points.harmonics import direction_and_radius, spherical_harmonics, tents
 from spherical_cnn.nn.points.points_to_sphere import GlobalPointPooling, PointsToSphere
+from spherical_cnn.nn.points.shells import tents
 from spherical_cnn.sphere.rotation import euler_to_matrix, rotate_coefficients
 
 ANGLES = np.array([0.4, 1.9, -2.2])
 WEIGHTS = np.random.default_rng(1).normal(size=(2, 4, 7, 6))
 
 
-def flat(table):
-    """The entries of `(L, 2L-1, ...)` with `|m| ≤ l`, `(..., L²)`."""
-    bandwidth = len(table)
-    rows = [table[l, bandwidth - 1 - l : bandwidth + l] for l in range(bandwidth)]
-    return np.moveaxis(np.concatenate(rows), 0, -1)
-
-
 @pytest.fixture
 def points(rng, dtype):
     return rng.uniform(-0.6, 0.6, size=(2, 20, 3)).astype(dtype)
-
-
-@pytest.mark.parametrize("bandwidth", [1, 2, 3, 16])
-def test_harmonics_are_those_of_the_grids_and_of_the_oracle(rng, bandwidth, dtype):
-    tolerance = {"float64": 1e-12, "float32": 1e-5}[dtype]
-    grid = SphericalGrid(bandwidth)
-    found = spherical_harmonics(ops.convert_to_tensor(grid.directions.astype(dtype)), bandwidth)
-    assert_close(found, flat(grid.harmonics), tolerance)
-    directions = rng.normal(size=(5, 7, 3))
-    directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
-    found = spherical_harmonics(ops.convert_to_tensor(directions.astype(dtype)), bandwidth)
-    assert_close(found, flat(real_harmonics(bandwidth, directions)), tolerance)
-
-
-def test_harmonics_and_their_gradients_are_finite_at_poles_and_without_direction():
-    directions = np.array([[0, 0, 1], [0, 0, -1], [0, 0, 0], [1, 0, 0.0]])
-    found = numpy(spherical_harmonics(ops.convert_to_tensor(directions), 8))
-    np.testing.assert_allclose(found[2], np.sqrt(1 / (4 * np.pi)) * (np.arange(64) == 0))
-
-    def power(x):
-        return ops.sum(ops.sin(spherical_harmonics(direction_and_radius(x)[0], 8)))
-
-    (gradient,) = gradients(power, directions)
-    assert np.isfinite(gradient).all()
 
 
 def test_tents_sum_to_one_and_peak_in_the_middle_of_their_shells():
