@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow lint api
+.PHONY: demo test test-slow lint api notebooks
 
 demo: .venv/installed
 	$(BIN)/scnn table1 embedded runs/demo @params/demo.txt
@@ -31,3 +31,6 @@ lint: .venv/installed-dev
 
 api: .venv/installed-dev
 	PDOC_ALLOW_EXEC=1 $(BIN)/python -W error::UserWarning docs/api.py
+
+notebooks: .venv/installed-dev
+	$(BIN)/python docs/run_notebooks.py

@@ -48,6 +48,9 @@ setup(
             "ruff>=0.9",
             "mypy>=1.14",
             "pdoc>=15,<17",
+            "ipykernel>=6.29",
+            "jupytext>=1.16",
+            "nbclient>=0.10",
         ],
     },
 )
