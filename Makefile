@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow lint docs
+.PHONY: demo test test-slow lint docs notebooks
 
 demo: .venv/installed
 	$(BIN)/scnn table1 embedded runs/demo @params/demo.txt
@@ -36,3 +36,6 @@ docs: .venv/installed-docs
 .venv/installed-docs: .venv/installed
 	$(BIN)/pip install --quiet -e ".[docs]"
 	touch $@
+
+notebooks: .venv/installed-dev
+	$(BIN)/python docs/run_notebooks.py

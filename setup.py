@@ -51,6 +51,9 @@ setup(
             "mypy>=1.14",
             "codespell>=2.3",
             "playwright>=1.40",  # opens pages in Chromium, which is installed apart
+            "ipykernel>=6.29",
+            "jupytext>=1.16",
+            "nbclient>=0.10",
         ],
     },
 )
