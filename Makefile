@@ -3,8 +3,17 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# On Linux, PyPI has wheels of torch for CUDA only, of gigabytes. Where pip finds one for CPUs, as with
+# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu, it takes that.
+TORCH ?= torch==2.13.0
 
-.PHONY: demo test test-slow lint docs notebooks
+define CHECK_PYTHON
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is" \
+	"$$($(PYTHON) --version 2>&1), expected Python 3.11 or newer: make PYTHON=python3.11" \
+	"$(MAKECMDGOALS)"; exit 1; }
+endef
+
+.PHONY: demo test test-slow test-jax test-torch lint docs notebooks build
 
 demo: .venv/installed
 	$(BIN)/scnn table1 embedded runs/demo @params/demo.txt
@@ -15,13 +24,25 @@ test: .venv/installed-dev
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -m slow
 
+# What runs on every backend, with one backend alone, in an environment of its own.
+test-jax test-torch: test-%: .venv-%/installed
+	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -m "not slow" tests/nn tests/sphere \
+		tests/test_imports.py tests/test_presets.py tests/test_cli.py
+	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -m slow tests/test_wheel.py -k $*
+
+build: .venv/installed-dev
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
 
-.venv/installed: requirements.txt setup.py
+.venv/installed: requirements.txt pyproject.toml setup.py
+	$(CHECK_PYTHON)
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet -r requirements.txt -e .
 	touch $@
@@ -39,3 +60,10 @@ docs: .venv/installed-docs
 
 notebooks: .venv/installed-dev
 	$(BIN)/python docs/run_notebooks.py
+
+.venv-%/installed: pyproject.toml setup.py
+	$(CHECK_PYTHON)
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/pip install --quiet $(if $(filter torch,$*),"$(TORCH)","jax[cpu]")
+	.venv-$*/bin/pip install --quiet -e ".[shapes,train]" "pytest>=8.2" "hypothesis>=6.100" "build>=1.2"
+	touch $@

@@ -6,6 +6,12 @@ Importing the package is fast: Keras and its backend load when a public name is 
 import importlib
 import importlib.util
 import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - pip refuses to install it there, a checkout does not
+    raise ImportError(
+        "spherical_cnn needs Python 3.11 or newer, this is Python " + sys.version.split()[0]
+    )
+
 from typing import TYPE_CHECKING
 
 from spherical_cnn.errors import explain_import
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
         sht,
         to_directions,
     )
+    from spherical_cnn.training.run import from_preset, load_run
 
 __all__ = [
     "AreaWeightedLoss",
@@ -47,9 +54,11 @@ __all__ = [
     "SphericalPooling",
     "SphericalResampling",
     "fill_missing",
+    "from_preset",
     "isht",
     "isht_at",
     "load_records",
+    "load_run",
     "point_sphere",
     "sample_function",
     "shapes_to_signals",
@@ -64,6 +73,7 @@ if importlib.util.find_spec("tensorflow") is None:
 _SPHERE = ("SphericalGrid", "fill_missing", "isht", "isht_at", "sample_function", "sht")
 _MODULES = {
     **dict.fromkeys((*_SPHERE, "to_directions"), "spherical_cnn.sphere"),
+    **dict.fromkeys(("from_preset", "load_run"), "spherical_cnn.training.run"),
     "load_records": "spherical_cnn.data.records.pipeline",
     "shapes_to_signals": "spherical_cnn.data.signals",
 }

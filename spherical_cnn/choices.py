@@ -21,6 +21,7 @@ KINDS = ("mesh", "voxels", "points")
 UP_AXES = ("x", "y", "z")
 CENTERS = ("sphere", "area", "volume")
 EMBEDDED = "embedded"
+CASTERS = ("embree", "device")
 PICTURES = (".png", ".jpg", ".pdf", ".svg")  # suffixes of figures, which name their formats
 
 

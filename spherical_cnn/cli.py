@@ -11,8 +11,14 @@ import shlex
 import sys
 
 from spherical_cnn import console
-from spherical_cnn.errors import ConfigError, SphericalCNNError, explain_import
-from spherical_cnn.version import __version__
+from spherical_cnn.errors import (
+    ConfigError,
+    SphericalCNNError,
+    configured_backend,
+    explain_import,
+    installed_backends,
+    is_out_of_memory,
+)
 
 # Command: the module of `spherical_cnn.commands` with its function, and what it does.
 COMMANDS = {
@@ -20,7 +26,8 @@ COMMANDS = {
     "train": ("networks", "train a network on TFRecords or on shapes, test it and report"),
     "test": ("networks", "test a finished run on its test split or on another dataset"),
     "table1": ("networks", "train and test networks as in Table 1 of the paper"),
-    "predict": ("runs", "classify shapes in files"),
+    "presets": ("about", "list the trained networks that come with the package"),
+    "predict": ("classify", "classify shapes in files"),
     "evaluate": ("runs", "test a finished run on new shapes"),
     "retrieve": ("runs", "rank shapes by similarity and score the rankings"),
     "equivariance": ("runs", "measure each layer's error under rotation"),
@@ -73,6 +80,15 @@ def exit_code(argv):
             "or set PYTHONUTF8=1 in the environment"
         )
         return 1
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        smaller = "lower --train_bsize, " if argv[0] in ("train", "test", "table1") else ""
+        console.print_error(
+            f"error: out of memory: {smaller}end other programs that use the device, or set "
+            "CUDA_VISIBLE_DEVICES=-1 to use the CPU; --debug says what was being computed"
+        )
+        return 1
     except KeyboardInterrupt:
         resume = f"; resume with: {shlex.join(['scnn', *argv])}" if argv[0] in _RESUMABLE else ""
         console.print_error(f"interrupted{resume}")
@@ -86,13 +102,22 @@ def dispatch(argv):
     if name in ("--help", "-h"):
         _print_help()
     elif name == "--version":
-        print(f"spherical_cnn {__version__}")
+        _choose_backend()
+        importlib.import_module("spherical_cnn.commands.about").print_versions()
     elif name not in COMMANDS:
         raise ConfigError(f"expected a command: {', '.join(COMMANDS)}. Received: {name}")
     else:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        _choose_backend()
         module = importlib.import_module(f"spherical_cnn.commands.{COMMANDS[name][0]}")
         getattr(module, f"{name}_command")(argv[1:])
+
+
+def _choose_backend():
+    """Has Keras use a backend that is installed, unless `KERAS_BACKEND` names one."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    installed = installed_backends()
+    if installed and "KERAS_BACKEND" not in os.environ and configured_backend() not in installed:
+        os.environ["KERAS_BACKEND"] = installed[0]
 
 
 def _print_help():

@@ -10,19 +10,25 @@ import argparse
 import dataclasses
 import difflib
 
-from spherical_cnn.choices import CENTERS, KINDS
+from spherical_cnn.choices import CASTERS, CENTERS, KINDS
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.options import type_of
+from spherical_cnn.packaged import find_flags
 
 _KINDS = ", ".join(("auto", *KINDS))
 _SHARED: dict[str, dict] = {
-    "run": {"metavar": "RUN", "help": "folder of a finished or released run"},
+    "run": {"metavar": "RUN", "help": "folder of a finished run, or a preset: see scnn presets"},
     "source": {
         "metavar": "SOURCE",
         "help": "folder CLASS/SPLIT/FILE, SPLIT/CLASS/FILE or CLASS/FILE; an .npz; or embedded",
     },
     "--split_file": {"metavar": "CSV", "help": "splits of the shapes: columns name, split"},
     "--workers": {"type": int, "default": 1, "metavar": "N", "help": "processes; default 1"},
+    "--caster": {
+        "choices": CASTERS,
+        "default": CASTERS[0],
+        "help": "what casts rays: embree, on the CPU, or the device of Keras; default embree",
+    },
     "--json": {"action": "store_true", "help": "print JSON with all digits"},
     "--kind": {
         "metavar": "KIND",
@@ -37,7 +43,7 @@ _SHARED: dict[str, dict] = {
         "help": f"where rays start: {', '.join(CENTERS)}; default: as in the run",
     },
     "--resolution": {"type": int, "default": 64, "metavar": "N", "help": "default 64"},
-    "--run": {"metavar": "RUN", "help": "run folder; its dataset says how signals are made"},
+    "--run": {"metavar": "RUN", "help": "run or preset; its dataset says how signals are made"},
     "--layer": {"metavar": "NAME", "help": "layer of the run, such as conv1_distance"},
     "--shards": {"nargs": "+", "required": True, "metavar": "FILE", "help": "TFRecords"},
 }
@@ -47,6 +53,7 @@ class Parser(argparse.ArgumentParser):
     """Parser of a command. Raises `ConfigError` instead of exiting; has `--debug` and `--quiet`.
 
     `@FILE` reads flags from a file, one token a line; blank lines and `#` comments are skipped.
+    `find_flags` says where the file is.
 
     Args:
         description: what the command does.
@@ -54,12 +61,14 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, description="", examples=(), **kwargs):
-        epilog = ["@FILE reads flags from a file, one token a line."]
+        epilog = [
+            "@FILE reads flags from a file, one token a line. Where there is no such file,",
+            "@params/NAME.txt is that of the package.",
+        ]
         if examples:
             epilog += ["", "examples:", *(f"  {line}" for line in examples)]
         super().__init__(
             description=description,
-            fromfile_prefix_chars="@",
             allow_abbrev=False,
             epilog="\n".join(epilog),
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -79,7 +88,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args=None, namespace=None):
         """Parses like argparse, but refuses an unknown flag and suggests a similar one."""
-        found, unknown = super().parse_known_args(args, namespace)
+        found, unknown = super().parse_known_args(_expanded(args), namespace)
         flags = [text for text in unknown if text.startswith("-")]
         if flags:
             flag = flags[0].split("=")[0]
@@ -92,10 +101,25 @@ class Parser(argparse.ArgumentParser):
         """Raises `ConfigError`."""
         raise ConfigError(message)
 
-    def convert_arg_line_to_args(self, arg_line):
-        """Returns the token of a line of a file of flags."""
-        line = arg_line.strip()
-        return [] if not line or line.startswith("#") else [line]
+
+def _expanded(arguments, within=()):
+    """Arguments in which those of the files replace `@FILE`; `within` names the files around."""
+    found = []
+    for argument in arguments:
+        if not argument.startswith("@"):
+            found.append(argument)
+            continue
+        path = find_flags(argument[1:])
+        if path in within:
+            raise ConfigError(f"{argument}: {' names '.join((*within, path))}, expected an end")
+        try:
+            with open(path, encoding="utf-8") as file:
+                lines = [line.strip() for line in file]
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{argument}: expected a file of flags ({error})") from error
+        tokens = [line for line in lines if line and not line.startswith("#")]
+        found += _expanded(tokens, (*within, path))
+    return found
 
 
 def add_options(parser, kind, without=()):

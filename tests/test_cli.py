@@ -2,13 +2,16 @@
 
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
 
+import keras
 import pytest
 from helpers import ROOT, box, without_noise, write_off
 
+from spherical_cnn import errors
 from spherical_cnn.cli import COMMANDS, dispatch, exit_code
 from spherical_cnn.errors import ConfigError, DatasetError
 from spherical_cnn.version import __version__
@@ -40,9 +43,81 @@ def test_without_a_command_it_prints_all_commands(argv, capsys):
         assert re.search(rf"^  {name} +{re.escape(what)}$", text, re.M)
 
 
-def test_the_version_is_that_of_the_package(capsys):
+def test_the_version_names_what_the_program_runs_on(capsys):
     assert exit_code(["--version"]) == 0
-    assert capsys.readouterr().out == f"spherical_cnn {__version__}\n"
+    package, python, backend, device = capsys.readouterr().out.splitlines()
+    assert package == f"spherical_cnn {__version__}"
+    assert python == f"Python {platform.python_version()}"
+    name = keras.backend.backend()
+    assert re.fullmatch(rf"Keras {keras.__version__}, backend {name} \d+\.\d+\.\d+\S*", backend)
+    assert re.fullmatch("device .+", device)
+
+
+def test_the_version_without_a_backend_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras", None)
+    monkeypatch.setattr(errors.importlib.util, "find_spec", lambda name: None)
+    assert exit_code(["--version"]) == 0
+    package, _, keras_line = capsys.readouterr().out.splitlines()
+    assert package == f"spherical_cnn {__version__}" and "keras" in keras_line
+
+
+@pytest.mark.parametrize(
+    ("installed", "variable", "stored", "chosen"),
+    [
+        (["tensorflow", "jax"], None, None, None),
+        (["jax", "torch"], None, None, "jax"),
+        (["torch"], None, "tensorflow", "torch"),
+        (["jax", "torch"], None, "torch", None),
+        (["jax"], "torch", None, "torch"),
+        ([], None, None, None),
+    ],
+)
+def test_an_installed_backend_is_used_unless_one_is_named(
+    installed, variable, stored, chosen, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("KERAS_BACKEND", variable or "")
+    if variable is None:
+        monkeypatch.delenv("KERAS_BACKEND")
+    if stored:
+        (tmp_path / "keras.json").write_text(json.dumps({"backend": stored}))
+    monkeypatch.setattr(errors.importlib.util, "find_spec", lambda name: name in installed or None)
+    exit_code(["fly"])
+    assert os.environ.get("KERAS_BACKEND") == variable
+    exit_code(["predict"])
+    assert os.environ.get("KERAS_BACKEND") == chosen
+
+
+LARGE = 10**15
+_ALLOCATE = {
+    "tensorflow": lambda tf: tf.zeros([LARGE]),
+    "jax": lambda jax: jax.numpy.zeros([LARGE]),
+    "torch": lambda torch: torch.zeros([LARGE]),
+    "numpy": lambda numpy: numpy.ones(LARGE),
+}
+
+
+@pytest.mark.parametrize("package", _ALLOCATE)
+def test_too_little_memory_is_a_line_that_says_what_to_do(package, capsys, monkeypatch):
+    module = pytest.importorskip(package)
+
+    def allocate(argv):
+        _ALLOCATE[package](module)
+
+    monkeypatch.setattr("spherical_cnn.cli.dispatch", allocate)
+    for command, advice in (("train", "lower --train_bsize, end"), ("predict", "end")):
+        assert exit_code([command]) == 1
+        line = f"error: out of memory: {advice} other programs .*CUDA_VISIBLE_DEVICES=-1.*\n"
+        assert re.fullmatch(line, capsys.readouterr().err)
+
+
+def test_other_errors_are_raised(monkeypatch):
+    def fail(argv):
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr("spherical_cnn.cli.dispatch", fail)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        exit_code(["train"])
 
 
 @pytest.mark.parametrize("name", ["fly", "--colour", ""])
@@ -95,7 +170,13 @@ def test_errors_become_a_line_and_an_exit_code_and_with_debug_a_traceback(
 @pytest.mark.parametrize(
     ("module", "backend", "line"),
     [
-        ("embreex.rtcore", "jax", 'embreex is not installed: pip install "spherical_cnn[shapes]"'),
+        (
+            "embreex.rtcore",
+            "jax",
+            'embreex is not installed: pip install "spherical_cnn[shapes]". Where Embree has no '
+            "wheel, such as on ARM Linux: scnn predict --caster device, scnn evaluate --caster "
+            "device, scnn train --online",
+        ),
         ("tqdm", "jax", 'tqdm is not installed: pip install "spherical_cnn[train]"'),
         (
             "tensorflow",
@@ -105,8 +186,8 @@ def test_errors_become_a_line_and_an_exit_code_and_with_debug_a_traceback(
         (
             "jax",
             "jax",
-            'jax is not installed: pip install "spherical_cnn[jax]"; or name the backend of Keras '
-            "that is installed: KERAS_BACKEND=jax, torch, …",
+            'jax is not installed: pip install "spherical_cnn[jax]"; or set KERAS_BACKEND to '
+            "tensorflow or torch",
         ),
         ("absent", "jax", "No module named 'absent'"),
     ],
@@ -118,9 +199,21 @@ def test_a_missing_package_ends_in_a_line_that_names_its_extra(
         raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
     monkeypatch.setenv("KERAS_BACKEND", backend)
+    monkeypatch.setattr(errors, "installed_backends", lambda: ["tensorflow", "torch"])
     monkeypatch.setattr("spherical_cnn.cli.dispatch", fail)
     assert exit_code(["predict", "run"]) == 1
     assert capsys.readouterr().err == f"error: {line}\n"
+
+
+def test_without_any_backend_a_line_says_that_keras_needs_one(monkeypatch):
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", "/absent")
+    monkeypatch.setattr(errors, "installed_backends", lambda: [])
+    error = ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
+    assert errors.explain_import(error) == (
+        'tensorflow is not installed: pip install "spherical_cnn[tensorflow]"; Keras needs this '
+        "backend, or jax or torch: then set KERAS_BACKEND to its name"
+    )
 
 
 WITHOUT = """
@@ -152,8 +245,9 @@ def test_commands_without_an_extra_fail_before_they_write(package, extra, comman
         capture_output=True,
         text=True,
     )
-    line = f'error: {package} is not installed: pip install "spherical_cnn[{extra}]"\n'
-    assert (done.returncode, done.stdout, without_noise(done.stderr)) == (1, "", line)
+    line = f'error: {package} is not installed: pip install "spherical_cnn[{extra}]"'
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(f"{re.escape(line)}(. Where Embree .*)?\n", without_noise(done.stderr))
     assert [path.name for path in tmp_path.iterdir()] == ["box.off"]
 
 
@@ -174,7 +268,7 @@ def test_an_interrupted_command_that_can_resume_says_how(argv, line, capsys, mon
 
 
 @pytest.mark.parametrize(
-    "argv", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)]
+    "argv", [["--help"], ["presets"], *([name, "--help"] for name in COMMANDS)]
 )
 def test_a_help_imports_neither_keras_nor_numpy(argv):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -185,8 +279,8 @@ def test_a_help_imports_neither_keras_nor_numpy(argv):
 
 
 def test_the_module_is_a_program_with_the_exit_codes_of_its_commands():
-    done = scnn("--version")
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"spherical_cnn {__version__}\n", "")
+    done = scnn("presets")
+    assert (done.returncode, done.stderr) == (0, "") and "modelnet40-points" in done.stdout
     done = scnn("train", "--n_epochs=0", "--logdir=/absent/run")
     message = "error: --n_epochs: expected at least 1. Received: 0\n"
     assert (done.returncode, done.stdout, without_noise(done.stderr)) == (2, "", message)

@@ -73,7 +73,7 @@ def test_excluded_fields_are_not_flags():
         (["--degree=60"], "arguments: --degree=60; did you mean --degrees"),  # no abbreviations
         (["--degrees"], "argument --degrees/-d: expected one argument"),
         (["--fan=yes"], "ignored explicit argument 'yes'"),
-        (["@absent.txt"], "No such file or directory: 'absent.txt'"),
+        (["@absent.txt"], "@absent.txt: No such file or directory"),
     ],
 )
 def test_wrong_usage_raises_instead_of_exiting(argv, message):

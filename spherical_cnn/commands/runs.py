@@ -5,51 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from spherical_cnn.console import progress_bar, shapes_progress
+from spherical_cnn.console import shapes_progress
 from spherical_cnn.data.dataset_config import DatasetConfig
-from spherical_cnn.errors import ConfigError, ShapeError
+from spherical_cnn.errors import ConfigError
 from spherical_cnn.flags import Parser, add_options
 from spherical_cnn.training.run_config import RunConfig
-
-
-def predict_command(argv):
-    """Classifies files."""
-    parser = Parser(
-        "Classifies shapes in files: meshes, voxels or point clouds.\n\n"
-        "Each shape is classified in several rotations. Printed are the mean probability, the\n"
-        "fraction of the rotations that agree, and the standard deviation of the probability.",
-        examples=(
-            "scnn predict runs/furniture chair.off sofa.stl",
-            "scnn predict runs/furniture meshes --workers 2 --json > predictions.json",
-            "scnn predict runs/furniture --export saved_model",
-        ),
-        prog="scnn predict",
-    )
-    parser.add_shared("run")
-    parser.add_argument("files", nargs="*", metavar="FILE", help="shapes, or folders of shapes")
-    parser.add_argument("--rotations", type=int, default=4, metavar="N", help="default 4")
-    parser.add_argument("--top", type=int, default=3, metavar="N", help="classes named; default 3")
-    parser.add_shared("--kind", "--up", "--workers", "--json")
-    parser.add_argument("--export", metavar="PATH", help="write a SavedModel, or an .onnx file")
-    options = parser.parse_args(argv)
-    if not (options.files or options.export) or min(options.rotations, options.top) < 1:
-        raise ConfigError("expected files or --export, --rotations and --top of at least 1")
-
-    from spherical_cnn.reporting.page import table_lines
-    from spherical_cnn.tasks.predict import Predictor, export, find_files, prediction_table
-
-    predictor = Predictor(options.run, options.up, options.kind)
-    if options.export:
-        export(predictor.model, options.export)
-    paths = find_files(options.files)
-    found = predictor.predict(paths, options.rotations, options.top, options.workers)
-    found = list(progress_bar(iterable=found, total=len(paths), unit=" shapes"))
-    if options.json:
-        print(json.dumps([one._asdict() for one in found], indent=1))
-    else:
-        print(*table_lines(*prediction_table(found)), sep="\n")
-    if failed := sum(bool(one.error) for one in found):
-        raise ShapeError(f"{failed} of {len(found)} files could not be classified")
 
 
 def evaluate_command(argv):
@@ -62,7 +22,7 @@ def evaluate_command(argv):
         ),
         prog="scnn evaluate",
     )
-    parser.add_shared("run", "source", "--workers", "--json")
+    parser.add_shared("run", "source", "--caster", "--workers", "--json")
     of_run = ("resolution", "rotation", "copies", "val_fraction", "test_fraction")
     add_options(parser, DatasetConfig, without=of_run)
     options = parser.parse_args(argv)
@@ -72,7 +32,9 @@ def evaluate_command(argv):
     from spherical_cnn.tasks.evaluate import evaluate_shapes
 
     progress = shapes_progress("shapes")
-    results = evaluate_shapes(options.run, options.source, given, options.workers, progress)
+    results = evaluate_shapes(
+        options.run, options.source, given, options.workers, progress, options.caster
+    )
     if options.json:
         print(json.dumps(results, indent=1))
         return

@@ -12,19 +12,23 @@ from spherical_cnn.data.poses import draw_poses
 from spherical_cnn.data.signals import clouds, signals
 from spherical_cnn.data.sources import find_shapes
 from spherical_cnn.errors import ConfigError
+from spherical_cnn.presets import find_run
 from spherical_cnn.shapes.signal import MIN_HIT_RATE, compute_hit_rate
-from spherical_cnn.training.run import dataset_config_of, load_run
+from spherical_cnn.training.run import check_caster, dataset_config_of, load_run
 from spherical_cnn.training.run_folder import RunFolder
 from spherical_cnn.training.train import evaluate
 
 _UNNAMED = re.compile(r"class_\d+")  # classes of an .npz that does not name them
 
 
-def evaluate_shapes(path, source, given, workers=1, progress=lambda done, total: None):
+def evaluate_shapes(
+    path, source, given, workers=1, progress=lambda done, total: None, caster="embree"
+):
     """Computes the accuracy of a run on the test shapes of a source, or on all if it has none.
 
     The dict `given` holds options of `DatasetConfig` that replace those of the run's dataset, such
-    as `test_rotation`. For the source see `find_shapes`; for the other arguments, `build`.
+    as `test_rotation`. For the source see `find_shapes`; for `caster`, `signals`; for the others,
+    `build`.
 
     Returns:
         dict of JSON values: as `spherical_cnn.training.train.evaluate`; `dataset`, the options;
@@ -34,8 +38,10 @@ def evaluate_shapes(path, source, given, workers=1, progress=lambda done, total:
     Raises:
         ConfigError: if the options, or the source's classes, do not fit the run.
     """
-    config = dataset_config_of(RunFolder(path), **{"val_fraction": 0, "test_fraction": 0, **given})
+    folder = RunFolder(find_run(path))
+    config = dataset_config_of(folder, **{"val_fraction": 0, "test_fraction": 0, **given})
     run = load_run(path, upright=config.rotation_of("test") != "so3")
+    check_caster(run.config, caster)
     config = dataclasses.replace(config, resolution=run.config.input_res)
     if config.num_points > run.num_points:
         raise ConfigError(
@@ -51,7 +57,7 @@ def evaluate_shapes(path, source, given, workers=1, progress=lambda done, total:
     if run.config.takes_points:
         samples = clouds(items, poses, config, run.num_points, workers=workers)
     else:
-        samples = signals(items, poses, config, workers=workers)
+        samples = signals(items, poses, config, caster=caster, workers=workers)
     for count, (item, cast) in enumerate(samples, 1):
         if isinstance(cast, str):
             skipped.append([item.name, cast])

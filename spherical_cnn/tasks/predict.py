@@ -18,7 +18,7 @@ from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.nn.outputs import predict_dict
 from spherical_cnn.shapes.load import OWN_SUFFIXES, SUFFIXES, choose_kind, suffix_of
 from spherical_cnn.shapes.signal import Pose, compute_hit_rate, describe_misses, is_blank
-from spherical_cnn.training.run import dataset_config_of, load_run
+from spherical_cnn.training.run import check_caster, dataset_config_of, load_run
 
 _FILES, _NETWORK_BATCH = 8, 32  # classified at a time; samples per batch of the network
 
@@ -43,6 +43,7 @@ class Predictor:
         up: axis that points up in the files; default: as in the run's dataset.
         kind: what the files hold; default likewise.
         center: where rays start; default likewise.
+        caster: `"embree"` or `"device"`, as in `signals`.
 
     Attributes:
         run: `Run`.
@@ -53,10 +54,12 @@ class Predictor:
         RunError: if there is no finished run, or it does not say how its signals are made.
     """
 
-    def __init__(self, run, up=None, kind=None, center=None):
+    def __init__(self, run, up=None, kind=None, center=None, caster="embree"):
         self.run = loaded = load_run(run)
+        self._caster = caster
         self.model = loaded.model
         self._size = loaded.num_points if loaded.config.takes_points else None
+        check_caster(loaded.config, caster)
         made, path = loaded.dataset["options"], loaded.folder.path("data.json")
         if not made:
             raise RunError(
@@ -99,7 +102,7 @@ class Predictor:
         request = items, [poses] * len(items), self.config
         if self._size:
             return clouds(*request, self._size, workers=workers)
-        return signals(*request, workers=workers)
+        return signals(*request, caster=self._caster, workers=workers)
 
     def _classify(self, group, top):
         kind = self.config.kind

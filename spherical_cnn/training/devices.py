@@ -41,7 +41,7 @@ class Devices:
         if config.num_processes > 1:
             self._join(config)
         one = config.devices == "1" and config.num_processes == 1
-        names = ["the default"] if one else self._names()
+        names = ["the default"] if one else device_names()
         every = config.devices == "all" or config.num_processes > 1
         self.count = len(names) if every else int(config.devices)
         if self.count > len(names):
@@ -125,14 +125,6 @@ class Devices:
             heartbeat_timeout_seconds=_PATIENCE,
         )
 
-    def _names(self):
-        if self._backend == "tensorflow":
-            import tensorflow as tf
-
-            kinds = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
-            return [device.name for device in next(filter(None, kinds))]
-        return keras.distribution.list_devices()
-
     def _distribution(self, names):
         if self._backend == "tensorflow":
             import tensorflow as tf
@@ -155,6 +147,21 @@ class Devices:
             yield "--triplet_loss and --batch_renorm need the whole batch: use KERAS_BACKEND=jax"
         if on_tensorflow and config.jit_compile:
             yield "--jit_compile: XLA over several devices needs KERAS_BACKEND=jax"
+
+
+def device_names():
+    """Returns the names of the devices of Keras's backend: of all GPUs or, without one, CPUs."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        kinds = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
+        return [device.name for device in next(filter(None, kinds))]
+    if keras.backend.backend() == "torch":
+        import torch
+
+        count = torch.cuda.device_count()
+        return [torch.cuda.get_device_name(index) for index in range(count)] or ["cpu"]
+    return keras.distribution.list_devices()
 
 
 def _wait_for(address):

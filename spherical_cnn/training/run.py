@@ -8,8 +8,10 @@ import os
 
 import keras
 
+from spherical_cnn.choices import CASTERS
 from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.errors import ConfigError, RunError
+from spherical_cnn.presets import PRESETS, find_run
 from spherical_cnn.training.checkpoints import load_checkpoint
 from spherical_cnn.training.network import compiled_model
 from spherical_cnn.training.run_config import PROCESS_OPTIONS, RunConfig
@@ -18,7 +20,12 @@ from spherical_cnn.training.run_folder import RunFolder
 
 @dataclasses.dataclass
 class Run:
-    """A run: its folder, options, network and training state."""
+    """A run: its folder, options, network and training state.
+
+    `model` is a functional `keras.Model`. Its input is a batch of signals `(batch, n, n, 2)` or of
+    points `(batch, num_points, 3)`, as `model.input_shape` says; its outputs are a dict with
+    `logits` `(batch, classes)` and `descriptor` `(batch, features)`.
+    """
 
     folder: RunFolder
     config: RunConfig
@@ -31,9 +38,15 @@ class Run:
         """`source`, `classes` and `options` of the dataset; empty if it has no manifest."""
         return self.folder.read_data()
 
+    @functools.cached_property
+    def descriptor(self):
+        """`keras.Model` from the input of `model` to its descriptor; they share their weights."""
+        output = self.model.get_layer("descriptor").output
+        return keras.Model(self.model.input, output, name="backbone")
+
     @property
     def class_names(self):
-        """Names of the classes; numbers where the dataset has no names."""
+        """Names of the classes, in the order of the logits; numbers if the dataset has no names."""
         named = self.dataset["classes"]
         return [*named, *(str(label) for label in range(len(named), self.config.n_classes))]
 
@@ -48,6 +61,14 @@ def dataset_config_of(folder: RunFolder, **given) -> DatasetConfig:
     except (ConfigError, TypeError) as error:
         raise RunError(f"{folder.path('data.json')}: {error}") from error
     return dataclasses.replace(own, **{k: v for k, v in given.items() if v is not None})
+
+
+def check_caster(config, caster):
+    """Refuses a caster of rays for a network that reads points."""
+    if config.takes_points and caster != CASTERS[0]:
+        raise ConfigError(
+            f"--caster: {config.model} reads points, expected none. Received: {caster}"
+        )
 
 
 def new_run(folder, config, num_points=1024):
@@ -68,11 +89,34 @@ def new_run(folder, config, num_points=1024):
     return Run(folder, config, model, state, num_points)
 
 
-def load_run(path, upright=False):
+def from_preset(name: str) -> Run:
+    """Loads a trained network that comes with the package.
+
+        run = from_preset("modelnet40-points")
+        run.model.predict(signals)["logits"]  # of run.class_names
+        head = keras.Sequential([run.descriptor, keras.layers.Dense(5)])
+
+    `scnn presets` lists the names.
+
+    Returns:
+        `Run`; `model`, `descriptor` and `class_names` are what other programs need of it.
+
+    Raises:
+        ConfigError: if there is no such preset.
+    """
+    if name not in PRESETS:
+        raise ConfigError(
+            f"from_preset: expected {' or '.join(PRESETS)}. Received: {name!r}; load_run opens the "
+            "folder of a run"
+        )
+    return load_run(PRESETS[name].folder)
+
+
+def load_run(path: str | os.PathLike, upright: bool = False) -> Run:
     """Loads a finished run, or a released one.
 
     Args:
-        path: path of the run folder.
+        path: path of the run folder, or the name of a preset.
         upright: whether the shapes to process are upright; enables the up-axis channel of a network
             that has one.
 
@@ -82,10 +126,13 @@ def load_run(path, upright=False):
     Raises:
         RunError: if there is no finished run that this program can read.
     """
-    folder = RunFolder(path)
+    folder = RunFolder(find_run(path))
     config = folder.read_config()
     if config is None:
-        raise RunError(f"{folder.path('config.json')}: not found, expected a run folder")
+        raise RunError(
+            f"{folder.path('config.json')}: not found, expected a run folder or a preset: "
+            f"{', '.join(PRESETS)}"
+        )
     if config.up_channel != "off":
         config = dataclasses.replace(config, up_channel="on" if upright else "masked")
     num_points = dataset_config_of(folder).num_points

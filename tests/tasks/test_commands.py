@@ -25,7 +25,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3
         (["--batch_nrom"], 2, "unrecognized arguments: --batch_nrom; did you mean --batch_norm."),
         (["--n_classes=x"], 2, "--n_classes: expected an integer. Received: 'x'"),
         (["--learning_rate=0.1"], 2, "--learning_rate: expected a dict of rates.*'0.1'"),
-        (["@absent.txt"], 2, ".*No such file or directory: 'absent.txt'"),
+        (["@absent.txt"], 2, "@absent.txt: No such file or directory; .*"),
         (["--logdir="], 2, "--logdir: expected a folder for the run. Received none"),
         (["--model="], 2, "--model: expected two_branch or planar or point_sphere. Received: ''"),
         (["--dset_dir=/absent"], 1, "/absent: No such file or directory; expected a folder with.*"),
