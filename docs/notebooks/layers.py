@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Layers in your own model
 #
-# You learn how the layers work on data of your own: a weather-like field of 73 × 144 samples, a 360°
-# panorama, and point clouds. The data are generated.
+# You learn how the layers work on data of your own: a weather-like field of 73 × 144 samples, a
+# 360° panorama, and point clouds. The data are generated.
 #
 # The notebook takes about a minute on a laptop without a GPU, and downloads nothing.
 

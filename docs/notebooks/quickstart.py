@@ -131,9 +131,9 @@ for family in ("aeroplane", "car", "chair", "guitar", "lamp", "mug"):
         write_mesh(pathlib.Path(f"shapes/{family}/{seed}.off"), family, seed)
 
 # %% [markdown]
-# `scnn build` makes a dataset. A fifth of the shapes is for testing; each of the others is stored in
-# ten copies, in random rotations about the vertical axis (`--rotation z`). The test shapes are in any
-# rotation. Seven rays per sample are averaged.
+# `scnn build` makes a dataset. A fifth of the shapes is for testing; each of the others is stored
+# in ten copies, in random rotations about the vertical axis (`--rotation z`). The test shapes are
+# in any rotation. Seven rays per sample are averaged.
 
 # %% language="sh"
 # scnn build shapes data --resolution 32 --test_fraction 0.2 --copies 10 \
