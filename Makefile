@@ -3,8 +3,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# On Linux, PyPI has wheels of torch for CUDA only, of gigabytes. Where pip finds one for CPUs, as with
-# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu, it takes that.
+# On Linux, PyPI has wheels of torch for CUDA only, of gigabytes. PIP_EXTRA_INDEX_URL may name an index that
+# has wheels for CPUs.
 TORCH ?= torch==2.13.0
 
 define CHECK_PYTHON
