@@ -208,7 +208,11 @@ def test_runs_are_named_by_the_ends_of_their_paths():
 
 
 CANVASES = """() => [...document.querySelectorAll("canvas")].map((canvas) => {
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const copy = document.createElement("canvas");
+  [copy.width, copy.height] = [canvas.width, canvas.height];
+  const context = copy.getContext("2d", { willReadFrequently: true });
+  context.drawImage(canvas, 0, 0);
+  const { data } = context.getImageData(0, 0, copy.width, copy.height);
   let [drawn, sum] = [0, 0];
   data.forEach((value, index) => {
     if (index % 4 === 3) drawn += value > 0;
