@@ -195,6 +195,12 @@ LAYERS = {
         out_grid=SphericalGrid.equiangular(7, 12, "cells", start=5.0, ascending=True),
     ),
     "resampling_raster": lambda: SphericalResampling(out_grid=SphericalGrid.equiangular(9, 17)),
+    "resampling_bilinear": lambda: SphericalResampling(
+        out_grid=SphericalGrid.equiangular(9, 17, start=3.0), interpolation="bilinear"
+    ),
+    "resampling_area": lambda: SphericalResampling(
+        out_grid=SphericalGrid.equiangular(3, 5, "cells", ascending=True), interpolation="area"
+    ),
     "average_cells": lambda: GlobalSphericalAveragePooling(
         grid=SphericalGrid.equiangular(8, 8, "cells")
     ),

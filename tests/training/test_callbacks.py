@@ -121,6 +121,7 @@ def test_an_absurd_test_loss_of_few_steps_is_explained(
     assert not explain_short_run(plain, steps, train_loss, test_loss, 10)
 
 
+@pytest.mark.slow
 def test_a_run_with_an_absurd_test_loss_prints_the_hint(flags, monkeypatch):
     warnings: list[str] = []
     monkeypatch.setattr(training.logger, "warning", warnings.append)
