@@ -8,7 +8,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
-from helpers import ROOT, assert_fails, box, write_off
+from helpers import ROOT, box, write_off
 from keras import ops
 
 import spherical_cnn as scnn
@@ -122,21 +122,6 @@ def test_the_command_lists_them(capsys):
     )
 
 
-def test_predict_without_a_run_says_which_network_it_uses(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    write_off(tmp_path / "box.off", *box((1, 2, 3.5)))
-    dispatch(["predict", "box.off", "--rotations=2"])
-    network, header, _, row = capsys.readouterr().out.splitlines()
-    assert network == f"network: {DEFAULT}; see scnn presets" and row.startswith("| box.off | ")
-    dispatch(["predict", DEFAULT, "--rotations=2", "box.off"])
-    assert capsys.readouterr().out.splitlines() == [header, "|---|---:|---:|---:|---:|---:|", row]
-    dispatch(["predict", "box.off", "--rotations=2", "--json"])
-    printed = capsys.readouterr()
-    assert printed.err == network + "\n"
-    (found,) = json.loads(printed.out)
-    assert row.split(" | ")[1] == found["classes"][0]
-
-
 @pytest.mark.slow
 def test_the_device_casts_in_place_of_embree(tmp_path, capsys):
     write_off(tmp_path / "box.off", *box((1, 2, 3.5)))
@@ -146,18 +131,3 @@ def test_the_device_casts_in_place_of_embree(tmp_path, capsys):
         (found[caster],) = json.loads(capsys.readouterr().out)
     assert found["device"]["classes"] == found["embree"]["classes"]
     np.testing.assert_allclose(*(one["probabilities"] for one in found.values()), atol=0.02)
-
-
-@pytest.mark.parametrize(
-    ("argv", "code", "message"),
-    [
-        (["runs/absent", "box.off"], 2, "runs/absent: expected a run folder, a preset .*, a shape"),
-        ([], 2, "expected files or --export.*"),
-        (["modelnet40-points"], 2, "expected files or --export.*"),
-        (["empty", "box.off"], 2, "empty: found no shapes, expected files .*"),
-    ],
-)
-def test_what_is_neither_run_nor_shape_is_refused(argv, code, message, tmp_path, capsys):
-    (tmp_path / "empty").mkdir()
-    argv = [str(tmp_path / "empty") if argument == "empty" else argument for argument in argv]
-    assert_fails(capsys, code, f"(.*/)?{message}.*", "predict", argv)

@@ -137,6 +137,8 @@ def load_run(path: str | os.PathLike, upright: bool = False) -> Run:
         config = dataclasses.replace(config, up_channel="on" if upright else "masked")
     num_points = dataset_config_of(folder).num_points
     model = compiled_model(config, num_points)
+    if keras.backend.backend() == "torch":
+        model.jit_compile = False  # torch.compile needs a C++ compiler, and minutes
     state = load_checkpoint(folder.checkpoint("final"), model, weights_only=True)
     return Run(folder, config, model, state, num_points)
 

@@ -8,11 +8,12 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import assert_fails
+from helpers import assert_fails, box, write_off
 from scipy import special
 
 from spherical_cnn.cli import exit_code
 from spherical_cnn.data.dataset_config import DatasetConfig
+from spherical_cnn.presets import DEFAULT, Preset
 from spherical_cnn.shapes.formats.mesh_writing import encode_mesh
 from spherical_cnn.shapes.generated.primitives import box as box_mesh
 from spherical_cnn.shapes.generated.procedural import FAMILIES, draw_mesh, name_shape
@@ -211,3 +212,35 @@ def test_an_onnx_file_runs_in_onnxruntime(run, tmp_path):
     assert set(names) == set(expected)
     for name, found in zip(names, outputs, strict=True):
         np.testing.assert_allclose(found, expected[name], rtol=1e-4, atol=1e-5)
+
+
+def test_without_a_run_the_network_is_a_preset_and_named(run, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Preset, "folder", property(lambda preset: str(run)))
+    monkeypatch.chdir(tmp_path)
+    write_off(tmp_path / "box.off", *box((1, 2, 3.5)))
+    assert exit_code(["predict", "box.off", "--rotations=2"]) == 0
+    network, header, line, row = capsys.readouterr().out.splitlines()
+    assert network == f"network: {DEFAULT}; see scnn presets" and row.startswith("| box.off | ")
+    for argv in ([DEFAULT, "--rotations=2", "box.off"], [str(run), "box.off", "--rotations=2"]):
+        assert exit_code(["predict", *argv]) == 0
+        assert capsys.readouterr().out.splitlines() == [header, line, row]
+    assert exit_code(["predict", "--json", "--caster=device", "box.off"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == network + "\n"
+    (found,) = json.loads(printed.out)
+    assert row.split(" | ")[1] == found["classes"][0]
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "message"),
+    [
+        (["runs/absent", "box.off"], 2, "runs/absent: expected a run folder, a preset .*, a shape"),
+        ([], 2, "expected files or --export.*"),
+        (["modelnet40-points"], 2, "expected files or --export.*"),
+        (["empty", "box.off"], 2, "empty: found no shapes, expected files .*"),
+    ],
+)
+def test_what_is_neither_run_nor_shape_is_refused(argv, code, message, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    argv = [str(tmp_path / "empty") if argument == "empty" else argument for argument in argv]
+    assert_fails(capsys, code, f"(.*/)?{message}.*", "predict", argv)
