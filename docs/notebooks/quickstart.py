@@ -4,7 +4,7 @@
 # You learn how to classify shapes with the released network, what the network sees of a shape, how
 # to train a network on your own shapes, and where the report is.
 #
-# The notebook takes about a minute on a laptop without a GPU, and downloads nothing.
+# The notebook takes one to two minutes on two cores without a GPU, and downloads nothing.
 #
 # ## Install
 #
@@ -131,9 +131,9 @@ for family in ("aeroplane", "car", "chair", "guitar", "lamp", "mug"):
         write_mesh(pathlib.Path(f"shapes/{family}/{seed}.off"), family, seed)
 
 # %% [markdown]
-# `scnn build` makes a dataset. A fifth of the shapes is for testing; each of the others is stored in
-# ten copies, in random rotations about the vertical axis (`--rotation z`). The test shapes are in any
-# rotation. Seven rays per sample are averaged.
+# `scnn build` makes a dataset. A fifth of the shapes is for testing. Each of the others is stored
+# in ten copies, in random rotations about the vertical axis (`--rotation z`). The test shapes are
+# in any rotation. Seven rays per sample are averaged.
 
 # %% language="sh"
 # scnn build shapes data --resolution 32 --test_fraction 0.2 --copies 10 \
@@ -194,8 +194,9 @@ figure.colorbar(picture, ax=right, label="fraction of the true class")
 plt.show()
 
 # %% [markdown]
-# Trained on upright shapes only, the network classifies shapes in any rotation. The run folder
-# works wherever a released network does:
+# Trained on upright shapes only, the network classifies shapes in any rotation. It has seen 24
+# shapes of each class; `make demo` trains on 1,000 shapes and reaches 98.7 %. The run folder works
+# wherever a released network does:
 
 # %% language="sh"
 # scnn predict mine rotated/aeroplane.off rotated/chair.off rotated/guitar.off rotated/mug.off
