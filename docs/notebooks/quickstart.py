@@ -4,14 +4,14 @@
 # You learn how to classify shapes with the released network, what the network sees of a shape, how
 # to train a network on your own shapes, and where the report is.
 #
-# The notebook takes about a minute on a laptop without a GPU, and downloads nothing.
+# The notebook takes one to two minutes on two cores without a GPU, and downloads nothing.
 #
 # ## Install
 #
 # These commands install the package from a copy of the repository, on Python 3.11:
 #
 # ```sh
-# pip install -r requirements.txt .
+# pip install ".[tensorflow,shapes,train]"
 # scnn --help
 # ```
 #
@@ -24,13 +24,11 @@
 import csv
 import json
 import pathlib
-import shutil
 
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-import spherical_cnn
 from spherical_cnn.reporting.shading import FRONT, color_range, shape_pixels, sphere_pixels
 from spherical_cnn.reporting.sphere_plots import draw_map, draw_picture
 from spherical_cnn.shapes.formats.mesh_writing import encode_mesh
@@ -69,11 +67,8 @@ for family, rotation in zip(FAMILIES, rotations, strict=True):
 # ## Classify them
 #
 # The released network, `modelnet40-points`, knows 40 classes. It was trained on point clouds of
-# ModelNet40, and has never seen a shape of this package. This cell copies it from the repository:
+# ModelNet40, and has never seen a shape of this package. It comes with the package, as a preset:
 
-# %%
-repository = pathlib.Path(spherical_cnn.__file__).parents[1]
-released = shutil.copytree(repository / "weights/modelnet40-points", "modelnet40-points")
 # %% language="sh"
 # scnn predict modelnet40-points upright --kind mesh --workers 2
 
@@ -131,7 +126,7 @@ for family in ("aeroplane", "car", "chair", "guitar", "lamp", "mug"):
         write_mesh(pathlib.Path(f"shapes/{family}/{seed}.off"), family, seed)
 
 # %% [markdown]
-# `scnn build` makes a dataset. A fifth of the shapes is for testing; each of the others is stored
+# `scnn build` makes a dataset. A fifth of the shapes is for testing. Each of the others is stored
 # in ten copies, in random rotations about the vertical axis (`--rotation z`). The test shapes are
 # in any rotation. Seven rays per sample are averaged.
 
@@ -194,8 +189,9 @@ figure.colorbar(picture, ax=right, label="fraction of the true class")
 plt.show()
 
 # %% [markdown]
-# Trained on upright shapes only, the network classifies shapes in any rotation. The run folder
-# works wherever a released network does:
+# Trained on upright shapes only, the network classifies shapes in any rotation. It has seen 24
+# shapes of each class; `make demo` trains on 1,000 shapes and reaches 98.7 %. The run folder works
+# wherever a released network does:
 
 # %% language="sh"
 # scnn predict mine rotated/aeroplane.off rotated/chair.off rotated/guitar.off rotated/mug.off
@@ -206,4 +202,4 @@ plt.show()
 # - [Equivariance](equivariance.ipynb): why the rotation does not matter, and for which network it
 #   does.
 # - [Layers in your own model](layers.ipynb): fields, panoramas, point clouds.
-# - [Start](../start.md): the same steps on the command line, and pictures.
+# - [Start](../guide/start.md): the same steps on the command line, and pictures.
