@@ -8,7 +8,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from spherical_cnn.sphere.operations import at_least_float32, full_float32, is_symbolic, matmul
+from spherical_cnn.sphere.operations import (
+    at_least_float32,
+    full_float32,
+    is_symbolic,
+    matmul,
+    readable,
+)
 from spherical_cnn.sphere.sampling.harmonics import harmonics_by_degree
 
 
@@ -44,7 +50,8 @@ def isht_at(coefficients, directions):
     if is_symbolic(coefficients) or is_symbolic(directions):
         return PointSynthesis()(coefficients, directions)
     coefficients = ops.convert_to_tensor(coefficients)
-    directions = directions if ops.is_tensor(directions) else np.asarray(directions, np.float64)
+    if not ops.is_tensor(directions):
+        directions = readable(np.asarray(directions, np.float64), coefficients)
     _check(coefficients, directions)
     wide, bandwidth = at_least_float32(coefficients.dtype), coefficients.shape[1]
     total: Any = 0.0
