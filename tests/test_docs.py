@@ -45,7 +45,6 @@ def all_flags():
 def test_snippets_run_one_after_the_other(page, tmp_path):
     source = tmp_path / "snippets.py"
     source.write_text("\n".join(blocks(page, "python")), encoding="utf-8")
-    (tmp_path / "weights").symlink_to(ROOT / "weights")
     path = {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2", "HOME": str(tmp_path)}
     subprocess.run([sys.executable, source], check=True, cwd=tmp_path, env=path)
 
