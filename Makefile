@@ -3,8 +3,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# On Linux, PyPI has wheels of torch for CUDA only, of gigabytes. Where pip finds one for CPUs, as with
-# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu, it takes that.
+# On Linux, PyPI has wheels of torch for CUDA only, of gigabytes. PIP_EXTRA_INDEX_URL may name an index that
+# has wheels for CPUs.
 TORCH ?= torch==2.13.0
 
 define CHECK_PYTHON
@@ -13,7 +13,7 @@ define CHECK_PYTHON
 	"$(MAKECMDGOALS)"; exit 1; }
 endef
 
-.PHONY: demo test test-slow test-jax test-torch lint docs api build
+.PHONY: demo test test-slow test-jax test-torch lint docs notebooks build
 
 demo: .venv/installed
 	$(BIN)/scnn table1 embedded runs/demo @params/demo.txt
@@ -39,6 +39,7 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
 
 .venv/installed: requirements.txt pyproject.toml setup.py
 	$(CHECK_PYTHON)
@@ -50,14 +51,19 @@ lint: .venv/installed-dev
 	$(BIN)/pip install --quiet -r requirements.txt -e ".[dev]"
 	touch $@
 
+docs: .venv/installed-docs
+	$(BIN)/mkdocs build --strict
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/pip install --quiet -e ".[docs]"
+	touch $@
+
+notebooks: .venv/installed-dev
+	$(BIN)/python docs/run_notebooks.py
+
 .venv-%/installed: pyproject.toml setup.py
 	$(CHECK_PYTHON)
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/pip install --quiet $(if $(filter torch,$*),"$(TORCH)","jax[cpu]")
 	.venv-$*/bin/pip install --quiet -e ".[shapes,train]" "pytest>=8.2" "hypothesis>=6.100" "build>=1.2"
 	touch $@
-
-docs: api
-
-api: .venv/installed-dev
-	PDOC_ALLOW_EXEC=1 $(BIN)/python -W error::UserWarning docs/api.py

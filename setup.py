@@ -23,6 +23,7 @@ setup(
     include_package_data=False,
     package_data={
         "spherical_cnn": ["py.typed"],
+        "spherical_cnn.reporting": ["assets/*"],
         "spherical_cnn.params": ["**/*.txt"],
         "spherical_cnn.weights": ["*/*", "*/checkpoints/*"],
     },

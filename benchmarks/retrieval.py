@@ -20,8 +20,8 @@ def main(arguments=None):
     parser.add_argument("--features", type=positive, default=256, metavar="N")
     options = parser.parse_args(arguments)
 
-    from spherical_cnn.tasks.retrieval_metrics import score
-    from spherical_cnn.tasks.retrieve import rank
+    from spherical_cnn.tasks.retrieval.retrieval_metrics import score
+    from spherical_cnn.tasks.retrieval.retrieve import rank
 
     rng = np.random.default_rng(0)
     descriptors = rng.normal(size=(options.shapes, options.features)).astype(np.float32)

@@ -19,42 +19,63 @@ from spherical_cnn.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from spherical_cnn.data.records.pipeline import load_records
+    from spherical_cnn.data.signals import shapes_to_signals
     from spherical_cnn.nn import (
+        AreaWeightedLoss,
         GlobalSphericalAveragePooling,
         PointsToSphere,
+        RandomSphericalRotation,
         SphericalBlock,
         SphericalConv,
         SphericalPooling,
+        SphericalResampling,
         point_sphere,
         two_branch,
     )
-    from spherical_cnn.sphere import SphericalGrid, fill_missing, isht, sht
+    from spherical_cnn.sphere import (
+        SphericalGrid,
+        fill_missing,
+        isht,
+        isht_at,
+        sample_function,
+        sht,
+        to_directions,
+    )
     from spherical_cnn.training.run import from_preset, load_run
 
 __all__ = [
+    "AreaWeightedLoss",
     "GlobalSphericalAveragePooling",
     "PointsToSphere",
+    "RandomSphericalRotation",
     "SphericalBlock",
     "SphericalConv",
     "SphericalGrid",
     "SphericalPooling",
+    "SphericalResampling",
     "fill_missing",
     "from_preset",
     "isht",
+    "isht_at",
     "load_records",
     "load_run",
     "point_sphere",
+    "sample_function",
+    "shapes_to_signals",
     "sht",
+    "to_directions",
     "two_branch",
 ]
 
 if importlib.util.find_spec("tensorflow") is None:
     __all__.remove("load_records")  # so that `from spherical_cnn import *` works
 
+_SPHERE = ("SphericalGrid", "fill_missing", "isht", "isht_at", "sample_function", "sht")
 _MODULES = {
-    **dict.fromkeys(("SphericalGrid", "fill_missing", "isht", "sht"), "spherical_cnn.sphere"),
+    **dict.fromkeys((*_SPHERE, "to_directions"), "spherical_cnn.sphere"),
     **dict.fromkeys(("from_preset", "load_run"), "spherical_cnn.training.run"),
     "load_records": "spherical_cnn.data.records.pipeline",
+    "shapes_to_signals": "spherical_cnn.data.signals",
 }
 
 

@@ -5,6 +5,7 @@ import math
 MODELS = ("two_branch", "planar", "point_sphere")
 BRANCHES = ("distance", "incidence")  # ray length; sine of the angle of incidence
 POOLS = ("lowpass", "wap", "avg", "max")
+INTERPOLATIONS = ("harmonic", "bilinear", "area")
 FINAL_POOLS = ("gap", "max", "magnitudes", "all")
 GLOBAL_AVERAGES = ("quadrature", "area", "grid")
 MAP_GRIDS = ("driscoll_healy", "gauss_legendre")

@@ -34,6 +34,7 @@ COMMANDS = {
     "activations": ("runs", "export layer outputs"),
     "release": ("runs", "package a finished run with a model card"),
     "align": ("pictures", "find the rotation between two shapes"),
+    "show": ("pictures", "write a page that shows a shape and what networks make of it"),
     "visualize": ("pictures", "draw signals, filters, feature maps, animations and mistakes"),
 }
 _RESUMABLE = ("build", "train", "table1")

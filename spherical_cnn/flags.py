@@ -10,7 +10,7 @@ import argparse
 import dataclasses
 import difflib
 
-from spherical_cnn.choices import CASTERS, KINDS
+from spherical_cnn.choices import CASTERS, CENTERS, KINDS
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.options import type_of
 from spherical_cnn.packaged import find_flags
@@ -30,10 +30,17 @@ _SHARED: dict[str, dict] = {
         "help": "what casts rays: embree, on the CPU, or the device of Keras; default embree",
     },
     "--json": {"action": "store_true", "help": "print JSON with all digits"},
-    "--kind": {"metavar": "KIND", "help": f"what the files hold: {_KINDS}; default: as in the run"},
+    "--kind": {
+        "metavar": "KIND",
+        "help": f"what the files hold: {_KINDS}; default: as in the run, or auto",
+    },
     "--up": {
         "metavar": "AXIS",
-        "help": "axis that points up in the files; default: as in the run",
+        "help": "axis that points up in the files; default: as in the run, or z",
+    },
+    "--center": {
+        "metavar": "CENTER",
+        "help": f"where rays start: {', '.join(CENTERS)}; default: as in the run",
     },
     "--resolution": {"type": int, "default": 64, "metavar": "N", "help": "default 64"},
     "--run": {"metavar": "RUN", "help": "run or preset; its dataset says how signals are made"},

@@ -1,5 +1,7 @@
 """What several test modules use: commands, runs, pages, shapes and layers."""
 
+import base64
+import json
 import pathlib
 import re
 import shlex
@@ -38,8 +40,10 @@ from spherical_cnn.training.run_config import RunConfig
 from spherical_cnn.training.train import train
 
 ROOT = pathlib.Path(__file__).parents[1]
-PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
-PAGES["README.md"] = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {  # README and docs, by their paths in the repository
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+}
 
 
 def blocks(page, language):
@@ -64,6 +68,20 @@ def assert_fails(capsys, code, message, command, argv):
     assert exit_code([command, *argv]) == code
     error = capsys.readouterr().err.strip()
     assert error.count("\n") == 0 and re.fullmatch(f"error: {message}", error), error
+
+
+def read_shape_page(page):
+    """The facts of a page of `scnn show`, and the function that reads its arrays."""
+
+    def script(name):
+        return re.search(rf'<script type="[\w/]+" id="{name}">(.*?)</script>', page, re.S)[1]
+
+    data = base64.b64decode(script("arrays"))
+
+    def array(facts):
+        return np.frombuffer(data, facts["type"], facts["count"], facts["at"])
+
+    return json.loads(script("facts")), array
 
 
 _NOISE = re.compile(
@@ -177,6 +195,12 @@ LAYERS = {
         out_grid=SphericalGrid.equiangular(7, 12, "cells", start=5.0, ascending=True),
     ),
     "resampling_raster": lambda: SphericalResampling(out_grid=SphericalGrid.equiangular(9, 17)),
+    "resampling_bilinear": lambda: SphericalResampling(
+        out_grid=SphericalGrid.equiangular(9, 17, start=3.0), interpolation="bilinear"
+    ),
+    "resampling_area": lambda: SphericalResampling(
+        out_grid=SphericalGrid.equiangular(3, 5, "cells", ascending=True), interpolation="area"
+    ),
     "average_cells": lambda: GlobalSphericalAveragePooling(
         grid=SphericalGrid.equiangular(8, 8, "cells")
     ),

@@ -228,6 +228,7 @@ main()
     ("package", "extra", "command"),
     [
         ("embreex", "shapes", ["predict", "weights/modelnet40-points", "FILE"]),
+        ("embreex", "shapes", ["show", "FILE", "--output=RUN.html"]),
         ("matplotlib", "train", ["train", "--online=embedded", "--n_epochs=1", "--logdir=RUN"]),
         ("matplotlib", "train", ["visualize", "signal", "FILE", "RUN.png", "--resolution=16"]),
     ],

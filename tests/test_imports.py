@@ -33,11 +33,13 @@ import json, sys
 sys.modules.update(dict.fromkeys(sys.argv[1:]))  # None: importing them fails
 import spherical_cnn
 alone = sorted(sys.modules)
-# Records need TensorFlow; runs bring rooms along, but no optional package.
-for name in set(spherical_cnn.__all__) - {"load_records", "load_run", "from_preset"}:
+# Records need TensorFlow; signals and runs bring rooms along, but no optional package.
+with_rooms = {"load_run", "from_preset", "shapes_to_signals"}
+for name in set(spherical_cnn.__all__) - {"load_records"} - with_rooms:
     getattr(spherical_cnn, name)
 print(json.dumps([alone, sorted(sys.modules)]))
-spherical_cnn.load_run, spherical_cnn.from_preset
+for name in with_rooms:
+    getattr(spherical_cnn, name)
 """
 STAR = """
 import sys
@@ -159,19 +161,26 @@ def test_package_never_imports_its_tests_or_their_oracle():
 def test_public_names_are_those_of_the_design():
     without_tensorflow = [] if importlib.util.find_spec("tensorflow") else ["load_records"]
     assert sorted([*spherical_cnn.__all__, *without_tensorflow]) == [
+        "AreaWeightedLoss",
         "GlobalSphericalAveragePooling",
         "PointsToSphere",
+        "RandomSphericalRotation",
         "SphericalBlock",
         "SphericalConv",
         "SphericalGrid",
         "SphericalPooling",
+        "SphericalResampling",
         "fill_missing",
         "from_preset",
         "isht",
+        "isht_at",
         "load_records",
         "load_run",
         "point_sphere",
+        "sample_function",
+        "shapes_to_signals",
         "sht",
+        "to_directions",
         "two_branch",
     ]
     assert all(callable(getattr(spherical_cnn, name)) for name in spherical_cnn.__all__)

@@ -3,14 +3,21 @@
 import re
 
 import pytest
-from helpers import ROOT, blocks, commands, parse_run
+from helpers import PAGES, ROOT, blocks, commands, parse_run
 
 
-def test_the_model_in_the_readme_builds():
+def test_the_layer_in_the_readme_is_equivariant(capsys):
     (source,) = blocks("README.md", "python")
-    names = {}
-    exec(source, names)  # our own README
-    assert names["model"].output_shape == (None, 10)
+    exec(source, {})  # our own README
+    assert 0 < float(capsys.readouterr().out) < 5e-6
+
+
+def test_the_first_screen_shows_what_it_is():
+    lines = PAGES["README.md"].splitlines()
+    assert len(lines) <= 150
+    assert sum(line.startswith("![") for line in lines) == 1
+    for start in ("![", "pip install ", "```python"):
+        assert any(line.startswith(start) for line in lines[:15]), start
 
 
 @pytest.mark.parametrize("command", commands("README.md", "train"))

@@ -49,7 +49,7 @@ def predict_command(argv):
     if run is None:
         run = DEFAULT
         print(f"network: {run}; see scnn presets", file=sys.stderr if options.json else sys.stdout)
-    predictor = Predictor(run, options.up, options.kind, options.caster)
+    predictor = Predictor(run, options.up, options.kind, caster=options.caster)
     if options.export:
         export(predictor.model, options.export)
     found = predictor.predict(paths, options.rotations, options.top, options.workers)

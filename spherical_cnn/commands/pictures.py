@@ -6,6 +6,7 @@ import json
 import os
 
 from spherical_cnn.choices import PICTURES
+from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.flags import Parser
 
@@ -72,6 +73,51 @@ def align_command(argv):
         rotation = view.upright @ found.rotations[0] @ view.upright.T
         figure = alignment_figure(first.ray_caster, second.ray_caster, rotation)
         write_file(options.picture, encode_figure(figure, picture_suffix))
+
+
+def show_command(argv):
+    """Writes a page that shows a shape."""
+    parser = Parser(
+        "Writes a page that shows a shape, its signal on the sphere, and what trained networks\n"
+        "make of it when it rotates: class probabilities and feature maps.\n\n"
+        "The page is one file, needs no network connection, and opens in any browser.",
+        examples=(
+            "scnn show chair.off --output chair.html",
+            "scnn show chair.off --run runs/demo/model-64/z-0 runs/demo/invariant-64/z-0 "
+            "--output chair.html",
+        ),
+        prog="scnn show",
+    )
+    add = parser.add_argument
+    add("shape", metavar="SHAPE", help="mesh, voxels or points")
+    add(
+        "--run",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="RUN",
+        help="folders of finished or released runs",
+    )
+    add("--output", required=True, metavar="FILE", help="page to write: .html")
+    add("--layers", nargs="+", metavar="NAME", help="default: four of the branch distance")
+    add("--steps", type=int, default=24, metavar="N", help="rotations in a turn; default 24")
+    parser.add_shared("--kind", "--up", "--center")
+    options = parser.parse_args(argv)
+    _checked_suffix(options.output, (".html",))
+    if not 2 <= options.steps <= 360:
+        raise ConfigError(f"--steps: expected 2 to 360. Received: {options.steps}")
+    if options.layers and not options.run:
+        raise ConfigError("--layers: expected --run RUN, whose feature maps to show")
+    given = {name: getattr(options, name) for name in ("kind", "up", "center")}
+    reading = {name: value for name, value in given.items() if value is not None}
+    DatasetConfig(**reading)  # refuses bad options, before Keras is imported
+
+    from spherical_cnn.data.atomic import write_file
+    from spherical_cnn.tasks.show import show
+
+    page = show(options.shape, options.run, options.layers, options.steps, **reading)
+    write_file(options.output, page)
+    print(f"Page: {options.output} ({len(page) / 1e6:.1f} MB)")
 
 
 def visualize_command(argv):

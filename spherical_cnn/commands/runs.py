@@ -86,16 +86,16 @@ def retrieve_command(argv):
         parser.error("expected RUN, --shards and --output, or --rankings and --truth")
 
     from spherical_cnn.reporting.page import table_lines
-    from spherical_cnn.tasks.retrieval_metrics import score, score_table
+    from spherical_cnn.tasks.retrieval.retrieval_metrics import score, score_table
 
     if options.rankings and options.truth:
-        from spherical_cnn.tasks.rankings import read_rankings, read_truth
+        from spherical_cnn.tasks.retrieval.rankings import read_rankings, read_truth
 
         ids, classes, subclasses = read_truth(options.truth, options.split)
         queries, rankings = read_rankings(options.rankings, ids)
         found = score(rankings, classes, subclasses, queries)
     else:
-        from spherical_cnn.tasks.retrieve import retrieve
+        from spherical_cnn.tasks.retrieval.retrieve import retrieve
 
         found = retrieve(
             options.run, options.shards, options.output, options.by_class, options.length_from

@@ -6,10 +6,19 @@ import collections
 import hashlib
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.shapes.signal import Pose
 from spherical_cnn.sphere.rotation import euler_to_matrix, random_rotations
+
+OBLIQUE_AXIS = (0.6, 0.0, 0.8)  # of the rotations in animations, between upright and level
+
+
+def full_turn(steps):
+    """Returns `(steps, 3, 3)` rotations by equal angles about an oblique axis, the first by 0."""
+    vectors = 2 * np.pi * np.arange(steps)[:, None] / steps * OBLIQUE_AXIS
+    return Rotation.from_rotvec(vectors).as_matrix()
 
 
 def rng(seed, *key):

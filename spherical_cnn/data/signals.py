@@ -6,16 +6,20 @@ predictions, evaluation, measurements, pictures and online data all get their si
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
+import os
 
 import numpy as np
 
+from spherical_cnn.choices import ROTATIONS
 from spherical_cnn.console import progress_bar
-from spherical_cnn.data.poses import rng
-from spherical_cnn.data.sources import read_meshes
+from spherical_cnn.data.dataset_config import DatasetConfig
+from spherical_cnn.data.poses import draw_poses, rng
+from spherical_cnn.data.sources import FileOrigin, Item, MemoryOrigin, read_meshes
 from spherical_cnn.data.workers import map_shapes
-from spherical_cnn.errors import ShapeError
+from spherical_cnn.errors import ConfigError, ShapeError, explain_import
 from spherical_cnn.shapes.devicecast import build_casting_model, pack_meshes
 from spherical_cnn.shapes.load import to_mesh
 from spherical_cnn.shapes.sampling import sample_shape
@@ -25,6 +29,10 @@ from spherical_cnn.sphere.grid import SphericalGrid
 logger = logging.getLogger("spherical_cnn")
 
 _BATCH = 64  # meshes that the device casts at a time
+_CASTING = {
+    *("resolution", "rays_per_sample", "center", "up", "kind", "max_file_mb"),
+    *("scale_range", "shift_range", "data_seed"),
+}
 
 
 def signals(items, poses, config, *, caster="embree", workers=1):
@@ -46,6 +54,74 @@ def signals(items, poses, config, *, caster="embree", workers=1):
     else:
         shapes = [(item.origin, own, config) for item, own in zip(items, poses, strict=True)]
         yield from zip(items, map_shapes(_cast, shapes, workers, 8), strict=True)
+
+
+def shapes_to_signals(shapes, rotation="none", *, caster="embree", workers=1, **options):
+    """Computes the signals of shapes in memory or in files, one of each.
+
+    Args:
+        shapes: list of paths of files; of objects with `vertices` and `faces`, such as those of
+            trimesh; of pairs `(vertices, faces)`, or `(points, normals)`; of arrays of points
+            `(n, 3)` or voxels `(a, b, c)`; or an array that holds such arrays in its first axis.
+        rotation: `"none"`; `"z"` or `"so3"`, a random one of each shape, which depends on
+            `data_seed` and the place in the list; or rotation matrices, `(3, 3)` or
+            `(shapes, 3, 3)`.
+        caster: see `signals`.
+        workers: see `signals`; with several, the main module must be importable.
+        **options: fields of `DatasetConfig`: `resolution` (64), `rays_per_sample` (1), `center`,
+            `up`, `kind`, `max_file_mb`, `scale_range`, `shift_range`, `data_seed`.
+
+    Returns:
+        `(shapes, n, n, 2)` float32, of resolution `n`: length of each ray, sine of its angle to the
+        surface normal.
+
+    Raises:
+        ConfigError: if an option is invalid or has no effect.
+        ShapeError: naming the first shape without a signal.
+    """
+    if not isinstance(shapes, list | np.ndarray):
+        raise ConfigError(f"shapes: expected a list. Received: {type(shapes).__name__}")
+    if unknown := sorted(set(options) - _CASTING):
+        raise ConfigError(f"{unknown[0]}: expected one of {', '.join(sorted(_CASTING))}")
+    kind = rotation if isinstance(rotation, str) else "none"
+    config = DatasetConfig(rotation=kind, **options)
+    items = [_item(index, given) for index, given in enumerate(shapes)]
+    poses = [draw_poses(config, "train", index)[0] for index in range(len(items))]
+    if not isinstance(rotation, str):
+        matrices = zip(poses, _checked_rotations(rotation, len(items)), strict=True)
+        poses = [dataclasses.replace(pose, rotation=matrix) for pose, matrix in matrices]
+    own = [[pose] for pose in poses]
+    found = np.zeros((len(items), config.resolution, config.resolution, 2), np.float32)
+    try:
+        computed = signals(items, own, config, caster=caster, workers=workers)
+        for row, (item, of_item) in zip(found, computed, strict=True):
+            if isinstance(of_item, str):
+                raise ShapeError(f"{item.name}: {of_item}")
+            check_visible(item.name, of_item)
+            row[:] = of_item[0]
+    except ImportError as error:
+        raise ImportError(explain_import(error), name=error.name) from error
+    return found
+
+
+def _item(index, given):
+    if isinstance(given, str | os.PathLike):
+        return Item("train", "", os.fspath(given), FileOrigin(os.fspath(given)))
+    return Item("train", "", f"shape {index} (from 0)", MemoryOrigin(given))
+
+
+def _checked_rotations(matrices, count):
+    matrices = np.asarray(matrices, np.float64)
+    if matrices.shape not in ((3, 3), (count, 3, 3)):
+        raise ConfigError(
+            f"rotation: expected one of {', '.join(ROTATIONS)}, or matrices (3, 3) or "
+            f"({count}, 3, 3). Received: shape={matrices.shape}"
+        )
+    off = np.abs(matrices @ matrices.swapaxes(-1, -2) - np.eye(3)).max(initial=0)
+    if off > 1e-5 or (np.linalg.det(matrices) < 0).any():
+        found = f"one whose R Rᵀ - 1 has the entry {off:.2g}" if off > 1e-5 else "a reflection"
+        raise ConfigError(f"rotation: expected rotation matrices. Received: {found}")
+    return np.broadcast_to(matrices, (count, 3, 3))
 
 
 def clouds(items, poses, config, size, *, workers=1):

@@ -21,6 +21,7 @@ from spherical_cnn.shapes.load import (
     array_to_shape,
     load_shape,
     normalize_shape,
+    object_to_shape,
     suffix_of,
     to_mesh,
 )
@@ -76,6 +77,17 @@ class ArrayOrigin:
         arrays = archives.read_archive(self.path)
         normals = arrays[self.normals][self.row] if self.normals else None
         return array_to_shape(arrays[self.key][self.row], normals=normals, **options)
+
+
+@dataclasses.dataclass(frozen=True)
+class MemoryOrigin:
+    """A shape in memory."""
+
+    given: Any
+
+    def shape(self, limit, **options):
+        """See `object_to_shape`."""
+        return object_to_shape(self.given, **options)
 
 
 @dataclasses.dataclass(frozen=True)

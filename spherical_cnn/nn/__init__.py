@@ -13,7 +13,7 @@ from spherical_cnn.nn.global_pooling import (
     DegreePower,
     GlobalSphericalAveragePooling,
 )
-from spherical_cnn.nn.losses import SmoothedCrossentropy, TripletSemiHardLoss
+from spherical_cnn.nn.losses import AreaWeightedLoss, SmoothedCrossentropy, TripletSemiHardLoss
 from spherical_cnn.nn.models import two_branch
 from spherical_cnn.nn.normalization import BatchRenormalization
 from spherical_cnn.nn.points.local_invariants import LocalInvariants
@@ -30,6 +30,7 @@ from spherical_cnn.nn.up_axis import UpAxisChannel
 from spherical_cnn.old_names import LAYERS
 
 __all__ = [
+    "AreaWeightedLoss",
     "AreaWeighting",
     "BatchRenormalization",
     "DegreePower",

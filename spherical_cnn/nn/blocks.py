@@ -17,13 +17,14 @@ class SphericalBlock(keras.layers.Layer):
 
         out = nonlinearity(normalization(convolution(x)))
 
+    The convolution has a bias only without normalization. All arguments but `normalization` and
+    `nonlinearity` are those of `SphericalConv`.
+
     Args:
-        filters, num_anchors, spectral_pooling, degrees, method, kernel_initializer,
-            kernel_regularizer, grid, out_grid: see `SphericalConv`. The convolution has a bias only
-            without normalization.
         normalization: `"batch"` (no scale, momentum 0.99, ε 1e-3), `"batch_renorm"`, `None`, or an
-            unbuilt Keras layer, such as `keras.layers.BatchNormalization(momentum=0.9)`, which is
-            applied to the maps. Those of this package are applied to coefficients, which is faster.
+            unbuilt Keras layer, which is applied to the maps. The first two are applied to
+            coefficients, which is faster. Their averages need about 500 steps. In shorter
+            trainings, use `keras.layers.BatchNormalization(momentum=0.9)`.
         nonlinearity: `"prelu"`, with one slope per channel, initially 0.1; `"smelu"`, a smooth ReLU
             that aliases less; or any Keras activation.
 
@@ -197,8 +198,20 @@ def _unbuilt_config(layer):
     return form and {key: value for key, value in form.items() if key != "build_config"}
 
 
+def copied(normalization, **changes):
+    """Returns an unbuilt copy of a Keras layer with changes of its config, or another value."""
+    if not isinstance(normalization, keras.layers.Layer):
+        return normalization
+    return type(normalization).from_config({**normalization.get_config(), **changes})
+
+
 def normalization_layer(normalization, **kwargs):
-    """Returns a layer for `"batch"` or `"batch_renorm"`, with the original's momentum and ε."""
+    """Returns a layer for `"batch"` or `"batch_renorm"`, with the original's momentum and ε.
+
+    Of a Keras layer, it returns a copy.
+    """
+    if isinstance(normalization, keras.layers.Layer):
+        return copied(normalization, **kwargs)
     if normalization == "batch":
         return BatchNormalization(momentum=0.99, epsilon=1e-3, scale=False, **kwargs)
     return BatchRenormalization(momentum=0.99, epsilon=1e-3, **kwargs)

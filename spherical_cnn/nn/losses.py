@@ -1,11 +1,13 @@
-"""Losses on logits and descriptors."""
+"""Losses on logits, descriptors and maps."""
 
 from __future__ import annotations
 
 import keras
+import numpy as np
 from keras import ops
 
-from spherical_cnn.sphere.operations import at_least_float32, matmul
+from spherical_cnn.sphere.grid import SphericalGrid, as_grid, grid_by_key
+from spherical_cnn.sphere.operations import at_least_float32, constant, matmul
 
 _SHORTEST = 1e-12  # descriptors of at most this length have no direction
 _BEYOND = 9.0  # more than any squared distance between vectors of length 1
@@ -104,6 +106,72 @@ class SmoothedCrossentropy(keras.losses.Loss):
 
     def get_config(self):
         return {**super().get_config(), "label_smoothing": self.label_smoothing}
+
+
+@keras.saving.register_keras_serializable(package="spherical_cnn")
+class AreaWeightedLoss(keras.losses.Loss):
+    """A loss of maps, averaged over the area of the sphere instead of over the samples.
+
+        loss = mean over the batch of (1 / 4π) Σ_tp w[t] loss(y_true[b, t, p], y_pred[b, t, p])
+
+    with the quadrature weights `w` of the grid. A constant error has the same loss on every grid,
+    and so have squares of band-limited errors of at most half of the degrees that the weights
+    integrate exactly. A sample on a pole counts next to nothing; on the paper's grid it has the
+    weight 0.
+
+    Args:
+        loss: a Keras loss of each sample, such as `"mse"`: a name, a function or a
+            `keras.losses.Loss`, whose own reduction is not used.
+        grid: `SphericalGrid` of the maps.
+        dtype: see `TripletSemiHardLoss`.
+
+    Call arguments:
+        y_true: `(batch, *grid.shape, channels)`, or what the loss takes, such as labels.
+        y_pred: `(batch, *grid.shape, channels)`.
+        sample_weight: `(batch, *grid.shape)` or what broadcasts with it, such as a mask that
+            leaves missing samples out.
+
+    >>> from spherical_cnn.sphere import SphericalGrid
+    >>> loss = AreaWeightedLoss("mse", SphericalGrid.equiangular(73, 144))
+    >>> round(float(loss(np.zeros((1, 73, 144, 1)), np.full((1, 73, 144, 1), 2.0))), 5)
+    4.0
+    """
+
+    def __init__(self, loss="mse", grid=None, name="area_weighted", dtype=None, **kwargs):
+        dtype = dtype or at_least_float32(keras.config.floatx())
+        super().__init__(name=name, dtype=dtype, **kwargs)
+        self.loss = keras.losses.get(loss)
+        self.grid = as_grid(grid)
+        if not isinstance(self.grid, SphericalGrid) or not callable(self.loss):
+            raise ValueError(
+                "AreaWeightedLoss needs a loss and the SphericalGrid of the maps. "
+                f"Received: loss={loss!r}, grid={grid!r}"
+            )
+
+    def call(self, y_true, y_pred):
+        values = getattr(self.loss, "call", self.loss)(y_true, y_pred)
+        if tuple(values.shape[1:]) != self.grid.shape:
+            raise ValueError(
+                f"the loss must have a value for each sample, (batch, {self.grid.nlat}, "
+                f"{self.grid.nlon}). Received: {tuple(values.shape)} for "
+                f"y_true.shape={tuple(y_true.shape)}, y_pred.shape={tuple(y_pred.shape)}"
+            )
+        return values * constant(values, _relative_areas, self.grid.key)[:, None]
+
+    def get_config(self):
+        loss = keras.saving.serialize_keras_object(self.loss)
+        return {**super().get_config(), "loss": loss, "grid": self.grid.get_config()}
+
+    @classmethod
+    def from_config(cls, config):
+        """Creates the loss from its config."""
+        return cls(**{**config, "loss": keras.saving.deserialize_keras_object(config["loss"])})
+
+
+def _relative_areas(key):
+    """Weights `(nlat,)` of samples, whose mean over the grid is 1."""
+    grid = grid_by_key(key)
+    return grid.quadrature_weights * grid.nlat * grid.nlon / (4 * np.pi)
 
 
 def squared_distances(descriptors):

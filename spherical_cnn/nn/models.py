@@ -13,7 +13,7 @@ from spherical_cnn.choices import (
     MAP_GRIDS,
     UP_CHANNELS,
 )
-from spherical_cnn.nn.blocks import SphericalBlock, nonlinearity_layer, normalization_layer
+from spherical_cnn.nn.blocks import SphericalBlock, copied, nonlinearity_layer, normalization_layer
 from spherical_cnn.nn.global_pooling import (
     AreaWeighting,
     DegreePower,
@@ -64,7 +64,9 @@ def two_branch(
         pool_layers: 1 where a layer halves the resolution, else 0.
         concat_layers: 1 where `distance` also takes the input of `incidence`, else 0.
         num_anchors: anchors per filter, as in `SphericalConv`, for all layers, or a list for each.
-        normalization: `None`, `"batch"` or `"batch_renorm"`.
+        normalization: `None`, `"batch"` or `"batch_renorm"`, whose averages need about 500 steps;
+            or an unbuilt Keras layer, of which each block gets a copy. In shorter trainings, use
+            `keras.layers.BatchNormalization(momentum=0.9)`.
         nonlinearity: `"prelu"`, `"smelu"` or any Keras activation, for blocks and the dense layer.
         pool: `"lowpass"`, `"wap"` (the paper's), `"avg"` or `"max"`, as in `SphericalPooling`.
         spectral_pooling: whether to pool inside the convolutions, before the nonlinearity.
@@ -125,11 +127,7 @@ def two_branch(
     regularizer = None
     if regularization:
         regularizer = keras.regularizers.L2(0.5 * regularization / (2 * len(filters)))
-    options = {
-        "normalization": normalization,
-        "nonlinearity": nonlinearity,
-        "kernel_regularizer": regularizer,
-    }
+    options = {"nonlinearity": nonlinearity, "kernel_regularizer": regularizer}
     block: Callable = _planar_block if planar else SphericalBlock
     if not planar:
         options["method"] = method
@@ -164,6 +162,7 @@ def two_branch(
         read_later = dealias and pool == "lowpass" and i + 1 < len(filters)
         for j, branch in enumerate(BRANCHES):
             maps = inputs[j] if len(inputs[j]) > 1 else inputs[j][0]
+            own["normalization"] = copied(normalization)
             branches[j] = block(width, name=f"conv{i}_{branch}", **options, **own)(maps)
             if pooled and not spectral and not read_later:
                 branches[j] = SphericalPooling(pool, name=f"pool{i}_{branch}")(branches[j])

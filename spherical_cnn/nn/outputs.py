@@ -50,6 +50,11 @@ def map_grids(model):
     return grids
 
 
+def most_varied(maps):
+    """Returns the channel of maps `(rows, columns, channels)` with the largest variance."""
+    return int(np.argmax(np.var(maps, axis=(0, 1))))
+
+
 def _has_grid(layer):
     return getattr(layer, "out_grid", None) is not None
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import keras
 from keras import ops
 
-from spherical_cnn.choices import POOLS
+from spherical_cnn.choices import INTERPOLATIONS, POOLS
 from spherical_cnn.sphere.grid import SphericalGrid, as_grid
 from spherical_cnn.sphere.operations import constant, mean
+from spherical_cnn.sphere.sampling.interpolation import interpolate
 from spherical_cnn.sphere.spectral import resample, to_batch_first, to_order_first
 
 PACKAGE = "spherical_cnn"
@@ -140,17 +143,25 @@ class SphericalPooling(OnGrid):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class SphericalResampling(OnGrid):
-    """Samples the band-limited signal through the input samples on another grid.
+    """Samples signals and images on another grid: finer, coarser, or of another kind.
 
-    A finer grid represents the same signal; a coarser grid keeps the degrees that it can represent.
+    `"harmonic"` takes the band-limited signal through the samples: a finer grid represents the same
+    signal, a coarser one keeps the degrees that it can represent, and the result commutes with
+    rotations. Images have edges, which are not band-limited; there it oscillates. For images, the
+    other kinds are weighted means of samples: `"bilinear"`, between the nearest four; and, onto a
+    coarser grid, `"area"`, the mean over the part of the sphere around each new sample, which keeps
+    the integral.
 
     Args:
         resolution: resolution of the output grid, even: the paper's grid.
-        grid: `SphericalGrid` of the input; by default the paper's grid for square inputs.
+        grid: `SphericalGrid` of the input; by default the paper's grid for square inputs. That of a
+            panorama is `SphericalGrid.equiangular(height, width, "cells")`. `"harmonic"` needs
+            tables for all degrees of the grid; of a large one, give the grid a smaller bandwidth.
         out_grid: `SphericalGrid` of the output, in place of a resolution.
+        interpolation: `"harmonic"`, `"bilinear"` or `"area"`.
 
     Input shape:
-        `(batch, *grid.shape, channels)`.
+        `(batch, *grid.shape, channels)`; integers, such as those of an image, become floats.
 
     Output shape:
         `(batch, *out_grid.shape, channels)`.
@@ -159,25 +170,43 @@ class SphericalResampling(OnGrid):
     (1, 24, 24, 2)
     """
 
-    def __init__(self, resolution=None, grid=None, out_grid=None, **kwargs):
+    def __init__(
+        self, resolution=None, grid=None, out_grid=None, interpolation="harmonic", **kwargs
+    ):
         super().__init__(grid, **kwargs)
         if (resolution is None) == (out_grid is None):
             raise ValueError(
                 "SphericalResampling needs either resolution or out_grid. "
                 f"Received: resolution={resolution}, out_grid={out_grid}"
             )
+        if interpolation not in INTERPOLATIONS:
+            raise ValueError(
+                f"interpolation must be one of {INTERPOLATIONS}. Received: {interpolation!r}"
+            )
         self.resolution = resolution
         self.out_grid = as_grid(out_grid) or SphericalGrid.from_resolution(resolution)
+        self.interpolation = interpolation
 
     def call(self, inputs):
-        return to_batch_first(resample(to_order_first(inputs), self.in_grid, self.out_grid))
+        maps = to_order_first(ops.cast(inputs, self.compute_dtype))
+        if self.interpolation == "harmonic":
+            known = min(self.in_grid.bandwidth, self.out_grid.bandwidth)
+            # With these degrees only, the tables of a large grid are small.
+            out_grid = dataclasses.replace(self.out_grid, bandwidth=known)
+            return to_batch_first(resample(maps, self.in_grid, out_grid))
+        return to_batch_first(interpolate(maps, self.in_grid, self.out_grid, self.interpolation))
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], *self.out_grid.shape, input_shape[3])
 
     def get_config(self):
         out_grid = None if self.resolution else self.out_grid.get_config()
-        return {**super().get_config(), "resolution": self.resolution, "out_grid": out_grid}
+        return {
+            **super().get_config(),
+            "resolution": self.resolution,
+            "out_grid": out_grid,
+            "interpolation": self.interpolation,
+        }
 
 
 def _window_weights(bandwidth, size):

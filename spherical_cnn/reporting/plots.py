@@ -27,7 +27,7 @@ def confusion_figure(counts, classes=None):
 
 def curves_figure(history):
     """Draws accuracy over the epochs of a history: training and, where measured, validation."""
-    figure = canvas(5.2, 3.4)
+    figure = canvas(5.2, 4.4)
     axes = figure.subplots()
     for column, style in (("train_accuracy", "o-"), ("valid_accuracy", "s--")):
         points = [(row["epoch"], row[column]) for row in history if column in row]
@@ -66,7 +66,7 @@ def equivariance_figure(results):
     `results` holds what `layer_errors.measure` returns, by the method of rotation.
     """
     names = list(next(iter(results.values()))["layers"])
-    figure = canvas(5.2, 1 + 0.18 * len(names))
+    figure = canvas(8.8, 1 + 0.18 * len(names))
     axes = figure.subplots()
     for (way, result), style in zip(results.items(), ("C0o", "C1x"), strict=False):
         for row, name in enumerate(names):
@@ -77,7 +77,8 @@ def equivariance_figure(results):
     axes.set_yticks(range(len(names)), names, fontsize=7)
     axes.invert_yaxis()
     axes.grid(alpha=0.3)
-    axes.legend()
+    if len(results) > 1:
+        axes.legend()
     return figure
 
 

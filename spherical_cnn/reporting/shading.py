@@ -67,6 +67,19 @@ def shape_pixels(caster, rotation=None, view=FRONT, pixels=_PIXELS):
     return shown
 
 
+def points_pixels(points, view=FRONT, pixels=_PIXELS):
+    """Renders points `(n, 3)` in gray, the nearer ones darker; missing ones are NaN."""
+    right, up, towards = view_axes(view) @ points[np.isfinite(points).all(axis=1)].T
+    radius = 1.05 * np.sqrt(right**2 + up**2 + towards**2).max(initial=1e-12)
+    across, down = (np.rint((x / radius + 1) / 2 * (pixels - 2)).astype(int) for x in (right, -up))
+    depth = np.full((pixels, pixels), -np.inf)
+    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):  # a point has four pixels
+        np.maximum.at(depth, (down + row, across + column), towards / radius)
+    shown = np.repeat(0.45 - 0.35 * np.nan_to_num(depth, neginf=0)[..., None], 4, axis=2)
+    shown[..., 3] = np.isfinite(depth)
+    return shown
+
+
 def view_axes(view):
     """Rows `(3, 3)` that point right, up and towards the viewpoint."""
     azimuth, elevation = np.radians(view)

@@ -12,7 +12,6 @@ from spherical_cnn.reporting.shading import (
     color_range,
     shape_pixels,
     sphere_pixels,
-    view_axes,
 )
 from spherical_cnn.sphere.grid import SphericalGrid
 from spherical_cnn.sphere.rings import band_edges
@@ -96,26 +95,6 @@ def alignment_figure(first, second, rotation):
     return figure
 
 
-def mistakes_figure(mistakes, classes):
-    """Draws the distances or points of `Mistake`s, with their true and predicted classes."""
-    columns = 4
-    rows = -(-len(mistakes) // columns)
-    figure = canvas(2 * columns, 2.6 * rows)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for one, mistake in zip(axes, mistakes, strict=False):
-        if mistake.signal.ndim == 2:
-            draw_points(one, mistake.signal, FRONT)
-        else:
-            distance = mistake.signal[..., 0]
-            draw_sphere(one, distance, color_range(distance), FRONT)
-        title = f"{classes[mistake.label]}, predicted\n{classes[mistake.predicted]}"
-        one.set_title(f"{title} ({mistake.probability:.2f})", fontsize=8)
-        one.set_xlabel(mistake.name[-28:], fontsize=6)
-    for one in axes[len(mistakes) :]:
-        one.set_visible(False)
-    return figure
-
-
 def draw_map(axes, values, colors, grid):
     """Draws a map over longitude and colatitude in degrees, with a color bar."""
     name, low, high = colors
@@ -135,22 +114,9 @@ def draw_sphere(axes, values, colors, view, grid=None):
     draw_picture(axes, sphere_pixels(values, colors, view, grid=grid))
 
 
-def draw_points(axes, points, view):
-    """Draws points in orthographic projection, the nearer ones darker."""
-    right, up, toward = view_axes(view) @ points.T
-    order = np.argsort(toward)
-    axes.scatter(right[order], up[order], s=1, c=toward[order], cmap="Greys", vmin=-1.5, vmax=1)
-    axes.set_aspect("equal")
-    _unframed(axes)
-
-
 def draw_picture(axes, pixels):
     """Draws pixels without a frame."""
     axes.imshow(pixels)
-    _unframed(axes)
-
-
-def _unframed(axes):
     axes.set(xticks=(), yticks=())
     for side in axes.spines.values():
         side.set_visible(False)

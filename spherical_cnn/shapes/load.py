@@ -94,6 +94,50 @@ def array_to_shape(array, kind="auto", center="sphere", up="z", normals=None):
     return normalize_shape(_array_to_shape(array, kind, normals), center, up)
 
 
+def object_to_shape(given, kind="auto", center="sphere", up="z"):
+    """Converts a shape in memory to a normalized `Mesh` or, of points, `Cloud`.
+
+    Args:
+        given: an object with `vertices` and `faces`, such as a `Mesh` or one of trimesh; a pair
+            `(vertices, faces)` of numbers and integers, or `(points, normals)` of numbers; or an
+            array of voxels or points, see `array_to_mesh`.
+        kind: see `load_mesh`.
+        center: see `normalize`.
+        up: the axis that becomes z.
+
+    Raises:
+        ShapeError: if it is no such shape.
+    """
+    pair = given if isinstance(given, tuple) and len(given) == 2 else None
+    if pair is None and hasattr(given, "vertices"):
+        pair = given.vertices, getattr(given, "faces", None)
+    first, *others = (_to_array(x) for x in pair or (given,) if x is not None)
+    if not others or others[0].dtype.kind == "f":
+        return array_to_shape(first, kind, center, up, *others)
+    if kind not in ("auto", "mesh"):
+        raise ShapeError(f"a mesh, expected kind mesh. Received: {kind}")
+    for name, array, kinds in (("vertices", first, "fiu"), ("faces", others[0], "iu")):
+        if array.ndim != 2 or array.shape[1] != 3 or array.dtype.kind not in kinds:
+            raise ShapeError(
+                f"{name} must be (n, 3) {'integers' if kinds == 'iu' else 'numbers'}. "
+                f"Received: {array.shape}, {array.dtype}"
+            )
+    normals = getattr(given, "normals", None)
+    return normalize_shape(
+        mesh.check_mesh(Mesh(first.astype(np.float64), others[0], normals)), center, up
+    )
+
+
+def _to_array(values):
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf" or not array.ndim:
+        raise ShapeError(
+            "expected a path, an object with vertices and faces, a pair (vertices, faces), or an "
+            f"array of voxels or points. Received: {type(values).__name__}"
+        )
+    return array
+
+
 def _array_to_shape(array, kind, normals=None):
     if kind == "mesh":
         raise ShapeError("an array holds voxels or points, expected no kind mesh")

@@ -1,4 +1,4 @@
-"""Recognizes the grid of latitudes and longitudes."""
+"""Latitudes and longitudes: as directions, and the grid that they form."""
 
 from __future__ import annotations
 
@@ -9,6 +9,22 @@ import numpy as np
 from spherical_cnn.sphere.rings import ROWS, colatitudes
 
 _TOLERANCE = 5e-3  # of the spacing of the rows or the columns; files round coordinates
+
+
+def to_directions(colatitude, longitude):
+    """Returns the unit vectors `(..., 3)` of colatitudes and longitudes in radians, float64.
+
+        (sin θ cos φ, sin θ sin φ, cos θ)
+
+    The arguments are arrays that broadcast with each other. Of latitudes in degrees, the colatitude
+    is `np.radians(90 - latitude)`.
+
+    >>> to_directions(np.pi / 2, [0.0, np.pi / 2]).round(6).tolist()
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+    """
+    theta, phi = np.broadcast_arrays(*(np.asarray(x, np.float64) for x in (colatitude, longitude)))
+    horizontal = np.sin(theta)
+    return np.stack([horizontal * np.cos(phi), horizontal * np.sin(phi), np.cos(theta)], -1)
 
 
 def recognize(latitude, longitude):

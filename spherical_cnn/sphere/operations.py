@@ -126,6 +126,12 @@ def constant(like, function, *arguments):
     return table.detach() if BACKEND == "torch" else table
 
 
+def readable(array, like):
+    """A NumPy array; while torch compiles, which hides its values, a tensor beside `like`."""
+    compiling = BACKEND == "torch" and torch.compiler.is_compiling()
+    return torch.as_tensor(array, device=like.device) if compiling else array
+
+
 def matmul(x, y):
     """`ops.matmul` of two tensors of one float dtype, in that dtype."""
     return x @ y if _rounded(x) else ops.matmul(x, y)

@@ -7,6 +7,7 @@ import functools
 import numpy as np
 
 from spherical_cnn.sphere import rings
+from spherical_cnn.sphere.coordinates import to_directions
 
 
 def _computed_once(function):
@@ -64,9 +65,7 @@ class Tables:
     @_samples
     def directions(self):
         """Unit vector of each sample, `(*shape, 3)`: `(sin θ cos φ, sin θ sin φ, cos θ)`."""
-        theta, phi = np.meshgrid(self.colatitude, self.longitude, indexing="ij")
-        horizontal = np.sin(theta)
-        return np.stack([horizontal * np.cos(phi), horizontal * np.sin(phi), np.cos(theta)], -1)
+        return to_directions(self.colatitude[:, None], self.longitude)
 
     @_samples
     def quadrature_weights(self):

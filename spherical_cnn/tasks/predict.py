@@ -42,14 +42,20 @@ class Predictor:
         run: run folder.
         up: axis that points up in the files; default: as in the run's dataset.
         kind: what the files hold; default likewise.
+        center: where rays start; default likewise.
         caster: `"embree"` or `"device"`, as in `signals`.
+
+    Attributes:
+        run: `Run`.
+        model: network of the run.
+        config: `DatasetConfig` of what it reads.
 
     Raises:
         RunError: if there is no finished run, or it does not say how its signals are made.
     """
 
-    def __init__(self, run, up=None, kind=None, caster="embree"):
-        loaded = load_run(run)
+    def __init__(self, run, up=None, kind=None, center=None, caster="embree"):
+        self.run = loaded = load_run(run)
         self._caster = caster
         self.model = loaded.model
         self._size = loaded.num_points if loaded.config.takes_points else None
@@ -65,8 +71,7 @@ class Predictor:
                 f"{path}: signals of resolution {made['resolution']}, expected "
                 f"{loaded.config.input_res} as in {loaded.folder.path('config.json')}"
             )
-        self.config = dataset_config_of(loaded.folder, up=up, kind=kind)
-        self._names = loaded.class_names
+        self.config = dataset_config_of(loaded.folder, up=up, kind=kind, center=center)
 
     def predict(self, paths, rotations=4, top=3, workers=1):
         """Classifies files, in order.
@@ -79,17 +84,25 @@ class Predictor:
         generator = np.random.default_rng(self.config.data_seed)
         matrices = draw_rotations(self.config.rotation, rotations, generator)
         matrices[0] = np.eye(3)
-        poses = [Pose(matrix) for matrix in matrices]
-        items = [Item("test", "", path, FileOrigin(path)) for path in paths]
-        request = items, [poses] * len(items), self.config
-        if self._size:
-            found = clouds(*request, self._size, workers=workers)
-        else:
-            found = signals(*request, caster=self._caster, workers=workers)
+        found = self.inputs(paths, matrices, workers)
         while group := list(itertools.islice(found, _FILES)):
             yield from self._classify(
                 [(item.name, self._usable(of_item)) for item, of_item in group], top
             )
+
+    def inputs(self, paths, rotations, workers=1):
+        """Computes what the network reads of files: signals or points.
+
+        Yields:
+            `(item, inputs)` in order, see `signals` and `clouds` of `spherical_cnn.data.signals`;
+            the inputs have one row per rotation.
+        """
+        poses = [Pose(matrix) for matrix in rotations]
+        items = [Item("test", "", path, FileOrigin(path)) for path in paths]
+        request = items, [poses] * len(items), self.config
+        if self._size:
+            return clouds(*request, self._size, workers=workers)
+        return signals(*request, caster=self._caster, workers=workers)
 
     def _classify(self, group, top):
         kind = self.config.kind
@@ -116,7 +129,7 @@ class Predictor:
         first = order[0]
         return Prediction(
             path,
-            [self._names[label] for label in order],
+            [self.run.class_names[label] for label in order],
             mean[order].tolist(),
             float(np.mean(probabilities.argmax(axis=1) == first)),
             float(probabilities[:, first].std()),

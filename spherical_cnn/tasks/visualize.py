@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
+from spherical_cnn.data.poses import full_turn
 from spherical_cnn.errors import ConfigError
-from spherical_cnn.nn.outputs import check_finite, feature_extractor, map_grids, predict_dict
+from spherical_cnn.nn.outputs import (
+    check_finite,
+    feature_extractor,
+    map_grids,
+    most_varied,
+    predict_dict,
+)
 from spherical_cnn.reporting import shading, sphere_plots
 from spherical_cnn.reporting.page import Page
 from spherical_cnn.reporting.plots import canvas, encode_figure, image
@@ -62,7 +68,7 @@ def draw_features(view, shape, angles, layers=None):
     for name in layers:
         start, found = outputs[name]
         check_finite(start, name)
-        channel = _most_varied(start)
+        channel = most_varied(start)
         maps = start[None, ..., [channel]].astype(np.float64)
         rotated = rotate_signal(maps, radians, known[name])
         label = CHANNELS[channel] if name == "signal" else f"{name}, channel {channel}"
@@ -76,13 +82,12 @@ def animation(view, shape, layer=None, frames=36):
 
     With the layer of the view, its map with the largest variance is drawn as well.
     """
-    vectors = 2 * np.pi * np.arange(frames)[:, None] / frames * [0.6, 0, 0.8]
-    matrices = Rotation.from_rotvec(vectors).as_matrix()
+    matrices = full_turn(frames)
     signals = view.signals(shape, matrices)
     panels = [("distance", signals[..., 0], None)]
     if layer:
         maps = view.maps(signals)
-        channel = _most_varied(maps[0])
+        channel = most_varied(maps[0])
         panels.append((f"{layer}, channel {channel}", maps[..., channel], view.grid))
     colors = [shading.color_range(values) for _, values, _ in panels]
     pictures = []
@@ -96,11 +101,6 @@ def animation(view, shape, layer=None, frames=36):
             one.set_title(title, fontsize=9)
         pictures.append(image(figure))
     return shading.gif(pictures)
-
-
-def _most_varied(maps):
-    """The channel with the largest variance."""
-    return int(np.argmax(np.var(maps, axis=(0, 1))))
 
 
 def mistakes_page(path, shards, most=50):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import math
+import time
 
 import keras
 import numpy as np
@@ -101,21 +102,39 @@ def losses(logs):
 
 
 class Progress(keras.callbacks.Callback):
-    """Progress bar of an epoch of `samples` samples: samples/s, loss, accuracy, time left."""
+    """Progress bar of an epoch of `samples` samples: samples/s, loss, accuracy, time left.
 
-    def __init__(self, samples, batch_size, epochs):
+    In the first epoch of a process, the backend compiles the training step when the first batch
+    comes and, except on torch, again for a last batch of another size. The bar says so, and the log
+    says how long the first step took.
+    """
+
+    def __init__(self, samples, batch_size, epochs, first=False):
         super().__init__()
         self.samples = samples
         self.batch_size = batch_size
         self.epochs = epochs
+        self._first = first
 
     def on_epoch_begin(self, epoch, logs=None):
         """Opens the bar."""
         label = f"epoch {epoch + 1}/{self.epochs}"
         self.bar = progress_bar(total=self.samples, desc=label, unit=" samples", leave=False)
+        self._sizes: set[int] = set()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Says that a batch of a new size makes the backend compile."""
+        size = min(self.batch_size, self.samples - batch * self.batch_size)
+        if self._first and size not in self._sizes:
+            self._sizes.add(size)
+            self._started = time.monotonic()
+            self.bar.set_postfix_str("compiling the training step")
 
     def on_train_batch_end(self, batch, logs=None):
         """Moves the bar."""
+        if self._first and batch == 0:
+            seconds = time.monotonic() - self._started
+            logger.info(f"The first step took {seconds:.1f} s, including compilation")
         if not self.bar.disable:
             shown = {"loss": f"{logs['loss']:.3f}", "acc": f"{logs['logits_accuracy']:.3f}"}
             self.bar.set_postfix(shown, refresh=False)
@@ -158,8 +177,9 @@ def check_epoch(run: Run, epoch, logs):
     if "val_loss" in logs:
         found = {"validation loss": logs["val_loss"]}
     else:
-        ones = keras.tree.map_structure(lambda x: np.ones((1, *x.shape[1:])), run.model.input)
-        found = run.model(ones, training=False)
+        size = run.config.train_bsize  # compiled for it once; the report needs that, too
+        ones = keras.tree.map_structure(lambda x: np.ones((size, *x.shape[1:])), run.model.input)
+        found = run.model.predict_on_batch(ones)
     variables = {key: variable.value for key, variable in all_variables(run.model).items()}
     for name, value in {**found, **variables}.items():
         if not np.isfinite(ops.convert_to_numpy(value)).all():

@@ -51,9 +51,10 @@ def _fit_epochs(run, data, devices):
             copy_variables(run.model, trained)
     tensorboard = callbacks.TensorBoard(run.folder.root) if devices.chief else None
     with data.errors():
-        for epoch in range(run.state["epoch"], run.config.n_epochs):
+        done = run.state["epoch"]
+        for epoch in range(done, run.config.n_epochs):
             started = time.monotonic()
-            logs = _train_epoch(trained, run.config, data, devices, epoch)
+            logs = _train_epoch(trained, run.config, data, devices, epoch, epoch == done)
             if devices.several:
                 copy_variables(trained, run.model)
             if tensorboard:
@@ -74,8 +75,8 @@ def _validate(run, data):
     return {f"val_{name}": value for name, value in found.items()}
 
 
-def _train_epoch(model, config, data, devices, epoch):
-    """Trains for an epoch; returns its logs."""
+def _train_epoch(model, config, data, devices, epoch, first):
+    """Trains for an epoch, the first of this process or a later one; returns its logs."""
     batches, samples = data.train(epoch, devices.share)
     given = batches.keras_input(model.output_names)
     with devices.scope():
@@ -88,7 +89,7 @@ def _train_epoch(model, config, data, devices, epoch):
             callbacks=[
                 keras.callbacks.LearningRateScheduler(lambda index, _: config.rate(index)),
                 callbacks.StopWhenNotFinite(config),
-                callbacks.Progress(samples, config.train_bsize, config.n_epochs),
+                callbacks.Progress(samples, config.train_bsize, config.n_epochs, first),
             ],
         ).history
     return {name: values[-1] for name, values in history.items()}

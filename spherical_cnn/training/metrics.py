@@ -1,11 +1,14 @@
 """Metrics of training and testing, and the worst mistakes."""
 
+import math
 from typing import NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 from scipy import special
+
+_STEPS_OF_AVERAGES = 500  # until the averages of batch normalization are those of the data
 
 
 @keras.saving.register_keras_serializable(package="spherical_cnn")
@@ -72,6 +75,24 @@ def confusion_counts(model):
     """Returns the counts `(true, predicted)` of a compiled model's last pass over data."""
     compiled = [m for metric in model.metrics for m in getattr(metric, "metrics", [metric])]
     return next(m for m in compiled if isinstance(m, ConfusionAccuracy)).matrix()
+
+
+def explain_short_run(model, steps, train_loss, test_loss, num_classes):
+    """Returns why the test loss of a run of few steps is absurd, or `""` if it is not.
+
+    It is absurd if it exceeds three times the train loss and that of guessing, `log(num_classes)`.
+    With momentum 0.99, the averages of batch normalization consist of their initial values by
+    `0.99^steps`: 0.7 % after 500 steps.
+    """
+    averages = any("moving" in variable.path for variable in model.non_trainable_variables)
+    absurd = test_loss > 3 * max(train_loss, math.log(num_classes))
+    if not (averages and absurd and 0 < steps < _STEPS_OF_AVERAGES):
+        return ""
+    return (
+        f"the test loss is {test_loss:.4g}, the train loss {train_loss:.4g}: the averages of batch "
+        f"normalization need about {_STEPS_OF_AVERAGES} steps, and this run has {steps}. Train for "
+        "more epochs, or with a smaller --train_bsize"
+    )
 
 
 class Mistake(NamedTuple):

@@ -6,12 +6,13 @@ import numpy as np
 
 from spherical_cnn.nn.layer_errors import error_table
 from spherical_cnn.reporting import plots
+from spherical_cnn.reporting.mistakes import mistake_cards
 from spherical_cnn.reporting.page import Page
-from spherical_cnn.reporting.sphere_plots import mistakes_figure
 from spherical_cnn.training.metrics import Mistake
 from spherical_cnn.training.run import Run
 from spherical_cnn.version import __version__
 
+_SIDE_BY_SIDE = 20  # classes of a matrix that fits beside another plot
 _HISTORY = {
     "epoch": "d",
     "learning_rate": "g",
@@ -49,51 +50,109 @@ def write_report(run: Run, metrics, errors, mistakes: list[Mistake]):
 
     `errors` holds what `layer_errors.measure` returns, by the method of rotation.
     """
-    folder, config, history = run.folder, run.config, run.state["history"]
-    folder.write("metrics.json", metrics)
-    folder.write("equivariance.json", errors)
-    page = Page(config.name)
+    run.folder.write("metrics.json", metrics)
+    run.folder.write("equivariance.json", errors)
+    page = Page(run.config.name)
+    page.text(_summary(run))
+    page.tiles(_tiles(metrics))
+    _add_training(page, run, metrics)
+    _add_mistakes(page, run, mistakes)
+    _add_equivariance(page, run, errors)
+    _add_options(page, run)
+    run.folder.write("report.html", page.html())
 
-    def picture(name, figure):
-        pixels = plots.encode_figure(figure)
-        folder.write(f"plots/{name}.png", pixels)
-        page.picture(name.capitalize(), pixels)
 
-    header, row = result_cells(config.name, metrics)
-    page.text(accuracy_note())
-    page.table(header, [row])
-    page.text(test_note(metrics))
-    counts = np.asarray(metrics["confusion"])
-    picture("confusion", plots.confusion_figure(counts, run.class_names))
-    page.heading("Training")
-    picture("curves", plots.curves_figure(history))
+def _plot(run, name, figure, caption):
+    """Writes a plot to the run folder; returns `(caption, png)`."""
+    pixels = plots.encode_figure(figure)
+    run.folder.write(f"plots/{name}.png", pixels)
+    return caption, pixels
+
+
+def _add_training(page, run, metrics):
+    history, counts = run.state["history"], np.asarray(metrics["confusion"])
+    curves = plots.curves_figure(history)
+    confusion = plots.confusion_figure(counts, run.class_names)
+    caption = "Confusion of the test samples: rows are true classes, columns are predicted ones"
+    both = [
+        _plot(run, "curves", curves, "Accuracy during training"),
+        _plot(run, "confusion", confusion, caption),
+    ]
+    for row in [both] if len(counts) <= _SIDE_BY_SIDE else [[one] for one in both]:
+        page.plots(row)
     columns = {n: form for n, form in _HISTORY.items() if any(n in row for row in history)}
-    rows = [
+    table = [
         [f"{row[name]:{form}}" if name in row else "–" for name, form in columns.items()]
         for row in history
     ]
-    page.table([name.replace("_", " ") for name in columns], rows)
+    page.table([name.replace("_", " ") for name in columns], table)
+    page.folded("All epochs")
+
+
+def _add_mistakes(page, run, mistakes):
+    page.heading("Worst mistakes")
+    if not mistakes:
+        page.text("None.")
+        return
+    cards, note = mistake_cards(mistakes, run.class_names, run.dataset)
+    page.text(f"The test samples that are misclassified most confidently. {note}")
+    page.cards(cards)
+
+
+def _add_equivariance(page, run, errors):
     page.heading("Equivariance")
     page.text(
-        "Error of each layer relative to its norm when the first test signals, band-limited, are "
-        "rotated exactly: medians over random rotations."
+        "Error of each layer relative to its norm when the first test samples are rotated. "
+        "Signals are band-limited and rotated exactly. The errors of descriptor and logits say how "
+        "far the answer depends on the rotation."
     )
-    picture("equivariance", plots.equivariance_figure(errors))
+    caption = "Relative error of each layer, one dot per random rotation"
+    page.plots([_plot(run, "equivariance", plots.equivariance_figure(errors), caption)])
     page.table(*error_table(errors))
-    page.heading("Worst mistakes")
-    if mistakes:
-        page.text("Distances of the test samples that are misclassified most confidently.")
-        picture("mistakes", mistakes_figure(mistakes, run.class_names))
-    else:
-        page.text("None.")
-    page.heading("Data")
+    page.folded("Medians over the rotations")
+
+
+def _add_options(page, run):
+    config = run.config
+    page.heading("Data and options")
     where = [] if config.online else [f"TFRecords: {config.dset_dir}"]
     page.code([*where, *dataset_lines(run.dataset)])
-    page.heading("Options")
-    precision = "TensorFloat-32 where the GPU has it" if config.tf32 else "full float32"
-    page.text(f"Products of matrices in training: {precision}. The errors above: full float32.")
+    page.folded("Dataset")
     page.code(option_lines(config))
-    folder.write("report.html", page.html())
+    page.folded("Flags")
+    precision = "TensorFloat-32 where the GPU has it" if config.tf32 else "full float32"
+    page.text(
+        f"Products of matrices in training: {precision}. The errors above: full float32. "
+        f"Written by spherical_cnn {__version__}."
+    )
+
+
+def _summary(run):
+    """Returns a sentence on what was trained on what."""
+    config, dataset = run.config, run.dataset
+    source = dataset["source"] or config.dset_dir
+    return (
+        f"{config.model} with {run.model.count_params():,} parameters, trained for "
+        f"{run.state['epoch']} epochs to tell {config.n_classes} classes apart. Dataset: {source}."
+    )
+
+
+def _tiles(metrics):
+    """Returns figures and their meanings; val where it was measured."""
+    accuracies = {
+        "test": f"of {metrics['test_samples']:,} test samples are correct",
+        "val": "of the validation samples are correct",
+        "train": "of the train samples in the last epoch",
+    }
+    return [
+        *(
+            (f"{100 * metrics[key]:.1f} %", text)
+            for key, text in accuracies.items()
+            if key in metrics
+        ),
+        (f"{metrics['test_loss']:.3f}", "loss on the test samples"),
+        (f"{metrics['train_time']:.1f} s", "per epoch"),
+    ]
 
 
 def accuracy_note():

@@ -53,8 +53,8 @@ _OWN_FILES = (
     "checkpoints/*.npz",
     "plots/confusion.png",
     "plots/curves.png",
-    "plots/mistakes.png",
     "plots/equivariance.png",
+    "plots/mistakes.png",  # of earlier versions
 )
 _UNFINISHED = (f"{UNFINISHED}*", f"*/{UNFINISHED}*")
 

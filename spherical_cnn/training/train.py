@@ -23,7 +23,7 @@ from spherical_cnn.training import report
 from spherical_cnn.training.checkpoints import load_checkpoint
 from spherical_cnn.training.devices import Devices
 from spherical_cnn.training.loop import fit
-from spherical_cnn.training.metrics import confusion_counts, worst_mistakes
+from spherical_cnn.training.metrics import confusion_counts, explain_short_run, worst_mistakes
 from spherical_cnn.training.network import arrangement, points_model, record_format
 from spherical_cnn.training.run import Run, load_run, new_run, open_run
 from spherical_cnn.training.run_config import RunConfig
@@ -190,6 +190,10 @@ def _finish(run, data):
             report.write_report(run, metrics, errors, mistakes)
     for line in report.result_table(config.name, metrics):
         logger.info(line, extra={"result": True})
+    losses = history[-1].get("loss", math.inf), metrics["test_loss"]
+    steps = int(run.model.optimizer.iterations)
+    if hint := explain_short_run(run.model, steps, *losses, config.n_classes):
+        logger.warning(hint)
     return metrics
 
 

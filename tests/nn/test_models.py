@@ -143,26 +143,28 @@ def test_without_aliasing_rotations_change_the_descriptor_less(rng):
 def test_smooth_nonlinearities_alias_less_on_fewer_samples(rng):
     coefficients = band_limited(rng, 8)
     matrices = Rotation.random(2, rng=rng).as_matrix()
-    errors = []
-    for options in (
+    kinds = (
         {"nonlinearity": "relu"},
         {"nonlinearity": "smelu"},
         {"nonlinearity": "smelu", "map_grid": "gauss_legendre"},
-    ):
-        keras.utils.set_random_seed(0)
+    )
+    errors = np.zeros((3, len(kinds)))  # weights differ from backend to backend
+    for seed, kind in np.ndindex(*errors.shape):
+        keras.utils.set_random_seed(seed)
         model = small(
             pool="lowpass",
             global_average="quadrature",
             final_dense=False,
             dealias=True,
             normalization="batch",
-            **options,
+            **kinds[kind],
         )
         model(synthesize(band_limited(rng, 8, batch=8)), training=True)
-        start = np.asarray(model(synthesize(coefficients))["descriptor"])
+        start = numpy(model(synthesize(coefficients))["descriptor"])
         rotated = [model(synthesize(rotate(coefficients, m)))["descriptor"] for m in matrices]
-        errors.append(np.linalg.norm(np.stack(numpy(rotated)) - start) / np.linalg.norm(start))
-    assert errors[1] < errors[0] / 2 and errors[2] < errors[0] / 2
+        errors[seed, kind] = np.linalg.norm(numpy(rotated) - start) / np.linalg.norm(start)
+    relu, smelu, fewer = errors.mean(0)
+    assert smelu < relu / 4 and fewer < relu / 1.5
     shapes = [model.get_layer(f"conv{i}_distance").output.shape[1:3] for i in (0, 1)]
     assert shapes == [(10, 20), (4, 8)]  # of 8 degrees 4 are read; of 4 degrees, the mean
 
@@ -269,6 +271,23 @@ def test_dropout_acts_in_training_only(rng):
     assert 0.3 < dropped < 0.7
 
 
+@pytest.mark.parametrize("planar", [False, True])
+def test_each_block_has_its_own_copy_of_a_normalization_layer(planar, tmp_path, rng):
+    given = keras.layers.BatchNormalization(momentum=0.6, scale=False)
+    model = small(normalization=given, planar=planar)
+    assert not given.built
+    means = [v for v in model.non_trainable_variables if "moving_mean" in v.path]
+    assert len(means) == 4 and len({v.path for v in means}) == 4
+    signal = rng.normal(size=(4, *model.input.shape[1:])).astype("float32")
+    model(signal, training=True)
+    fresh = [np.linalg.norm(numpy(v.value)) for v in means]
+    assert min(fresh) > 0
+    expected = numpy(model(signal)["logits"])
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert_close(numpy(again(signal)["logits"]), expected, 1e-5)
+
+
 def compiled(**options):
     keras.utils.set_random_seed(7)
     model = small(
@@ -327,7 +346,8 @@ def test_mixed_precision_stays_near_single_precision(rng, policy, name):
     policy(name)
     mixed = small()
     mixed.set_weights(single.get_weights())
-    assert_close(mixed(signal)["logits"], single(signal)["logits"], 0.05)
+    # bfloat16 has eight bits; how sums of them are rounded depends on the processor.
+    assert_close(mixed(signal)["logits"], single(signal)["logits"], 0.1)
 
 
 @pytest.mark.parametrize(

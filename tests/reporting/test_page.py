@@ -49,12 +49,22 @@ def test_all_parts_are_in_the_page_and_none_is_taken_for_markup():
     page.code(["--flag=<1>", "  next"])
     page.link("more", "other.html")
     page.picture("Curve", b"\x89PNG")
+    page.plots([("left <", b"\x89PNG"), ("right", b"\x89PNG")])
+    page.cards([("lamp <1>", "lamp_3.off", b"\x89PNG")])
+    page.tiles([("98 %", "of <all>")])
+    page.text("last")
+    page.folded("More <")
     reader = read(page)
     text = "".join(reader.text)
     for part in ("a < b", "Part", "x & <script>y</script>", "<m>", "--flag=<1>\n  next", "more"):
         assert part in text
+    for part in ("left <", "right", "lamp <1>", "lamp_3.off", "98 %", "of <all>", "last"):
+        assert part in text
+    assert text.index("More <") < text.index("last")
     tags = [tag for tag, _ in reader.tags]
-    assert tags.count("tr") == 3 and tags.count("td") == 4 and "script" not in tags
+    assert tags.count("tr") == 3 and tags.count("td") == 4
+    assert tags.count("figure") == tags.count("figcaption") == 4 and tags.count("details") == 1
+    assert "script" not in tags
     assert ("img", {"alt": "Curve", "src": "data:image/png;base64,iVBORw=="}) in reader.tags
     assert ("a", {"href": "other.html"}) in reader.tags
 

@@ -5,12 +5,15 @@ import re
 
 import numpy as np
 import pytest
+import trimesh
 from helpers import assert_fails
 from PIL import Image
 
+from spherical_cnn import shapes_to_signals
 from spherical_cnn.cli import dispatch
 from spherical_cnn.shapes.formats.mesh_writing import encode_mesh
 from spherical_cnn.shapes.generated.procedural import draw_mesh
+from spherical_cnn.tasks.signal_view import SignalView
 
 
 @pytest.fixture
@@ -81,6 +84,39 @@ def test_points_and_voxels_are_drawn_too(tmp_path, rng):
         dispatch(["visualize", "signal", str(path), str(out), "--resolution", "8", *flags])
         assert out.read_bytes().startswith(b"\x89PNG")
         out.unlink()
+
+
+@pytest.fixture
+def clouds(tmp_path, rng):
+    """A file of points and one of voxels, both upright along y, and their arrays."""
+    points = rng.normal(size=(200, 3)) * [0.3, 1, 0.6]
+    cells = np.zeros((6, 8, 6), np.uint8)
+    cells[1:3, 1:7, 2:5] = 1
+    trimesh.PointCloud(points).export(tmp_path / "points.ply")
+    np.save(tmp_path / "cells.npy", cells)
+    return {"points": (tmp_path / "points.ply", points), "voxels": (tmp_path / "cells.npy", cells)}
+
+
+@pytest.mark.parametrize("kind", ["points", "voxels"])
+def test_features_and_animations_take_the_reading_flags_of_predict(kind, clouds, finished):
+    path, array = clouds[kind]
+    run, flags = str(finished[0]), ["--kind", kind, "--up", "y"]
+    for what, name, more in (("features", "out.png", []), ("animation", "out.gif", ["--frames=2"])):
+        out = path.with_name(name)
+        argv = [run, str(path), str(out)] if what == "features" else [str(path), str(out)]
+        dispatch(["visualize", what, *argv, *flags, *more])
+        assert out.read_bytes().startswith((b"\x89PNG", b"GIF"))
+
+
+@pytest.mark.parametrize("kind", ["points", "voxels"])
+def test_pictures_show_the_signal_that_the_library_computes(kind, clouds):
+    path, array = clouds[kind]
+    view = SignalView(16, 1, kind=kind, up="y")
+    found = view.signals(view.load(str(path)))
+    expected = shapes_to_signals([array], kind=kind, up="y", resolution=16)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    lying = SignalView(16, 1, kind=kind)
+    assert np.abs(lying.signals(lying.load(str(path))) - expected).mean() > 0.01
 
 
 def test_shapes_that_no_ray_sees_are_not_drawn(finished, tmp_path, capsys):

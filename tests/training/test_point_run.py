@@ -13,7 +13,7 @@ from spherical_cnn.data.point_data import PointData
 from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.tasks.evaluate import evaluate_shapes
 from spherical_cnn.tasks.predict import Predictor
-from spherical_cnn.tasks.retrieve import retrieve
+from spherical_cnn.tasks.retrieval.retrieve import retrieve
 from spherical_cnn.training.run import load_run
 from spherical_cnn.training.run_config import RunConfig
 from spherical_cnn.training.run_folder import RunFolder

@@ -6,11 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from spherical_cnn.nn.points.harmonics import direction_and_radius, spherical_harmonics, tents
 from spherical_cnn.nn.points.neighborhoods import FAR, check_points, present
+from spherical_cnn.nn.points.shells import direction_and_radius, tents
 from spherical_cnn.nn.pooling import PACKAGE
 from spherical_cnn.sphere.grid import as_grid
 from spherical_cnn.sphere.operations import at_least_float32, constant, full_float32
+from spherical_cnn.sphere.sampling.harmonics import spherical_harmonics
 from spherical_cnn.sphere.spectral import synthesize, to_batch_first, to_order_first
 
 

@@ -1,0 +1,1 @@
+"""Values at other places: harmonics of directions, functions and images on grids."""

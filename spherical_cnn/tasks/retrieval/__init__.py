@@ -1,0 +1,1 @@
+"""Rankings of shapes by similarity, and the metrics of SHREC'17."""
