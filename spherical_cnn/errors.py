@@ -42,7 +42,8 @@ BACKENDS = ("tensorflow", "jax", "torch")
 # The extra of this package that brings a package, by the name under which it is imported.
 _EXTRAS = {
     **{backend: backend for backend in BACKENDS},
-    **dict.fromkeys(("matplotlib", "PIL", "tensorboard", "tqdm"), "train"),
+    "tqdm": "shapes,train",  # most commands need both
+    **dict.fromkeys(("matplotlib", "PIL", "tensorboard"), "train"),
     **dict.fromkeys(("embreex", "mapbox_earcut", "skimage", "trimesh"), "shapes"),
     "tf2onnx": "onnx",
 }
@@ -86,7 +87,7 @@ def configured_backend():
 
 
 def choose_backend():
-    """Has Keras use a backend that is installed, unless `KERAS_BACKEND` or Keras's file names one.
+    """Has Keras use a backend that is installed, unless `KERAS_BACKEND` names one.
 
     Without this, Keras takes TensorFlow, and fails where only JAX or torch is installed.
     """

@@ -2,6 +2,7 @@
 
 import ast
 import collections
+import importlib.util
 import json
 import pathlib
 
@@ -158,7 +159,8 @@ def test_package_never_imports_its_tests_or_their_oracle():
 
 
 def test_public_names_are_those_of_the_design():
-    assert spherical_cnn.__all__ == [
+    without_tensorflow = [] if importlib.util.find_spec("tensorflow") else ["load_records"]
+    assert sorted([*spherical_cnn.__all__, *without_tensorflow]) == [
         "AreaWeightedLoss",
         "GlobalSphericalAveragePooling",
         "PointsToSphere",

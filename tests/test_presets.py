@@ -41,9 +41,12 @@ def test_the_table_says_what_the_network_is(name, loaded):
     assert run.model.count_params() == preset.num_parameters
     assert run.model.input_shape[1:] == preset.input_shape
     assert len(run.class_names) == run.config.n_classes == preset.num_classes
+    count, shape = f"{preset.num_parameters:,}", " × ".join(map(str, preset.input_shape))
+    facts = f"{name}: {run.config.model} of {count} parameters, {shape} → {preset.num_classes}"
+    assert repr(run) == f"Run({facts} classes)"
     card = (ROOT / "weights" / name / "README.md").read_text("utf-8")
     (figure,) = re.findall(r"^[\d.]+(?= %)", preset.accuracy)
-    assert figure in card and f"{preset.num_parameters:,} weights" in card
+    assert figure in card and f"{count} weights" in card
 
 
 def test_the_folder_holds_the_networks_of_the_table_and_they_are_small():

@@ -60,7 +60,8 @@ def load_mesh(path, kind="auto", center="sphere", up="z", limit=MAX_BYTES):
 def load_shape(path, kind="auto", center="sphere", up="z", limit=MAX_BYTES):
     """Reads the shape in a file as a normalized `Mesh` or, of points, `Cloud`; see `load_mesh`."""
     suffix = suffix_of(path)
-    if not any(suffix in _SUFFIXES[name] for name in KINDS if kind in ("auto", name)):
+    known = any(suffix in _SUFFIXES[name] for name in KINDS if kind in ("auto", name))
+    if not known and os.path.exists(path):  # reading says that a file does not exist
         raise ShapeError(_describe_bad_suffix(suffix, kind))
     return normalize_shape(read_shape(read_bytes(path, limit), suffix, kind), center, up)
 

@@ -33,6 +33,13 @@ class Run:
     state: dict  # JSON values of the checkpoint: `epoch` (epochs done), `best`, `history`
     num_points: int = 1024  # that a network of points reads
 
+    def __repr__(self):
+        shape = " × ".join(map(str, self.model.input_shape[1:]))
+        return (
+            f"Run({self.config.name}: {self.config.model} of "
+            f"{self.model.count_params():,} parameters, {shape} → {self.config.n_classes} classes)"
+        )
+
     @functools.cached_property
     def dataset(self):
         """`source`, `classes` and `options` of the dataset; empty if it has no manifest."""

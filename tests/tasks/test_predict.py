@@ -224,7 +224,7 @@ def test_without_a_run_the_network_is_a_preset_and_named(run, tmp_path, capsys, 
     for argv in ([DEFAULT, "--rotations=2", "box.off"], [str(run), "box.off", "--rotations=2"]):
         assert exit_code(["predict", *argv]) == 0
         assert capsys.readouterr().out.splitlines() == [header, line, row]
-    assert exit_code(["predict", "--json", "--caster=device", "box.off"]) == 0
+    assert exit_code(["predict", "--json", "--rotations=2", "box.off"]) == 0
     printed = capsys.readouterr()
     assert printed.err == network + "\n"
     (found,) = json.loads(printed.out)

@@ -9,7 +9,7 @@ from keras import ops
 from spherical_cnn.nn.points.neighborhoods import check_points, gather, present
 from spherical_cnn.nn.points.shells import direction_and_radius, tents
 from spherical_cnn.nn.pooling import PACKAGE
-from spherical_cnn.sphere.operations import constant
+from spherical_cnn.sphere.operations import constant, matmul
 from spherical_cnn.sphere.sampling.harmonics import spherical_harmonics
 
 
@@ -91,7 +91,7 @@ class LocalInvariants(keras.layers.Layer):
             products = [own[s] * own[t] for s in range(self.shells) for t in range(s + 1)]
             products += [spectrum * center for spectrum in own]
             products = ops.stack(products, 2)
-            sums = ops.matmul(products, constant(products, _orders, self.degrees))
+            sums = matmul(products, constant(products, _orders, self.degrees))
             size = self.degrees * products.shape[2]
             sums = ops.reshape(sums, (-1, points.shape[1], size))
             features.append(ops.cast(sums, self.compute_dtype))

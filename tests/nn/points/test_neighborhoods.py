@@ -133,7 +133,7 @@ def test_gradients_are_finite_differences(function, rng):
     weights = rng.normal(size=numpy(function(points, "float64")).shape)
 
     def value(points):
-        return ops.sum(function(points, "float64") * weights)
+        return ops.sum(function(points, "float64") * ops.convert_to_tensor(weights, "float64"))
 
     assert_gradients(value, [points], rng, 1e-4)
     points[0, 3], points[0, 4], points[0, 5] = points[0, 2], 0, np.nan

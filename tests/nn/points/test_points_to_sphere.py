@@ -104,7 +104,7 @@ def test_gradients_are_finite_differences(rng):
     layer = PointsToSphere(4, shells=2, dtype="float64")
 
     def value(*arguments):
-        return ops.sum(layer(*arguments) * WEIGHTS)
+        return ops.sum(layer(*arguments) * ops.convert_to_tensor(WEIGHTS, "float64"))
 
     assert_gradients(value, [points, features], rng)
 
