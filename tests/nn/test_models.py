@@ -143,26 +143,28 @@ def test_without_aliasing_rotations_change_the_descriptor_less(rng):
 def test_smooth_nonlinearities_alias_less_on_fewer_samples(rng):
     coefficients = band_limited(rng, 8)
     matrices = Rotation.random(2, rng=rng).as_matrix()
-    errors = []
-    for options in (
+    kinds = (
         {"nonlinearity": "relu"},
         {"nonlinearity": "smelu"},
         {"nonlinearity": "smelu", "map_grid": "gauss_legendre"},
-    ):
-        keras.utils.set_random_seed(0)
+    )
+    errors = np.zeros((3, len(kinds)))  # weights differ from backend to backend
+    for seed, kind in np.ndindex(*errors.shape):
+        keras.utils.set_random_seed(seed)
         model = small(
             pool="lowpass",
             global_average="quadrature",
             final_dense=False,
             dealias=True,
             normalization="batch",
-            **options,
+            **kinds[kind],
         )
         model(synthesize(band_limited(rng, 8, batch=8)), training=True)
-        start = np.asarray(model(synthesize(coefficients))["descriptor"])
+        start = numpy(model(synthesize(coefficients))["descriptor"])
         rotated = [model(synthesize(rotate(coefficients, m)))["descriptor"] for m in matrices]
-        errors.append(np.linalg.norm(np.stack(numpy(rotated)) - start) / np.linalg.norm(start))
-    assert errors[1] < errors[0] / 2 and errors[2] < errors[0] / 2
+        errors[seed, kind] = np.linalg.norm(numpy(rotated) - start) / np.linalg.norm(start)
+    relu, smelu, fewer = errors.mean(0)
+    assert smelu < relu / 4 and fewer < relu / 1.5
     shapes = [model.get_layer(f"conv{i}_distance").output.shape[1:3] for i in (0, 1)]
     assert shapes == [(10, 20), (4, 8)]  # of 8 degrees 4 are read; of 4 degrees, the mean
 

@@ -79,7 +79,8 @@ class LocalInvariants(keras.layers.Layer):
             inside = near * constant(near, _first, count, most)
             reach = ops.max(distances[..., 0] * inside, axis=-1, keepdims=True)
             weights = inside / ops.maximum(ops.sum(inside, axis=-1, keepdims=True), 1.0)
-            scaled = distances / ops.maximum(reach, 1e-6)[..., None]
+            # Not `ops.maximum`, which rounds float64 to float32 on torch.
+            scaled = distances / ops.clip(reach, 1e-6, np.inf)[..., None]
             shells.append(weights[..., None] * tents(scaled, self.shells))
             reaches.append(reach)
         weights = ops.concatenate(shells, -1) * np.sqrt(4 * np.pi).astype("float32").item()
