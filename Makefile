@@ -26,7 +26,7 @@ test-slow: .venv/installed-dev
 
 # What runs on every backend, with one backend alone, in an environment of its own.
 test-jax test-torch: test-%: .venv-%/installed
-	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -m "not slow" tests/nn tests/sphere \
+	JAX_ENABLE_X64=1 KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -m "not slow" tests/nn tests/sphere \
 		tests/test_imports.py tests/test_presets.py tests/test_cli.py
 	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -m slow tests/test_wheel.py -k $*
 
