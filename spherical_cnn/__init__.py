@@ -1,6 +1,7 @@
 """Spherical CNNs (Esteves et al., ECCV 2018) in Keras 3, on TensorFlow, JAX or PyTorch.
 
-Importing the package is fast: Keras and its backend load when a public name is first used.
+Importing the package is fast: Keras and its backend load when a public name is first used. Where
+TensorFlow is not installed and `KERAS_BACKEND` is not set, Keras uses JAX or PyTorch.
 """
 
 import importlib
@@ -14,7 +15,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - pip refuses to install it there,
 
 from typing import TYPE_CHECKING
 
-from spherical_cnn.errors import explain_import
+from spherical_cnn.errors import choose_backend, explain_import
 from spherical_cnn.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -97,3 +98,5 @@ def __dir__():
 
 if "keras" in sys.modules:  # registers the layers, so that Keras loads models that have them
     importlib.import_module("spherical_cnn.nn")
+else:
+    choose_backend()

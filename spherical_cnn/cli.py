@@ -14,9 +14,7 @@ from spherical_cnn import console
 from spherical_cnn.errors import (
     ConfigError,
     SphericalCNNError,
-    configured_backend,
     explain_import,
-    installed_backends,
     is_out_of_memory,
 )
 
@@ -102,22 +100,14 @@ def dispatch(argv):
     if name in ("--help", "-h"):
         _print_help()
     elif name == "--version":
-        _choose_backend()
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         importlib.import_module("spherical_cnn.commands.about").print_versions()
     elif name not in COMMANDS:
         raise ConfigError(f"expected a command: {', '.join(COMMANDS)}. Received: {name}")
     else:
-        _choose_backend()
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         module = importlib.import_module(f"spherical_cnn.commands.{COMMANDS[name][0]}")
         getattr(module, f"{name}_command")(argv[1:])
-
-
-def _choose_backend():
-    """Has Keras use a backend that is installed, unless `KERAS_BACKEND` names one."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    installed = installed_backends()
-    if installed and "KERAS_BACKEND" not in os.environ and configured_backend() not in installed:
-        os.environ["KERAS_BACKEND"] = installed[0]
 
 
 def _print_help():

@@ -86,6 +86,16 @@ def configured_backend():
         return BACKENDS[0]
 
 
+def choose_backend():
+    """Has Keras use a backend that is installed, unless `KERAS_BACKEND` names one.
+
+    Without this, Keras takes TensorFlow, and fails where only JAX or torch is installed.
+    """
+    installed = installed_backends()
+    if installed and "KERAS_BACKEND" not in os.environ and configured_backend() not in installed:
+        os.environ["KERAS_BACKEND"] = installed[0]
+
+
 def is_out_of_memory(error):
     """Returns whether a device or the machine had too little memory.
 

@@ -67,9 +67,11 @@ def test_make_refuses_an_old_python_in_a_line(tmp_path):
     (tmp_path / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
     for name in ("requirements.txt", "pyproject.toml", "setup.py"):
         (tmp_path / name).touch()
+    command = ["make", "--no-print-directory", f"PYTHON={python}"]
+    outside = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
     for target in ("demo", "test-jax"):
         done = subprocess.run(
-            ["make", target, f"PYTHON={python}"], cwd=tmp_path, capture_output=True, text=True
+            [*command, target], cwd=tmp_path, env=outside, capture_output=True, text=True
         )
         line = "is Python 3.8.10, expected Python 3.11 or newer: make PYTHON=python3.11"
         assert done.returncode == 2 and done.stdout == f"error: {python} {line} {target}\n"

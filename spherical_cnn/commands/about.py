@@ -32,7 +32,7 @@ def presets_command(argv):
     parser = Parser(
         "Lists the trained networks that come with the package. Commands that take a run take the\n"
         "name of a preset.",
-        examples=("scnn presets --json", "scnn predict modelnet40-points chair.off"),
+        examples=("scnn presets --json",),
         prog="scnn presets",
     )
     parser.add_shared("--json")

@@ -98,10 +98,12 @@ def test_bad_files_are_named(pair, tmp_path, capsys):
     broken.write_text("OFF\n1 2 3\n")
     cloud = tmp_path / "cloud.xyz"
     cloud.write_text("1 2 3\n4 5 6\n")
+    notes = tmp_path / "notes.md"
+    notes.touch()
     for path, message in (
         (broken, ".*broken.off: not a readable .off file: 1 vertices, 2 faces announced, .*"),
         (cloud, ".*cloud.xyz: a point cloud needs 64 distinct points. Received: 2"),
-        (tmp_path / "notes.md", ".*notes.md: found suffix '.md', expected .*.off.*"),
+        (notes, ".*notes.md: found suffix '.md', expected .*.off.*"),
         (tmp_path / "absent.off", ".*No such file.*absent.off.*"),
     ):
         assert_fails(capsys, 1, message, "align", [pair[0], str(path)])

@@ -16,6 +16,7 @@ from spherical_cnn.shapes.generated.procedural import FAMILIES, draw_mesh
 from spherical_cnn.tasks import release as release_task
 from spherical_cnn.tasks.predict import Predictor
 from spherical_cnn.tasks.release import release
+from spherical_cnn.training import report
 from spherical_cnn.training.checkpoints import save_weights
 from spherical_cnn.training.run import load_run
 from spherical_cnn.training.run_config import RunConfig
@@ -89,8 +90,10 @@ def test_a_card_of_a_run_on_online_data_names_online_and_no_folder(copied, tmp_p
     assert load_run(tmp_path / "online").config.online == "shapes.npz"
 
 
-def test_the_card_of_the_released_network_is_what_release_writes():
+def test_the_card_of_the_released_network_is_what_release_writes(monkeypatch):
     folder = ROOT / "weights/modelnet40-points"
+    version = json.loads((folder / "config.json").read_text())["version"]
+    monkeypatch.setattr(report, "__version__", version)
     card = (folder / "README.md").read_text()
     loaded = load_run(folder)
     loaded.config = dataclasses.replace(loaded.config, online=loaded.dataset["source"])

@@ -237,7 +237,7 @@ def test_numbers_of_devices_are_checked(flags, tmp_path, capsys, change, message
     ],
 )
 def test_options_that_cannot_be_distributed_are_refused(flags, monkeypatch, change, message):
-    monkeypatch.setattr(Devices, "_names", lambda self: ["one", "two"])
+    monkeypatch.setattr(devices, "device_names", lambda: ["one", "two"])
     config = parse_run([*flags, *change, "--devices=2"])
     with pytest.raises(ConfigError, match=message):
         Devices(config)

@@ -234,7 +234,7 @@ def test_unknown_options_are_refused():
         RunConfig.from_dict({"colour": 1})
     with pytest.raises(ConfigError, match="unrecognized arguments: --colour"):
         parse("--colour")
-    with pytest.raises(ConfigError, match="No such file or directory: 'absent.txt'"):
+    with pytest.raises(ConfigError, match="@absent.txt: No such file or directory"):
         parse("@absent.txt")
 
 
