@@ -24,10 +24,14 @@ test: .venv/installed-dev
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -m slow
 
-# What runs on every backend, with one backend alone, in an environment of its own.
+# Tests with one backend alone, in an environment of its own. On JAX, which takes long without
+# compilation, `make test-slow` has those of the layers.
+LAYERS_torch := tests/nn
+LAYERS_jax := tests/nn/points
 test-jax test-torch: test-%: .venv-%/installed
-	JAX_ENABLE_X64=1 KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -m "not slow" tests/nn tests/sphere \
-		tests/test_imports.py tests/test_presets.py tests/test_cli.py
+	JAX_ENABLE_X64=1 KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -m "not slow" $(LAYERS_$*) \
+		tests/sphere tests/test_imports.py tests/test_presets.py
+	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest tests/test_cli.py
 	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -m slow tests/test_wheel.py -k $*
 
 build: .venv/installed-dev
