@@ -153,10 +153,9 @@ def _casters(source, most=None):
     The first ones are of the test split if there is one.
     """
     from spherical_cnn.data.dataset_config import DatasetConfig
+    from spherical_cnn.data.signals import ray_caster
     from spherical_cnn.data.sources import find_shapes
     from spherical_cnn.errors import ShapeError
-    from spherical_cnn.shapes.load import to_mesh
-    from spherical_cnn.shapes.raycast import RayCaster
 
     items = find_shapes(source).items
     if most:
@@ -165,8 +164,7 @@ def _casters(source, most=None):
     for item in items:
         if most is None or counts[item.class_name] < most:
             try:
-                mesh = to_mesh(item.origin.shape(**DatasetConfig().reading))
-                yield item.class_name, RayCaster(mesh)
+                yield item.class_name, ray_caster(item.origin, DatasetConfig())
             except ShapeError:
                 continue
             counts[item.class_name] += 1

@@ -28,14 +28,13 @@ class Bare:
 
     def __init__(self, items, config):
         from spherical_cnn.data.poses import draw_poses
-        from spherical_cnn.shapes.load import to_mesh
-        from spherical_cnn.shapes.raycast import RayCaster
+        from spherical_cnn.data.signals import ray_caster
         from spherical_cnn.sphere.grid import SphericalGrid
 
         self.calls = []
         grid = SphericalGrid.from_resolution(config.resolution)
         for item in items:
-            caster = RayCaster(to_mesh(item.origin.shape(**config.reading)))
+            caster = ray_caster(item.origin, config)
             caster.scene = _Recorder(caster.scene, self.calls)
             for pose in draw_poses(config, item.split, item.name):
                 caster.signal(grid, pose)

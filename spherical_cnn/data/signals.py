@@ -148,10 +148,17 @@ def sample_item(item, count, config):
     return sample_shape(item.origin.shape(**config.reading), count, generator)
 
 
-def cast_poses(ray_caster, poses, config):
+def ray_caster(origin, config):
+    """Returns the `RayCaster` of the shape of an `Item`'s origin, as a `DatasetConfig` reads it."""
+    from spherical_cnn.shapes.raycast import RayCaster  # only here, because it needs Embree
+
+    return RayCaster(to_mesh(origin.shape(**config.reading)))
+
+
+def cast_poses(caster, poses, config):
     """Computes the signals `(poses, n, n, 2)` of the shape of a `RayCaster` by Embree."""
     grid = SphericalGrid.from_resolution(config.resolution)
-    return np.stack([ray_caster.signal(grid, pose, config.rays_per_sample) for pose in poses])
+    return np.stack([caster.signal(grid, pose, config.rays_per_sample) for pose in poses])
 
 
 def check_visible(name, signals):
@@ -210,9 +217,7 @@ def _signals_by_device(items, poses, config, workers):
 
 
 def _cast(origin, poses, config):
-    from spherical_cnn.shapes.raycast import RayCaster  # only here, because it needs Embree
-
-    return cast_poses(RayCaster(to_mesh(origin.shape(**config.reading))), poses, config)
+    return cast_poses(ray_caster(origin, config), poses, config)
 
 
 def _sample(item, poses, config, size):

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from spherical_cnn.data.dataset_config import DatasetConfig
+from spherical_cnn.data.signals import ray_caster
 from spherical_cnn.data.sources import find_shapes
 from spherical_cnn.errors import ConfigError, SphericalCNNError, explain_import
 from spherical_cnn.reporting import shading
-from spherical_cnn.shapes.load import to_mesh
 
 _PIXELS, _GAP = 150, 6  # side of a picture; between pictures
 
@@ -57,8 +57,6 @@ def _open_shapes(mistakes, classes, dataset):
     if not dataset["options"]:
         return [], "the dataset does not say where they are"
     try:
-        from spherical_cnn.shapes.raycast import RayCaster  # only here, because it needs Embree
-
         config = DatasetConfig.from_dict(dataset["options"])
         given = config.embedded_shapes, config.data_seed
         found = find_shapes(dataset["source"], None, *given)
@@ -69,7 +67,7 @@ def _open_shapes(mistakes, classes, dataset):
             item = items.get(mistake.name)
             if item is None or item.class_name != classes[mistake.label]:
                 raise ConfigError(f"{found.name} has no {classes[mistake.label]} {mistake.name}")
-            casters.append(RayCaster(to_mesh(item.origin.shape(**config.reading))))
+            casters.append(ray_caster(item.origin, config))
         return casters, ""
     except ImportError as error:
         return [], explain_import(error)
