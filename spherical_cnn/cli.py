@@ -97,15 +97,14 @@ def exit_code(argv):
 def dispatch(argv):
     """Runs a command line, the name of a command and its arguments; raises its errors."""
     name = argv[0] if argv else "--help"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if name in ("--help", "-h"):
         _print_help()
     elif name == "--version":
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         importlib.import_module("spherical_cnn.commands.about").print_versions()
     elif name not in COMMANDS:
         raise ConfigError(f"expected a command: {', '.join(COMMANDS)}. Received: {name}")
     else:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         module = importlib.import_module(f"spherical_cnn.commands.{COMMANDS[name][0]}")
         getattr(module, f"{name}_command")(argv[1:])
 

@@ -91,8 +91,10 @@ def choose_backend():
 
     Without this, Keras takes TensorFlow, and fails where only JAX or torch is installed.
     """
+    if "KERAS_BACKEND" in os.environ:
+        return
     installed = installed_backends()
-    if installed and "KERAS_BACKEND" not in os.environ and configured_backend() not in installed:
+    if installed and configured_backend() not in installed:
         os.environ["KERAS_BACKEND"] = installed[0]
 
 
