@@ -83,7 +83,7 @@ class GlobalSphericalAveragePooling(OnGrid):
         rows = mean(inputs, axis=2)
         if self.average == "grid":
             return mean(rows, axis=1)
-        weights = constant(inputs, _row_weights, self.in_grid.key, self.average)
+        weights = constant(inputs, row_weights, self.in_grid.key, self.average)
         return ops.sum(rows * weights[:, None], axis=1)
 
     def compute_output_shape(self, input_shape):
@@ -137,7 +137,7 @@ def _area_weights(key):
     return grid_by_key(key).cell_weights
 
 
-def _row_weights(key, average):
+def row_weights(key, average):
     """Weights `(nlat,)` of the means of the rows in the average over the sphere."""
     grid = grid_by_key(key)
     if average == "quadrature":

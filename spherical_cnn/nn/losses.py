@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 from keras import ops
 
-from spherical_cnn.sphere.grid import SphericalGrid, as_grid, grid_by_key
+from spherical_cnn.nn.global_pooling import row_weights
+from spherical_cnn.sphere.grid import SphericalGrid, as_grid
 from spherical_cnn.sphere.operations import at_least_float32, constant, matmul
 
 _SHORTEST = 1e-12  # descriptors of at most this length have no direction
@@ -156,7 +156,8 @@ class AreaWeightedLoss(keras.losses.Loss):
                 f"{self.grid.nlon}). Received: {tuple(values.shape)} for "
                 f"y_true.shape={tuple(y_true.shape)}, y_pred.shape={tuple(y_pred.shape)}"
             )
-        return values * constant(values, _relative_areas, self.grid.key)[:, None]
+        weights = constant(values, row_weights, self.grid.key, "quadrature")
+        return values * (self.grid.nlat * weights[:, None])  # their mean over the grid is 1
 
     def get_config(self):
         loss = keras.saving.serialize_keras_object(self.loss)
@@ -166,12 +167,6 @@ class AreaWeightedLoss(keras.losses.Loss):
     def from_config(cls, config):
         """Creates the loss from its config."""
         return cls(**{**config, "loss": keras.saving.deserialize_keras_object(config["loss"])})
-
-
-def _relative_areas(key):
-    """Weights `(nlat,)` of samples, whose mean over the grid is 1."""
-    grid = grid_by_key(key)
-    return grid.quadrature_weights * grid.nlat * grid.nlon / (4 * np.pi)
 
 
 def squared_distances(descriptors):

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from spherical_cnn.nn.points.neighborhoods import check_points, gather, present
-from spherical_cnn.nn.points.shells import direction_and_radius, tents
+from spherical_cnn.nn.points.shells import at_least, direction_and_radius, tents
 from spherical_cnn.nn.pooling import PACKAGE
 from spherical_cnn.sphere.operations import constant, matmul
 from spherical_cnn.sphere.sampling.harmonics import spherical_harmonics
@@ -79,8 +79,7 @@ class LocalInvariants(keras.layers.Layer):
             inside = near * constant(near, _first, count, most)
             reach = ops.max(distances[..., 0] * inside, axis=-1, keepdims=True)
             weights = inside / ops.maximum(ops.sum(inside, axis=-1, keepdims=True), 1.0)
-            # Not `ops.maximum`, which rounds float64 to float32 on torch.
-            scaled = distances / ops.clip(reach, 1e-6, np.inf)[..., None]
+            scaled = distances / at_least(reach, 1e-6)[..., None]
             shells.append(weights[..., None] * tents(scaled, self.shells))
             reaches.append(reach)
         weights = ops.concatenate(shells, -1) * np.sqrt(4 * np.pi).astype("float32").item()

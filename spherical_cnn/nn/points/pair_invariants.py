@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 from keras import ops
 
 from spherical_cnn.nn.points.local_invariants import offsets_of_neighbors
 from spherical_cnn.nn.points.neighborhoods import check_points, gather, present
-from spherical_cnn.nn.points.shells import direction_and_radius
+from spherical_cnn.nn.points.shells import at_least, direction_and_radius
 from spherical_cnn.nn.pooling import PACKAGE
 from spherical_cnn.sphere.operations import at_least_float32, matmul
 
@@ -105,8 +104,7 @@ class PairInvariants(keras.layers.Layer):
         u = [entry / distance for entry in offset]
         near, v, w = other[13] * own[13], own[3:6], other[3:6]
         reach = ops.max(distance * near, axis=-1, keepdims=True)
-        # Not `ops.minimum` and `ops.maximum`, which round float64 to float32 on torch.
-        relative = ops.clip(distance / ops.clip(reach, 1e-6, np.inf), 0.0, 1.0)
+        relative = ops.clip(distance / at_least(reach, 1e-6), 0.0, 1.0)
         p, q = own[7:13], other[7:13]
         pu, qu, pv, qw = _apply(p, u), _apply(q, u), _apply(p, v), _apply(q, w)
         features = [

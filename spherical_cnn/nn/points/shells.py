@@ -18,6 +18,11 @@ def direction_and_radius(vectors):
     return vectors / radius, radius
 
 
+def at_least(x, low):
+    """The maximum of a tensor and a number; `ops.maximum` rounds float64 to float32 on torch."""
+    return ops.clip(x, low, np.inf)
+
+
 def tents(radius, shells):
     """Tent functions `(..., shells)` of radii `(..., 1)` in units of the outermost one.
 
