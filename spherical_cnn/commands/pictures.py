@@ -96,7 +96,7 @@ def show_command(argv):
         action="extend",
         default=[],
         metavar="RUN",
-        help="folders of finished or released runs",
+        help="folders of finished runs, or presets",
     )
     add("--output", required=True, metavar="FILE", help="page to write: .html")
     add("--layers", nargs="+", metavar="NAME", help="default: four of the branch distance")

@@ -8,8 +8,8 @@ _CELLS = 512  # per radius, at first
 def simplify(mesh, most_faces):
     """Merges nearby vertices of a normalized `Mesh` until it has at most so many faces.
 
-    Vertices in one cell of a cubic grid become their mean; the grid is as fine as the limit allows.
-    Normals of faces are dropped.
+    Vertices in one cell of a cubic grid become their mean. The cells are doubled until the mesh is
+    within the limit. Normals of faces are dropped.
     """
     vertices, faces, cells = mesh.vertices, mesh.faces, _CELLS
     while len(faces) > most_faces and cells >= 1:

@@ -39,7 +39,7 @@ class Predictor:
     """A finished run that classifies shapes in files.
 
     Args:
-        run: run folder.
+        run: run folder, or the name of a preset.
         up: axis that points up in the files; default: as in the run's dataset.
         kind: what the files hold; default likewise.
         center: where rays start; default likewise.

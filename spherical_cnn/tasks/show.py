@@ -50,7 +50,7 @@ def show(path, runs=(), layers=None, steps=24, **reading):
 
     Args:
         path: mesh, voxels or points.
-        runs: run folders whose answers and feature maps are shown.
+        runs: run folders or presets whose answers and feature maps are shown.
         layers: names of layers whose maps are shown; default: a few of the branch `distance`. Of
             each layer it is the channel with the largest variance.
         steps: number of rotations, by equal angles, in one turn.

@@ -167,7 +167,7 @@ const updates = facts.answers.map((answer) => addAnswer(byId("answers"), answer)
 const guide = [
   "Drag a picture to look from another side.",
   "The slider rotates the shape about the line through its center;",
-  "the signal is cast again in each rotation.",
+  "the signal is computed from the rotated shape.",
 ];
 if (number) {
   guide.push(
