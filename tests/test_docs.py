@@ -132,6 +132,9 @@ def test_the_first_steps_run_as_written(tmp_path):
         path = tmp_path / "meshes" / family / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encode_mesh(draw_mesh("train", index, 0), path))
+    for network in ("model-64", "invariant-64"):  # instead of the runs of `make demo`
+        (tmp_path / "runs/demo" / network).mkdir(parents=True)
+        (tmp_path / "runs/demo" / network / "z-0").symlink_to(tmp_path / "runs/mine")
     for command in commands("docs/guide/start.md"):
         result = subprocess.run(
             [sys.executable, "-m", "spherical_cnn", *command[1:]],
@@ -141,7 +144,7 @@ def test_the_first_steps_run_as_written(tmp_path):
             text=True,
         )
         assert result.returncode == 0, (command, result.stderr)
-    for name in ("runs/mine/report.html", "signal.png", "features.png", "turning.gif"):
+    for name in ("runs/mine/report.html", "chair.html", "signal.png", "features.png", "turning.gif"):
         assert (tmp_path / name).stat().st_size > 10_000
 
 

@@ -16,7 +16,6 @@ PROMISES = (
     "nn/test_compiled.py",
     "nn/test_empty_batches.py",
     "nn/test_frozen.py",
-    "nn/points/test_harmonics.py",
     "nn/points/test_neighborhoods.py",
     "nn/test_losses.py",
     "nn/test_settings.py",
@@ -24,6 +23,7 @@ PROMISES = (
     "sphere/test_precision.py",
     "sphere/test_spectral.py",
     "sphere/test_symbolic.py",
+    "sphere/sampling/test_harmonics.py",
 )
 
 
