@@ -29,6 +29,13 @@ _SHARED: dict[str, dict] = {
         "default": CASTERS[0],
         "help": "what casts rays: embree, on the CPU, or the device of Keras; default embree",
     },
+    "--tta": {
+        "type": int,
+        "default": 1,
+        "metavar": "N",
+        "help": "test-time augmentation: also average over N views, with other centers and subsets "
+        "of points; default 1",
+    },
     "--json": {"action": "store_true", "help": "print JSON with all digits"},
     "--kind": {
         "metavar": "KIND",

@@ -144,7 +144,13 @@ def test_the_first_steps_run_as_written(tmp_path):
             text=True,
         )
         assert result.returncode == 0, (command, result.stderr)
-    for name in ("runs/mine/report.html", "chair.html", "signal.png", "features.png", "turning.gif"):
+    for name in (
+        "runs/mine/report.html",
+        "chair.html",
+        "signal.png",
+        "features.png",
+        "turning.gif",
+    ):
         assert (tmp_path / name).stat().st_size > 10_000
 
 

@@ -35,7 +35,7 @@ def predict_command(argv):
     )
     parser.add_argument("--rotations", type=int, default=4, metavar="N", help="default 4")
     parser.add_argument("--top", type=int, default=3, metavar="N", help="classes named; default 3")
-    parser.add_shared("--kind", "--up", "--caster", "--workers", "--json")
+    parser.add_shared("--tta", "--kind", "--up", "--caster", "--workers", "--json")
     parser.add_argument("--export", metavar="PATH", help="write a SavedModel, or an .onnx file")
     options = parser.parse_intermixed_args(argv)
     run, files = _run_and_files(options.names)
@@ -52,7 +52,7 @@ def predict_command(argv):
     predictor = Predictor(run, options.up, options.kind, caster=options.caster)
     if options.export:
         export(predictor.model, options.export)
-    found = predictor.predict(paths, options.rotations, options.top, options.workers)
+    found = predictor.predict(paths, options.rotations, options.top, options.workers, options.tta)
     found = list(progress_bar(iterable=found, total=len(paths), unit=" shapes"))
     if options.json:
         print(json.dumps([one._asdict() for one in found], indent=1))

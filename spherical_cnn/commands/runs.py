@@ -22,7 +22,7 @@ def evaluate_command(argv):
         ),
         prog="scnn evaluate",
     )
-    parser.add_shared("run", "source", "--caster", "--workers", "--json")
+    parser.add_shared("run", "source", "--caster", "--tta", "--workers", "--json")
     of_run = ("resolution", "rotation", "copies", "val_fraction", "test_fraction")
     add_options(parser, DatasetConfig, without=of_run)
     options = parser.parse_args(argv)
@@ -33,7 +33,13 @@ def evaluate_command(argv):
 
     progress = shapes_progress("shapes")
     results = evaluate_shapes(
-        options.run, options.source, given, options.workers, progress, options.caster
+        options.run,
+        options.source,
+        given,
+        options.workers,
+        progress,
+        options.caster,
+        options.tta,
     )
     if options.json:
         print(json.dumps(results, indent=1))
@@ -49,6 +55,8 @@ def evaluate_command(argv):
         f"{len(results['skipped'])} shapes skipped{blank}, accuracy {results['test']:.4f}, "
         f"loss {results['test_loss']:.4f}"
     )
+    if options.tta > 1:
+        print(f"mean of {options.tta} views of each sample: accuracy {results['test_tta']:.4f}")
 
 
 def retrieve_command(argv):

@@ -14,6 +14,7 @@ from spherical_cnn.data.atomic import printable
 from spherical_cnn.data.poses import draw_rotations
 from spherical_cnn.data.signals import clouds, signals
 from spherical_cnn.data.sources import FileOrigin, Item
+from spherical_cnn.data.views import add_views, check_views, drop_points
 from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.nn.outputs import predict_dict
 from spherical_cnn.shapes.load import OWN_SUFFIXES, SUFFIXES, choose_kind, suffix_of
@@ -73,10 +74,11 @@ class Predictor:
             )
         self.config = dataset_config_of(loaded.folder, up=up, kind=kind, center=center)
 
-    def predict(self, paths, rotations=4, top=3, workers=1):
+    def predict(self, paths, rotations=4, top=3, workers=1, tta=1):
         """Classifies files, in order.
 
-        Rotations are of the kind that the run is trained on; the first one is the identity.
+        Rotations are of the kind that the run is trained on; the first one is the identity. In each
+        rotation, a shape is classified in `tta` views; see `spherical_cnn.data.views`.
 
         Yields:
             `Prediction` of each, with the `top` most probable classes.
@@ -84,25 +86,30 @@ class Predictor:
         generator = np.random.default_rng(self.config.data_seed)
         matrices = draw_rotations(self.config.rotation, rotations, generator)
         matrices[0] = np.eye(3)
-        found = self.inputs(paths, matrices, workers)
+        check_views(tta, self.config, bool(self._size))
+        found = self.inputs(paths, matrices, workers, tta)
         while group := list(itertools.islice(found, _FILES)):
             yield from self._classify(
                 [(item.name, self._usable(of_item)) for item, of_item in group], top
             )
 
-    def inputs(self, paths, rotations, workers=1):
+    def inputs(self, paths, rotations, workers=1, tta=1):
         """Computes what the network reads of files: signals or points.
 
         Yields:
             `(item, inputs)` in order, see `signals` and `clouds` of `spherical_cnn.data.signals`;
-            the inputs have one row per rotation.
+            the inputs have one row per rotation and view.
         """
         poses = [Pose(matrix) for matrix in rotations]
         items = [Item("test", "", path, FileOrigin(path)) for path in paths]
-        request = items, [poses] * len(items), self.config
-        if self._size:
-            return clouds(*request, self._size, workers=workers)
-        return signals(*request, caster=self._caster, workers=workers)
+        request = items, [add_views(poses, tta, self.config, path) for path in paths], self.config
+        if not self._size:
+            yield from signals(*request, caster=self._caster, workers=workers)
+            return
+        for item, points in clouds(*request, self._size, workers=workers):
+            if not isinstance(points, str):
+                points = drop_points(points, tta, self.config, item.name)
+            yield item, points
 
     def _classify(self, group, top):
         kind = self.config.kind

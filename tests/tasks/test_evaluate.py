@@ -8,11 +8,13 @@ import tempfile
 import numpy as np
 import pytest
 from helpers import assert_fails, files, run
+from scipy import special
 
 from spherical_cnn.cli import dispatch, exit_code
 from spherical_cnn.data.dataset_config import DatasetConfig
 from spherical_cnn.data.poses import draw_poses
 from spherical_cnn.data.sources import Item, Source, find_shapes
+from spherical_cnn.data.views import add_views
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.shapes.load import to_mesh
 from spherical_cnn.shapes.raycast import RayCaster
@@ -47,6 +49,29 @@ def test_shapes_are_cast_and_classified(finished, capsys):
             confusion[found.classes.index(item.class_name), np.argmax(logits)] += 1
     assert results["confusion"] == confusion.tolist()
     assert results["test"] == pytest.approx(np.trace(confusion) / 24)
+
+
+def test_views_are_averaged_and_reported_apart(finished, capsys):
+    run = str(finished[0])
+    flags = ["--embedded_shapes=0,0,12", "--test_copies=2", "--shift_range=0.2"]
+    assert exit_code(["evaluate", run, "embedded", *flags, "--json"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert exit_code(["evaluate", run, "embedded", *flags, "--tta=3"]) == 0
+    printed = capsys.readouterr().out
+    assert f"24 samples, 0 shapes skipped, accuracy {alone['test']:.4f}" in printed
+    config = DatasetConfig(resolution=16, test_copies=2, shift_range=0.2)
+    model, correct = load_run(run).model, 0
+    found = find_shapes("embedded", embedded_shapes=(0, 0, 12))
+    for item in found.items:
+        ray_caster = RayCaster(to_mesh(item.origin.shape(**config.reading)))
+        poses = add_views(draw_poses(config, "test", item.name), 3, config, item.name)
+        signals = np.stack([ray_caster.signal(SphericalGrid(8), pose) for pose in poses])
+        mean = special.softmax(np.asarray(model(signals)["logits"]), -1).reshape(2, 3, -1).mean(1)
+        correct += (mean.argmax(1) == found.classes.index(item.class_name)).sum()
+    assert f"mean of 3 views of each sample: accuracy {correct / 24:.4f}" in printed
+    assert_fails(
+        capsys, 2, "--tta: without --shift_range.*", "evaluate", [run, "embedded", "--tta=2"]
+    )
 
 
 @pytest.mark.parametrize("rotation", ["none", "z", "so3"])

@@ -138,12 +138,17 @@ def test_predict_evaluate_and_retrieve(trained, archive, tmp_path):
     write_off(tmp_path / "box.off", *box())
     (found,) = Predictor(folder).predict([tmp_path / "box.off"], rotations=2)
     assert found.error == "" and set(found.classes) == {"ball", "rod"}
+    assert found.spread < 1e-3  # no rotation changes the answer, but other points do
+    (varied,) = Predictor(folder).predict([tmp_path / "box.off"], rotations=2, tta=4)
+    assert varied.spread > 2 * found.spread
     for count in (64, 32):
         given = {"test_rotation": "so3", "num_points": count}
         results = evaluate_shapes(folder, str(archive), given)
         assert results["test_samples"] == 32 and results["blank"] == []
     with pytest.raises(ConfigError, match="--num_points: expected at most 64"):
         evaluate_shapes(folder, str(archive), {"num_points": 65})
+    results = evaluate_shapes(folder, str(archive), {}, tta=3)
+    assert results["test_samples"] == 32 and 0 <= results["test_tta"] <= 1
     scores = retrieve(folder, [str(archive)], tmp_path / "retrieval")
     assert scores["blank"] == [] and (tmp_path / "retrieval/metrics.json").exists()
 
