@@ -18,6 +18,8 @@ from spherical_cnn.training.report import (
 from spherical_cnn.training.run import load_run
 from spherical_cnn.training.run_folder import RunFolder
 
+_PLACES = ("online", "initial_weights")  # options that are paths; a release keeps their last part
+
 
 def release(path, folder, origin):
     """Writes what use and testing need of a finished run, and a model card.
@@ -40,9 +42,9 @@ def release(path, folder, origin):
     metrics, dataset = run.folder.read_metrics(), dict(run.dataset)
     if dataset["options"]:
         dataset["source"] = os.path.basename(dataset["source"])
-    online = os.path.basename(run.config.online)
+    places = {key: os.path.basename(getattr(run.config, key)) for key in _PLACES}
     name = os.path.basename(released.root)
-    run.config = dataclasses.replace(run.config, logdir="", dset_dir="", online=online, run_id=name)
+    run.config = dataclasses.replace(run.config, logdir="", dset_dir="", run_id=name, **places)
     save_weights(run, "final", released)
     if dataset["options"]:
         released.write("data.json", dataset)

@@ -17,6 +17,7 @@ from spherical_cnn.old_names import variable_key
 
 _STATE = "state"
 _WEIGHTS = "weights/"  # prefix of the keys of the model's weights
+_CLASSIFIERS = f"{_WEIGHTS}logits"  # of those of the dense layers after the descriptor
 
 
 def save_checkpoint(run, name):
@@ -44,11 +45,12 @@ def _write(folder, name, arrays, state):
     write_arrays(folder.checkpoint(name), {_STATE: np.array(json.dumps(state)), **arrays})
 
 
-def load_checkpoint(path, model, weights_only=False):
+def load_checkpoint(path, model, weights_only=False, any_classes=False):
     """Restores a compiled model from a checkpoint and returns the state of the run.
 
     If the file is corrupt, has another architecture or holds a number that is not finite, raises
-    `RunError` and leaves the model unchanged. Inference needs the weights only.
+    `RunError` and leaves the model unchanged. Inference needs the weights only. With `any_classes`,
+    a classifier for another number of classes is left as it is.
     """
     variables = _weights(model) if weights_only else all_variables(model)
     prefix = _WEIGHTS if weights_only else ""
@@ -63,6 +65,10 @@ def load_checkpoint(path, model, weights_only=False):
             "program. Put another checkpoint of the run in its place, such as best.npz, or train "
             "again with --from_scratch"
         ) from error
+    if any_classes:
+        for key in [key for key in arrays if key.startswith(_CLASSIFIERS) and key in variables]:
+            if arrays[key].shape != tuple(variables[key].shape):
+                del arrays[key], variables[key]
     for key in sorted(set(arrays) | set(variables)):
         found = arrays[key].shape if key in arrays else "nothing"
         expected = tuple(variables[key].shape) if key in variables else "nothing"

@@ -82,18 +82,33 @@ def new_run(folder, config, num_points=1024):
     """Returns a run that has not started, or that continues from its latest checkpoint.
 
     Its network reads arranged points, if it reads points.
+
+    Raises:
+        RunError: if a checkpoint, or that of `initial_weights`, is not of this network.
     """
     model = compiled_model(config, num_points, arranged=True)
     state = {"epoch": 0, "best": -1.0, "history": []}
     latest, final = folder.checkpoint("latest"), folder.checkpoint("final")
     if os.path.exists(latest) and not config.from_scratch:
         state = load_checkpoint(latest, model)
+    elif config.initial_weights:
+        _start_from(config.initial_weights, model)
     if config.test_only and not os.path.exists(final):
         raise RunError(
             f"{final}: not found, training stopped after epoch {state['epoch']} of "
             f"{config.n_epochs}; the same command without --test_only resumes it"
         )
     return Run(folder, config, model, state, num_points)
+
+
+def _start_from(path, model):
+    """Gives a new network the weights of a finished run."""
+    folder = RunFolder(find_run(os.path.expanduser(path)))
+    if not os.path.exists(folder.checkpoint("final")):
+        raise RunError(
+            f"--initial_weights {path}: expected a finished run or a preset: {', '.join(PRESETS)}"
+        )
+    load_checkpoint(folder.checkpoint("final"), model, weights_only=True, any_classes=True)
 
 
 def from_preset(name: str) -> Run:
@@ -162,7 +177,8 @@ def open_run(options):
         stored = folder.read_config()
         if stored is None:
             raise RunError(f"{folder.path('config.json')}: not found, there is no run to test")
-        own = ("devices", *PROCESS_OPTIONS, "from_scratch", "online")  # of the training alone
+        # Of the training alone:
+        own = ("devices", *PROCESS_OPTIONS, "from_scratch", "online", "initial_weights")
         known = stored.to_dict() | {name: getattr(RunConfig, name) for name in own}
         config = RunConfig.from_dict({**known, **options})
         if not config.dset_dir or config.takes_points:

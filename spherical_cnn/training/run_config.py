@@ -68,6 +68,9 @@ class RunConfig(Options):
     )
     n_epochs: int = option(10, "ne", "number of epochs; each uses one train shard", least=1)
     from_scratch: bool = option(False, "fs", "remove an earlier run in logdir first")
+    initial_weights: str = option(
+        "", None, "RUN or preset to start from; classes of another number get a new classifier"
+    )
     train_bsize: int = option(128, "bs", "batch size", least=1)
     nfilters: tuple[int, ...] = option(
         (16, 16, 32, 32, 64, 64), None, "channels of each layer", group="network"

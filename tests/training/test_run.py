@@ -19,7 +19,7 @@ from spherical_cnn.reporting.plots import confusion_figure
 from spherical_cnn.tasks.activations import layer_outputs
 from spherical_cnn.training import callbacks, network
 from spherical_cnn.training.metrics import ConfusionAccuracy, worst_mistakes
-from spherical_cnn.training.run import load_run
+from spherical_cnn.training.run import load_run, new_run
 from spherical_cnn.training.run_config import RunConfig
 from spherical_cnn.training.run_folder import RunFolder
 
@@ -193,6 +193,40 @@ def test_a_crashed_run_ends_at_the_same_weights(finished, tmp_path, monkeypatch)
     assert_same_weights(weights(tmp_path / "run"), weights(folder))
     assert_same_weights(weights(tmp_path / "run", "best"), weights(folder, "best"))
     assert again["confusion"] == metrics["confusion"]
+
+
+def test_a_run_starts_from_the_weights_of_another(finished, tmp_path):
+    folder, flags, _ = finished
+    flags = [*flags, f"--logdir={tmp_path / 'run'}", f"--initial_weights={folder}"]
+    source = weights(folder)
+    for classes, own in ((10, set()), (12, {"logits", "logits_branch1"})):
+        config = parse_run([*flags, f"--n_classes={classes}"])
+        model = new_run(RunFolder(config.logdir), config).model
+        for variable in model.weights:
+            values = keras.ops.convert_to_numpy(variable)
+            if variable.path.split("/")[0] in own:
+                assert values.shape[-1] == 12
+            else:
+                np.testing.assert_array_equal(values, source[f"weights/{variable.path}"])
+    assert model.optimizer.iterations == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("--initial_weights=nowhere", "--initial_weights nowhere: expected a finished run or a pr"),
+        (
+            "--nfilters=4,8",
+            "checkpoint of another architecture: for weights/conv1.* found .*, exp",
+        ),
+    ],
+)
+def test_weights_of_no_or_another_network_are_refused(finished, tmp_path, change, message):
+    folder, flags, _ = finished
+    flags = [*flags, f"--logdir={tmp_path / 'run'}", f"--initial_weights={folder}", change]
+    with pytest.raises(RunError, match=message):
+        run(*flags)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

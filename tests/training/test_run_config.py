@@ -82,7 +82,7 @@ def test_every_flag_of_the_original_has_its_names_and_default():
         *("quadrature", "dealias", "map_grid", "up_channel", "devices", "coordinator"),
         *("num_processes", "process_id", "online", "tf32", "cosine", "weight_decay"),
         *("label_smoothing", "neighborhoods", "point_filters", "pair_points", "pair_neighbors"),
-        *("pair_filters", "shells", "shell_channels", "dense", "dropout_rate"),
+        *("pair_filters", "shells", "shell_channels", "dense", "dropout_rate", "initial_weights"),
     }
 
 
