@@ -176,7 +176,7 @@ class PReLU(keras.layers.PReLU):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-def smelu(x, beta=2.0):
+def smelu(x, beta=0.5):
     """Smooth ReLU: zero below `-beta`, `x` above `beta`, a parabola between.
 
         out = (clip(x, -beta, beta) + beta)² / (4 beta) + relu(x - beta)

@@ -23,6 +23,10 @@ from spherical_cnn.nn.pooling import SphericalPooling, SphericalResampling
 from spherical_cnn.nn.up_axis import UpAxisChannel
 from spherical_cnn.sphere.grid import SphericalGrid
 
+# Of the Gauss–Legendre maps, rows relative to those that products need. With fewer, a network that
+# is trained on upright shapes learns from what aliases which way is up (docs/notes/experiments.md).
+_ROWS = 1.25
+
 
 def two_branch(
     resolution,
@@ -85,8 +89,8 @@ def two_branch(
             reads half of the degrees.
         map_grid: the grids of `dealias`. `"driscoll_healy"`: the paper's, 1.5 × finer.
             `"gauss_legendre"`: those that integrate the product of two maps and a harmonic that the
-            next layer reads exactly, with at most half of the samples; for low-pass pooling only,
-            and for smooth nonlinearities, such as `"smelu"`.
+            next layer reads exactly, and a quarter more rows: about 5/8 of the samples, or fewer;
+            for low-pass pooling only, and for smooth nonlinearities, such as `"smelu"`.
         up_channel: `"on"` adds an `UpAxisChannel` to the input of the first layer and of the concat
             layers, for upright shapes; `"masked"` sets this channel to 0, for shapes in any
             rotation; `"off"` is the network without it.
@@ -156,7 +160,7 @@ def two_branch(
             else:
                 last = i + 1 == len(filters) and final_pool == "gap"
                 read = 1 if last else degrees // (2 if pooled else 1)
-                own["out_grid"] = grid = SphericalGrid.for_products(degrees, read)
+                own["out_grid"] = grid = SphericalGrid.for_products(degrees, read, _ROWS)
         elif spectral:
             own["spectral_pooling"] = True
         read_later = dealias and pool == "lowpass" and i + 1 < len(filters)

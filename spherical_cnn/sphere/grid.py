@@ -12,6 +12,7 @@ Conventions, shared by the whole package:
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -105,21 +106,27 @@ class SphericalGrid(Tables):
         return cls(bandwidth, "gauss_legendre")
 
     @classmethod
-    def for_products(cls, bandwidth, kept=None):
+    def for_products(cls, bandwidth, kept=None, row_factor=1.0):
         """The Gauss–Legendre grid for maps that go through a nonlinearity (dealiasing).
 
         It gives the `kept` lowest degrees (by default `L`) of the product of two signals of
         bandwidth `L` exactly. So the terms of a nonlinearity up to the second order do not alias
         onto these degrees. It has `(L + kept // 2) × (2L + kept)` samples, `kept` rounded to even.
+        `row_factor` times as many rows, rounded to even, make higher terms alias less, too.
 
         >>> SphericalGrid.for_products(32).shape, SphericalGrid.for_products(32, 16).shape
         ((48, 96), (40, 80))
+        >>> SphericalGrid.for_products(32, row_factor=1.25).shape
+        (60, 96)
         """
         kept = bandwidth if kept is None else _positive("kept", kept)
         if kept > bandwidth:
             raise ValueError(f"kept must be at most the bandwidth, {bandwidth}. Received: {kept}")
-        nlat = _positive("bandwidth", bandwidth) + kept // 2
-        return cls(bandwidth, "gauss_legendre", nlat, 2 * nlat)
+        if not 1 <= row_factor < math.inf:
+            raise ValueError(f"row_factor must be at least 1. Received: {row_factor}")
+        fewest = _positive("bandwidth", bandwidth) + kept // 2
+        nlat = fewest if row_factor == 1 else 2 * math.ceil(row_factor * fewest / 2)
+        return cls(bandwidth, "gauss_legendre", nlat, 2 * fewest)
 
     @classmethod
     def equiangular(cls, nlat, nlon, rows="poles", *, start=0.0, ascending=False, bandwidth=None):

@@ -153,6 +153,29 @@ def test_squares_of_signals_are_exact_in_the_degrees_that_are_kept(bandwidth, ke
     assert_close(found, exact, 1e-12)
 
 
-def test_grids_of_products_refuse_more_degrees_than_there_are():
-    with pytest.raises(ValueError, match="kept must be at most the bandwidth, 8. Received: 9"):
-        SphericalGrid.for_products(8, 9)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((8, 9), "kept must be at most the bandwidth, 8. Received: 9"),
+        ((8, 8, 0.5), "row_factor must be at least 1. Received: 0.5"),
+        ((8, 8, float("nan")), "row_factor must be at least 1. Received: nan"),
+    ],
+)
+def test_bad_grids_of_products_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        SphericalGrid.for_products(*arguments)
+
+
+def test_more_rows_alias_less(rng):
+    shapes, errors = [], []
+    coefficients = band_limited(rng, 8)
+    coefficients[:, :, np.arange(15) != 7] = 0  # no longitude, so that only rows matter
+    fine = SphericalGrid.gauss_legendre(64)
+    exact = sht(np.exp(evaluate(coefficients, fine.directions)), fine)[:, :8, 56:71]
+    for factor in (1, 1.25, 2):
+        grid = SphericalGrid.for_products(8, row_factor=factor)
+        shapes.append(grid.shape)
+        found = sht(np.exp(evaluate(coefficients, grid.directions)), grid)
+        errors.append(np.abs(np.asarray(found - exact)).max())
+    assert shapes == [(12, 24), (16, 24), (24, 24)]
+    assert errors[0] > errors[1] > errors[2] > 1e-12
