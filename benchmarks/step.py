@@ -14,7 +14,7 @@ NETWORKS = {
     "--quadrature": ("model-64", {"quadrature": True}),
     "--dealias": ("model-64", {"dealias": True}),
     "invariant-64": ("invariant-64", {}),
-    "invariant-smelu": ("invariant-smelu", {}),
+    "invariant-prelu": ("invariant-prelu", {}),
     "--up_channel on": ("model-64", {"up_channel": "on"}),
     "--final_pool all": ("model-64", {"final_pool": "all"}),
     "planar-64": ("planar-64", {}),
@@ -34,8 +34,10 @@ OPTION_COLUMNS = {
     "of model-64": column("step_ratio", ".2f"),
     "inference, ms": column("inference", ".1f", 1e3),
     "of model-64's": column("inference_ratio", ".2f"),
+    "peak memory, GB": column("peak", ".2f", 1e-9),
 }
 
+_MEMORY = "Batch {}, jit_compile. Peak memory is that of a process that trains, with its libraries."
 _USE = (
     "Batch {}: the matrix products of plain are {:.1f} GFLOP in a training step and {:.1f} in an "
     "inference. Use is their rate divided by that of a large float32 product, {:.0f} GFLOP/s. Peak "
@@ -74,7 +76,7 @@ def run_options(rounds, flags=None):
     for row in rows:
         for what in ("step", "inference"):
             row[f"{what}_ratio"] = row[what] / rows[0][what]
-    return Table("Options of the network", OPTION_COLUMNS, rows, [f"Batch {BATCH}, jit_compile."])
+    return Table("Options of the network", OPTION_COLUMNS, rows, [_MEMORY.format(BATCH)])
 
 
 @contextlib.contextmanager
