@@ -23,7 +23,8 @@ _LANGUAGE = {"name": "python", "file_extension": ".py", "pygments_lexer": "ipyth
 _SECONDS = 900  # that a cell may take on a busy machine
 # What TensorFlow writes to standard error when it starts, at any log level.
 _STARTUP = re.compile(
-    r"before absl::InitializeLog\(\)|\] (Could not find cuda|failed call to cuInit)"
+    r"before absl::InitializeLog\(\)"
+    r"|\] (Could not find cuda|failed call to cuInit|oneDNN custom operations are on)"
 )
 
 
