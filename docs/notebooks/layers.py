@@ -86,8 +86,9 @@ x, y = (fields / scale_in).astype("float32"), (energy / scale_out).astype("float
 # %%
 inside = scnn.SphericalGrid.for_products(32)
 inputs = keras.Input((*grid.shape, 1))
-maps = scnn.SphericalBlock(24, degrees=16, grid=grid, out_grid=inside, nonlinearity="smelu")(inputs)
-maps = scnn.SphericalBlock(24, degrees=24, grid=inside, out_grid=inside, nonlinearity="smelu")(maps)
+options = {"out_grid": inside, "nonlinearity": "smooth_prelu"}
+maps = scnn.SphericalBlock(24, degrees=16, grid=grid, **options)(inputs)
+maps = scnn.SphericalBlock(24, degrees=24, grid=inside, **options)(maps)
 outputs = scnn.SphericalConv(1, degrees=25, grid=inside, out_grid=grid)(maps)
 model = keras.Model(inputs, outputs)
 

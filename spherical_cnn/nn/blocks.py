@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import keras
-from keras import ops
 
 from spherical_cnn.nn.convolution import SphericalConv
+from spherical_cnn.nn.nonlinearities import nonlinearity_layer
 from spherical_cnn.nn.normalization import BatchNormalization, BatchRenormalization
 from spherical_cnn.nn.pooling import PACKAGE
 from spherical_cnn.sphere.spectral import affine, moments, synthesize, to_batch_first
@@ -25,8 +25,8 @@ class SphericalBlock(keras.layers.Layer):
             unbuilt Keras layer, which is applied to the maps. The first two are applied to
             coefficients, which is faster. Their averages need about 500 steps. In shorter
             trainings, use `keras.layers.BatchNormalization(momentum=0.9)`.
-        nonlinearity: `"prelu"`, with one slope per channel, initially 0.1; `"smelu"`, a smooth ReLU
-            that aliases less; or any Keras activation.
+        nonlinearity: `"prelu"`, with one slope per channel, initially 0.1; `"smooth_prelu"`,
+            which aliases less; or any Keras activation.
 
     Input shape:
         `(batch, *grid.shape, channels)`, or a list, as in `SphericalConv`.
@@ -154,44 +154,6 @@ class SphericalBlock(keras.layers.Layer):
         return block
 
 
-@keras.saving.register_keras_serializable(package=PACKAGE)
-class PReLU(keras.layers.PReLU):
-    """Keras's PReLU as one product, which makes fewer passes over memory.
-
-        out = x · (1 where x > 0, else slope)
-
-    >>> tuple(PReLU()(np.ones((1, 16, 2), "float32")).shape)
-    (1, 16, 2)
-
-    Reference: He et al. 2015.
-    """
-
-    def call(self, inputs):
-        # Broadcasts over all but the first two axes first: the gradient of the slopes is summed
-        # along long rows. The zeros are the first term, because Keras on TensorFlow takes a
-        # variable plus an empty tensor for a bias and refuses it.
-        slope = ops.zeros_like(inputs[(slice(1),) * (len(inputs.shape) - 2)])
-        slope = slope + ops.convert_to_tensor(self.alpha)
-        return inputs * ops.where(inputs > 0, ops.ones_like(inputs), slope)
-
-
-@keras.saving.register_keras_serializable(package=PACKAGE)
-def smelu(x, beta=0.5):
-    """Smooth ReLU: zero below `-beta`, `x` above `beta`, a parabola between.
-
-        out = (clip(x, -beta, beta) + beta)² / (4 beta) + relu(x - beta)
-
-    A nonlinearity creates degrees that the grid of a map cannot represent, which alias. Those that
-    come from the kink of a ReLU or PReLU decrease slowly with the degree; here the slope is
-    continuous, and they decrease faster.
-
-    Reference: Shamir et al. 2022, "Real World Large Scale Recommendation Systems Reproducibility
-    and Smooth Activations".
-    """
-    shifted = ops.clip(x, -beta, beta) + beta
-    return ops.square(shifted) * (0.25 / beta) + ops.relu(x - beta)
-
-
 def _unbuilt_config(layer):
     """The serialized form of a layer before it was built, or `None`."""
     form = keras.saving.serialize_keras_object(layer)
@@ -215,13 +177,3 @@ def normalization_layer(normalization, **kwargs):
     if normalization == "batch":
         return BatchNormalization(momentum=0.99, epsilon=1e-3, scale=False, **kwargs)
     return BatchRenormalization(momentum=0.99, epsilon=1e-3, **kwargs)
-
-
-def nonlinearity_layer(nonlinearity, shared_axes=None, **kwargs):
-    """Returns a layer for `"prelu"`, with slopes shared along `shared_axes`, or an activation."""
-    if nonlinearity == "smelu":
-        return keras.layers.Activation(smelu, **kwargs)
-    if nonlinearity == "prelu":
-        initializer = keras.initializers.Constant(0.1)
-        return PReLU(initializer, shared_axes=shared_axes, **kwargs)
-    return keras.layers.Activation(nonlinearity, **kwargs)

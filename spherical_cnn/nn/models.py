@@ -13,12 +13,13 @@ from spherical_cnn.choices import (
     MAP_GRIDS,
     UP_CHANNELS,
 )
-from spherical_cnn.nn.blocks import SphericalBlock, copied, nonlinearity_layer, normalization_layer
+from spherical_cnn.nn.blocks import SphericalBlock, copied, normalization_layer
 from spherical_cnn.nn.global_pooling import (
     AreaWeighting,
     DegreePower,
     GlobalSphericalAveragePooling,
 )
+from spherical_cnn.nn.nonlinearities import nonlinearity_layer
 from spherical_cnn.nn.pooling import SphericalPooling, SphericalResampling
 from spherical_cnn.nn.up_axis import UpAxisChannel
 from spherical_cnn.sphere.grid import SphericalGrid
@@ -71,7 +72,8 @@ def two_branch(
         normalization: `None`, `"batch"` or `"batch_renorm"`, whose averages need about 500 steps;
             or an unbuilt Keras layer, of which each block gets a copy. In shorter trainings, use
             `keras.layers.BatchNormalization(momentum=0.9)`.
-        nonlinearity: `"prelu"`, `"smelu"` or any Keras activation, for blocks and the dense layer.
+        nonlinearity: `"prelu"`, `"smooth_prelu"` or any Keras activation, for blocks and the dense
+            layer.
         pool: `"lowpass"`, `"wap"` (the paper's), `"avg"` or `"max"`, as in `SphericalPooling`.
         spectral_pooling: whether to pool inside the convolutions, before the nonlinearity.
         global_average: `"quadrature"`, `"area"` (the paper's) or `"grid"`, as in
@@ -90,7 +92,7 @@ def two_branch(
         map_grid: the grids of `dealias`. `"driscoll_healy"`: the paper's, 1.5 × finer.
             `"gauss_legendre"`: those that integrate the product of two maps and a harmonic that the
             next layer reads exactly, and a quarter more rows: about 5/8 of the samples, or fewer;
-            for low-pass pooling only, and for smooth nonlinearities, such as `"smelu"`.
+            for low-pass pooling only, and for smooth nonlinearities, such as `"smooth_prelu"`.
         up_channel: `"on"` adds an `UpAxisChannel` to the input of the first layer and of the concat
             layers, for upright shapes; `"masked"` sets this channel to 0, for shapes in any
             rotation; `"off"` is the network without it.

@@ -21,7 +21,8 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 import keras
 import spherical_cnn as scnn
 from spherical_cnn.nn import TripletSemiHardLoss
-from spherical_cnn.nn.blocks import PReLU, normalization_layer
+from spherical_cnn.nn.blocks import normalization_layer
+from spherical_cnn.nn.nonlinearities import PReLU
 
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 rng = np.random.default_rng(0)

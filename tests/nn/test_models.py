@@ -145,9 +145,9 @@ def test_smooth_nonlinearities_alias_less(rng):
     matrices = Rotation.random(2, rng=rng).as_matrix()
     kinds = (
         {"nonlinearity": "relu"},
-        {"nonlinearity": "smelu"},
+        {"nonlinearity": "smooth_prelu"},
         {"nonlinearity": "relu", "map_grid": "gauss_legendre"},
-        {"nonlinearity": "smelu", "map_grid": "gauss_legendre"},
+        {"nonlinearity": "smooth_prelu", "map_grid": "gauss_legendre"},
     )
     errors = np.zeros((3, len(kinds)))  # weights differ from backend to backend
     for seed, kind in np.ndindex(*errors.shape):
@@ -164,8 +164,8 @@ def test_smooth_nonlinearities_alias_less(rng):
         start = numpy(model(synthesize(coefficients))["descriptor"])
         rotated = [model(synthesize(rotate(coefficients, m)))["descriptor"] for m in matrices]
         errors[seed, kind] = np.linalg.norm(numpy(rotated) - start) / np.linalg.norm(start)
-    relu, smelu, relu_of_fewer, smelu_of_fewer = errors.mean(0)
-    assert smelu < relu / 1.2 and smelu_of_fewer < relu_of_fewer / 1.2
+    relu, smooth, relu_of_fewer, smooth_of_fewer = errors.mean(0)
+    assert smooth < relu / 1.2 and smooth_of_fewer < relu_of_fewer / 1.2
     shapes = [model.get_layer(f"conv{i}_distance").output.shape[1:3] for i in (0, 1)]
     assert shapes == [(14, 20), (6, 8)]  # of 8 degrees 4 are read; of 4 degrees, the mean
 

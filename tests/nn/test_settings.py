@@ -10,8 +10,9 @@ from reference import assert_close
 
 from spherical_cnn import two_branch
 from spherical_cnn.nn import SphericalPooling, TripletSemiHardLoss
-from spherical_cnn.nn.blocks import PReLU, nonlinearity_layer, normalization_layer
+from spherical_cnn.nn.blocks import normalization_layer
 from spherical_cnn.nn.global_pooling import GlobalSphericalAveragePooling
+from spherical_cnn.nn.nonlinearities import PReLU, nonlinearity_layer
 
 
 def network(**options):
@@ -26,7 +27,7 @@ MODELS = {
     "weighted": lambda: GlobalSphericalAveragePooling(),
     "prelu": lambda: PReLU("random_normal", shared_axes=(1, 2)),
     "relu": lambda: nonlinearity_layer("relu"),
-    "smelu": lambda: nonlinearity_layer("smelu"),
+    "smooth_prelu": lambda: nonlinearity_layer("smooth_prelu"),
     "batch": lambda: normalization_layer("batch"),
     "planar": lambda: network(planar=True, normalization="batch", final_pool="max"),
     "all pools": lambda: network(normalization="batch_renorm", final_pool="all"),
@@ -36,7 +37,7 @@ MODELS = {
     "smooth": lambda: network(
         dealias=True,
         map_grid="gauss_legendre",
-        nonlinearity="smelu",
+        nonlinearity="smooth_prelu",
         pool="lowpass",
         up_channel="on",
         final_pool="all",

@@ -124,8 +124,8 @@ SLOPES = 2 * sum((16, 16, 32, 32, 64, 64, 128, 128))  # of PReLUs
     ("name", "added"),
     [
         ("model-64", 0),
-        ("invariant-64", -SLOPES),
-        ("invariant-supersampled", -SLOPES),
+        ("invariant-64", 0),
+        ("invariant-supersampled", 0),
         ("invariant-prelu", 0),
         ("model-64-eq", 0),
         ("invariant-upright", 8 * 2 * 240),
