@@ -24,9 +24,7 @@ from spherical_cnn.nn.pooling import SphericalPooling, SphericalResampling
 from spherical_cnn.nn.up_axis import UpAxisChannel
 from spherical_cnn.sphere.grid import SphericalGrid
 
-# Of the Gauss–Legendre maps, rows relative to those that products need. With fewer, a network that
-# is trained on upright shapes learns from what aliases which way is up (docs/notes/experiments.md).
-_ROWS = 1.25
+_ROWS = 1.25  # of Gauss–Legendre maps, relative to for_products: aliasing tells which way is up
 
 
 def two_branch(
@@ -72,8 +70,7 @@ def two_branch(
         normalization: `None`, `"batch"` or `"batch_renorm"`, whose averages need about 500 steps;
             or an unbuilt Keras layer, of which each block gets a copy. In shorter trainings, use
             `keras.layers.BatchNormalization(momentum=0.9)`.
-        nonlinearity: `"prelu"`, `"smooth_prelu"` or any Keras activation, for blocks and the dense
-            layer.
+        nonlinearity: `"prelu"`, `"smooth_prelu"` or a Keras activation, in all layers.
         pool: `"lowpass"`, `"wap"` (the paper's), `"avg"` or `"max"`, as in `SphericalPooling`.
         spectral_pooling: whether to pool inside the convolutions, before the nonlinearity.
         global_average: `"quadrature"`, `"area"` (the paper's) or `"grid"`, as in

@@ -9,10 +9,9 @@ import numpy as np
 from scipy import special
 
 from spherical_cnn.data.module import ArrayBatches
-from spherical_cnn.data.poses import draw_poses
+from spherical_cnn.data.poses import add_views, check_views, draw_poses, drop_points
 from spherical_cnn.data.signals import clouds, signals
 from spherical_cnn.data.sources import find_shapes
-from spherical_cnn.data.views import add_views, check_views, drop_points
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.nn.outputs import predict_dict
 from spherical_cnn.presets import find_run
@@ -31,7 +30,7 @@ def evaluate_shapes(
 
     The dict `given` holds options of `DatasetConfig` that replace those of the run's dataset, such
     as `test_rotation`. For the source see `find_shapes`; for `caster`, `signals`; for the others,
-    `build`. With `tta` views of each sample, see `spherical_cnn.data.views`, the accuracy of their
+    `build`. With `tta` views of each sample, see `spherical_cnn.data.poses`, the accuracy of their
     mean probabilities is computed, too.
 
     Returns:

@@ -11,10 +11,9 @@ import numpy as np
 from scipy import special
 
 from spherical_cnn.data.atomic import printable
-from spherical_cnn.data.poses import draw_rotations
+from spherical_cnn.data.poses import add_views, check_views, draw_rotations, drop_points
 from spherical_cnn.data.signals import clouds, signals
 from spherical_cnn.data.sources import FileOrigin, Item
-from spherical_cnn.data.views import add_views, check_views, drop_points
 from spherical_cnn.errors import ConfigError, RunError
 from spherical_cnn.nn.outputs import predict_dict
 from spherical_cnn.shapes.load import OWN_SUFFIXES, SUFFIXES, choose_kind, suffix_of
@@ -78,7 +77,7 @@ class Predictor:
         """Classifies files, in order.
 
         Rotations are of the kind that the run is trained on; the first one is the identity. In each
-        rotation, a shape is classified in `tta` views; see `spherical_cnn.data.views`.
+        rotation, a shape is classified in `tta` views; see `spherical_cnn.data.poses`.
 
         Yields:
             `Prediction` of each, with the `top` most probable classes.

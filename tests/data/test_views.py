@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from spherical_cnn.data.dataset_config import DatasetConfig
-from spherical_cnn.data.poses import draw_poses
-from spherical_cnn.data.views import add_views, check_views, drop_points
+from spherical_cnn.data.poses import add_views, check_views, draw_poses, drop_points
 from spherical_cnn.errors import ConfigError
 
 CONFIG = DatasetConfig(shift_range=0.1, drop_points=0.3, test_copies=2)

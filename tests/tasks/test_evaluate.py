@@ -12,9 +12,8 @@ from scipy import special
 
 from spherical_cnn.cli import dispatch, exit_code
 from spherical_cnn.data.dataset_config import DatasetConfig
-from spherical_cnn.data.poses import draw_poses
+from spherical_cnn.data.poses import add_views, draw_poses
 from spherical_cnn.data.sources import Item, Source, find_shapes
-from spherical_cnn.data.views import add_views
 from spherical_cnn.errors import ConfigError
 from spherical_cnn.shapes.load import to_mesh
 from spherical_cnn.shapes.raycast import RayCaster
