@@ -63,7 +63,7 @@ class SmoothPReLU(PReLU):
         slope, beta = self._slope(inputs), self.beta
         shifted = ops.clip(inputs, -beta, beta) + beta
         smooth = ops.square(shifted) * (0.25 / beta) + ops.relu(inputs - beta)
-        return smooth * (1 - slope) + slope * inputs
+        return smooth + slope * (inputs - smooth)  # one use of the slope: one sum in its gradient
 
     def get_config(self):
         return {**super().get_config(), "beta": self.beta}
