@@ -37,11 +37,11 @@ OPTION_COLUMNS = {
     "peak memory, GB": column("peak", ".2f", 1e-9),
 }
 
-_MEMORY = "Batch {}, jit_compile. Peak memory is that of a process that trains, with its libraries."
+_MEMORY = "Peak memory is that of a process that trains, with its libraries."
 _USE = (
     "Batch {}: the matrix products of plain are {:.1f} GFLOP in a training step and {:.1f} in an "
-    "inference. Use is their rate divided by that of a large float32 product, {:.0f} GFLOP/s. Peak "
-    "memory is that of a process that trains, with its libraries."
+    "inference. Use is their rate divided by that of a large float32 product, {:.0f} GFLOP/s. "
+    + _MEMORY
 )
 
 
@@ -76,7 +76,8 @@ def run_options(rounds, flags=None):
     for row in rows:
         for what in ("step", "inference"):
             row[f"{what}_ratio"] = row[what] / rows[0][what]
-    return Table("Options of the network", OPTION_COLUMNS, rows, [_MEMORY.format(BATCH)])
+    note = f"Batch {BATCH}, jit_compile. {_MEMORY}"
+    return Table("Options of the network", OPTION_COLUMNS, rows, [note])
 
 
 @contextlib.contextmanager

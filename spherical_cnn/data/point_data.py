@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from spherical_cnn.data.online import OnlineModule, OnlineSource
-from spherical_cnn.data.poses import draw_poses, draw_split_poses, rng
+from spherical_cnn.data.poses import draw_poses, draw_split_poses, drop_points, rng
 from spherical_cnn.data.signals import sample_item
 from spherical_cnn.data.workers import map_shapes
 from spherical_cnn.shapes.sampling import arrange
@@ -94,8 +94,7 @@ class PointData(OnlineModule):
             poses = draw_split_poses(self.config, "train", len(rows), generator, generator)
             points = _moved(points, poses)
             if self.config.drop_points:
-                share = generator.uniform(0, self.config.drop_points, (len(rows), 1))
-                points[generator.random(points.shape[:2]) < share] = np.nan
+                points = drop_points(points, self.config, generator)
             return points, neighbors
 
         return sample

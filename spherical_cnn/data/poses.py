@@ -66,6 +66,8 @@ def add_views(poses, count, config, name):
 
     The centers are shifted like those of train shapes; they depend on the seed and the name.
     """
+    if count == 1:
+        return poses
     generator = rng(config.data_seed, "views", name)
     shifts = config.shift_range * generator.uniform(-1, 1, (len(poses), count, 3))
     shifts[:, 0] = 0
@@ -76,15 +78,10 @@ def add_views(poses, count, config, name):
     ]
 
 
-def drop_points(clouds, count, config, name):
-    """Drops points of all but the first of every `count` of the clouds, as of train shapes.
-
-    Returns:
-        `(rows, points, 3)`, NaN where points are dropped.
-    """
-    generator = rng(config.data_seed, "dropped", name)
+def drop_points(clouds, config, generator, whole=slice(0)):
+    """Returns clouds `(rows, points, 3)`, NaN for dropped points; rows `whole` keep all."""
     share = generator.uniform(0, config.drop_points, (len(clouds), 1))
-    share[::count] = 0
+    share[whole] = 0
     return np.where((generator.random(clouds.shape[:2]) < share)[..., None], np.nan, clouds)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from spherical_cnn.choices import ROTATIONS
 from spherical_cnn.console import progress_bar
 from spherical_cnn.data.dataset_config import DatasetConfig
-from spherical_cnn.data.poses import draw_poses, rng
+from spherical_cnn.data.poses import add_views, draw_poses, drop_points, rng
 from spherical_cnn.data.sources import FileOrigin, Item, MemoryOrigin, read_meshes
 from spherical_cnn.data.workers import map_shapes
 from spherical_cnn.errors import ConfigError, ShapeError, explain_import
@@ -35,7 +35,7 @@ _CASTING = {
 }
 
 
-def signals(items, poses, config, *, caster="embree", workers=1):
+def signals(items, poses, config, *, caster="embree", workers=1, views=1):
     """Computes the signals of shapes.
 
     Args:
@@ -44,11 +44,13 @@ def signals(items, poses, config, *, caster="embree", workers=1):
         config: `DatasetConfig`; says how to read shapes and cast rays.
         caster: `"embree"`, or `"device"` for the device of Keras's backend.
         workers: number of processes that read, and cast by Embree.
+        views: number of views of each pose, see `add_views`; the first is the pose itself.
 
     Yields:
-        `(item, signals)` in the order of the items: `(poses, n, n, 2)` float32, or a text that says
-        why the shape has no signal.
+        `(item, signals)` in the order of the items: `(poses · views, n, n, 2)` float32, or a text
+        that says why the shape has no signal.
     """
+    poses = [add_views(own, views, config, i.name) for i, own in zip(items, poses, strict=True)]
     if caster == "device":
         yield from _signals_by_device(items, poses, config, workers)
     else:
@@ -124,7 +126,7 @@ def _checked_rotations(matrices, count):
     return np.broadcast_to(matrices, (count, 3, 3))
 
 
-def clouds(items, poses, config, size, *, workers=1):
+def clouds(items, poses, config, size, *, workers=1, views=1):
     """Samples the points of shapes.
 
     Args:
@@ -133,12 +135,14 @@ def clouds(items, poses, config, size, *, workers=1):
         config: `DatasetConfig`; says how to read shapes, and the number of points.
         size: number of rows; those after the points are NaN.
         workers: number of processes that read.
+        views: see `signals`; all but the first also lose points.
 
     Yields:
-        `(item, points)` in the order of the items: `(poses, size, 3)` float32, or a text that says
-        why the shape has no points.
+        `(item, points)` in the order of the items: `(poses · views, size, 3)` float32, or a text
+        that says why the shape has no points.
     """
-    shapes = [(item, own, config, size) for item, own in zip(items, poses, strict=True)]
+    poses = [add_views(own, views, config, i.name) for i, own in zip(items, poses, strict=True)]
+    shapes = [(item, own, config, size, views) for item, own in zip(items, poses, strict=True)]
     yield from zip(items, map_shapes(_sample, shapes, workers, 8), strict=True)
 
 
@@ -220,11 +224,13 @@ def _cast(origin, poses, config):
     return cast_poses(ray_caster(origin, config), poses, config)
 
 
-def _sample(item, poses, config, size):
+def _sample(item, poses, config, size, views):
     points = np.full((size, 3), np.nan)
     found = sample_item(item, config.num_points, config)
     points[: len(found)] = found
-    return np.stack([pose.apply(points) for pose in poses]).astype(np.float32)
+    posed = np.stack([pose.apply(points) for pose in poses]).astype(np.float32)
+    generator = rng(config.data_seed, "dropped", item.name)
+    return posed if views == 1 else drop_points(posed, config, generator, slice(None, None, views))
 
 
 def _packed(meshes):

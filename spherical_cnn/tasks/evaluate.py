@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special
 
 from spherical_cnn.data.module import ArrayBatches
-from spherical_cnn.data.poses import add_views, check_views, draw_poses, drop_points
+from spherical_cnn.data.poses import check_views, draw_poses
 from spherical_cnn.data.signals import clouds, signals
 from spherical_cnn.data.sources import find_shapes
 from spherical_cnn.errors import ConfigError
@@ -55,21 +55,17 @@ def evaluate_shapes(
     found = find_shapes(source, None, config.embedded_shapes, config.data_seed)
     labels = _labels(found, run.dataset["classes"], run.config.n_classes)
     items = [item for item in found.items if item.split == "test"] or found.items
-    poses = [
-        add_views(draw_poses(config, "test", item.name), tta, config, item.name) for item in items
-    ]
+    poses = [draw_poses(config, "test", item.name) for item in items]
     rows: list[np.ndarray] = []
     used, skipped, blank = [], [], []
     if run.config.takes_points:
-        samples = clouds(items, poses, config, run.num_points, workers=workers)
+        samples = clouds(items, poses, config, run.num_points, workers=workers, views=tta)
     else:
-        samples = signals(items, poses, config, caster=caster, workers=workers)
+        samples = signals(items, poses, config, caster=caster, workers=workers, views=tta)
     for count, (item, cast) in enumerate(samples, 1):
         if isinstance(cast, str):
             skipped.append([item.name, cast])
         else:
-            if run.config.takes_points:
-                cast = drop_points(cast, tta, config, item.name)
             rows.append(cast)
             used += [item] * (len(cast) // tta)
             if not run.config.takes_points and compute_hit_rate(cast).min() < MIN_HIT_RATE:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import special
 
 from spherical_cnn.data.atomic import printable
-from spherical_cnn.data.poses import add_views, check_views, draw_rotations, drop_points
+from spherical_cnn.data.poses import check_views, draw_rotations
 from spherical_cnn.data.signals import clouds, signals
 from spherical_cnn.data.sources import FileOrigin, Item
 from spherical_cnn.errors import ConfigError, RunError
@@ -101,14 +101,10 @@ class Predictor:
         """
         poses = [Pose(matrix) for matrix in rotations]
         items = [Item("test", "", path, FileOrigin(path)) for path in paths]
-        request = items, [add_views(poses, tta, self.config, path) for path in paths], self.config
-        if not self._size:
-            yield from signals(*request, caster=self._caster, workers=workers)
-            return
-        for item, points in clouds(*request, self._size, workers=workers):
-            if not isinstance(points, str):
-                points = drop_points(points, tta, self.config, item.name)
-            yield item, points
+        request = items, [poses] * len(items), self.config
+        if self._size:
+            return clouds(*request, self._size, workers=workers, views=tta)
+        return signals(*request, caster=self._caster, workers=workers, views=tta)
 
     def _classify(self, group, top):
         kind = self.config.kind

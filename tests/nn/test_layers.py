@@ -310,8 +310,7 @@ def test_block_passes_its_options_to_the_convolution():
 @pytest.mark.parametrize("nonlinearity", ["prelu", "relu", "smooth_prelu"])
 def test_block_commutes_approximately_with_rotations(rng, nonlinearity):
     # A pointwise nonlinearity gives a signal of unbounded degree; what lies above the grid's
-    # bandwidth aliases, most of it onto the upper half of the degrees. Measured below: 3 %, 0.6 %
-    # with SmeLU of normalized maps.
+    # bandwidth aliases, most of it onto the upper half of the degrees. Measured below: 3 %.
     block = SphericalBlock(4, num_anchors=4, nonlinearity=nonlinearity, dtype="float64")
     error = assert_equivariant(block, rng, L, tolerance=0.08, degrees=L // 2)
     assert error > 1e-3

@@ -117,9 +117,6 @@ def test_params_of_the_paper():
         assert getattr(config, flag)
 
 
-SLOPES = 2 * sum((16, 16, 32, 32, 64, 64, 128, 128))  # of PReLUs
-
-
 @pytest.mark.parametrize(
     ("name", "added"),
     [
@@ -131,7 +128,7 @@ SLOPES = 2 * sum((16, 16, 32, 32, 64, 64, 128, 128))  # of PReLUs
         ("invariant-upright", 8 * 2 * 240),
     ],
 )
-def test_networks_have_the_parameters_of_the_papers_but_for_slopes_and_up_axis(name, added):
+def test_networks_have_the_parameters_of_the_papers_but_for_the_up_axis(name, added):
     files = [f"@params/{name}.txt", "@params/m40-64.txt"]
     given = vars(train_parser().parse_args(files))
     assert set(DatasetConfig.select(given)) <= {"rays_per_sample"}
