@@ -165,8 +165,8 @@ LAYERS = {
     ),
     "block_degrees": lambda: SphericalBlock(4, degrees=2),
     "block": lambda: SphericalBlock(4, num_anchors=3, nonlinearity="relu"),
-    "block_smooth_prelu": lambda: SphericalBlock(
-        4, nonlinearity="smooth_prelu", out_grid=SphericalGrid.for_products(4, 2)
+    "block_smooth_leaky_relu": lambda: SphericalBlock(
+        4, nonlinearity="smooth_leaky_relu", out_grid=SphericalGrid.for_products(4, 2)
     ),
     "block_batch": lambda: SphericalBlock(4, normalization="batch", method="naive"),
     "block_renorm": lambda: SphericalBlock(

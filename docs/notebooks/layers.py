@@ -86,7 +86,7 @@ x, y = (fields / scale_in).astype("float32"), (energy / scale_out).astype("float
 # %%
 inside = scnn.SphericalGrid.for_products(32)
 inputs = keras.Input((*grid.shape, 1))
-options = {"out_grid": inside, "nonlinearity": "smooth_prelu"}
+options = {"out_grid": inside, "nonlinearity": "smooth_leaky_relu"}
 maps = scnn.SphericalBlock(24, degrees=16, grid=grid, **options)(inputs)
 maps = scnn.SphericalBlock(24, degrees=24, grid=inside, **options)(maps)
 outputs = scnn.SphericalConv(1, degrees=25, grid=inside, out_grid=grid)(maps)

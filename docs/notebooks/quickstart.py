@@ -142,7 +142,7 @@ for family in ("aeroplane", "car", "chair", "guitar", "lamp", "mug"):
 # %% language="sh"
 # scnn train --dset_dir data --logdir mine --n_classes 6 --input_res 32 \
 #     --nfilters 16,16,32,32 --pool_layers 1,1,0,0 --concat_branches 0,0,0,0 \
-#     --pool lowpass --quadrature --dealias --map_grid gauss_legendre --nonlin smooth_prelu \
+#     --pool lowpass --quadrature --dealias --map_grid gauss_legendre --nonlin smooth_leaky_relu \
 #     --n_filter_params 6 --no_final_fc \
 #     --train_bsize 12 --n_epochs 12 --learning_rate "{0: 0.01, 8: 0.002}" --skip_val \
 #     > training.log

@@ -25,7 +25,7 @@ class SphericalBlock(keras.layers.Layer):
             unbuilt Keras layer, which is applied to the maps. The first two are applied to
             coefficients, which is faster. Their averages need about 500 steps. In shorter
             trainings, use `keras.layers.BatchNormalization(momentum=0.9)`.
-        nonlinearity: `"prelu"`, with one slope per channel, initially 0.1; `"smooth_prelu"`,
+        nonlinearity: `"prelu"`, with one slope per channel, initially 0.1; `"smooth_leaky_relu"`,
             which aliases less; or any Keras activation.
 
     Input shape:

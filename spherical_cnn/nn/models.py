@@ -24,7 +24,7 @@ from spherical_cnn.nn.pooling import SphericalPooling, SphericalResampling
 from spherical_cnn.nn.up_axis import UpAxisChannel
 from spherical_cnn.sphere.grid import SphericalGrid
 
-_ROWS = 1.25  # of Gauss–Legendre maps, relative to for_products: aliasing tells which way is up
+_ROWS = 1.15  # of Gauss–Legendre maps, relative to for_products: aliasing tells which way is up
 
 
 def two_branch(
@@ -70,7 +70,7 @@ def two_branch(
         normalization: `None`, `"batch"` or `"batch_renorm"`, whose averages need about 500 steps;
             or an unbuilt Keras layer, of which each block gets a copy. In shorter trainings, use
             `keras.layers.BatchNormalization(momentum=0.9)`.
-        nonlinearity: `"prelu"`, `"smooth_prelu"` or a Keras activation, in all layers.
+        nonlinearity: `"prelu"`, `"smooth_leaky_relu"` or a Keras activation, in all layers.
         pool: `"lowpass"`, `"wap"` (the paper's), `"avg"` or `"max"`, as in `SphericalPooling`.
         spectral_pooling: whether to pool inside the convolutions, before the nonlinearity.
         global_average: `"quadrature"`, `"area"` (the paper's) or `"grid"`, as in
@@ -88,8 +88,8 @@ def two_branch(
             reads half of the degrees.
         map_grid: the grids of `dealias`. `"driscoll_healy"`: the paper's, 1.5 × finer.
             `"gauss_legendre"`: those that integrate the product of two maps and a harmonic that the
-            next layer reads exactly, and a quarter more rows: about 5/8 of the samples, or fewer;
-            for low-pass pooling only, and for smooth nonlinearities, such as `"smooth_prelu"`.
+            next layer reads exactly, and 1.15 times as many rows: 0.6 of the samples, or fewer;
+            for low-pass pooling only, and for smooth nonlinearities, such as `"smooth_leaky_relu"`.
         up_channel: `"on"` adds an `UpAxisChannel` to the input of the first layer and of the concat
             layers, for upright shapes; `"masked"` sets this channel to 0, for shapes in any
             rotation; `"off"` is the network without it.

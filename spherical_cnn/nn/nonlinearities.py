@@ -1,4 +1,4 @@
-"""Nonlinearities of maps on the sphere, with slopes that are learned."""
+"""Nonlinearities of maps on the sphere."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class PReLU(keras.layers.PReLU):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class SmoothPReLU(PReLU):
-    """PReLU whose kink is a parabola, so that its derivative is continuous.
+class SmoothLeakyReLU(keras.layers.Layer):
+    """Leaky ReLU whose kink is a parabola, so that its derivative is continuous.
 
         out = slope · x + (1 - slope) · s(x)
         s(x) = 0 below -beta, x above beta, (x + beta)² / (4 beta) between
@@ -43,41 +43,47 @@ class SmoothPReLU(PReLU):
     come from the kink of a ReLU or PReLU decrease slowly with the degree, these faster.
 
     Args:
+        negative_slope: the slope below `-beta`.
         beta: half the width of the parabola.
-        **kwargs: arguments of `keras.layers.PReLU`.
+        **kwargs: arguments of `keras.layers.Layer`.
 
-    >>> tuple(SmoothPReLU()(np.ones((1, 16, 2), "float32")).shape)
+    >>> tuple(SmoothLeakyReLU()(np.ones((1, 16, 2), "float32")).shape)
     (1, 16, 2)
 
     Reference: Shamir et al. 2022, "Real World Large Scale Recommendation Systems Reproducibility
     and Smooth Activations", for `s`.
     """
 
-    def __init__(self, beta=0.5, **kwargs):
+    def __init__(self, negative_slope=-0.2, beta=0.5, **kwargs):
         super().__init__(**kwargs)
         if not beta > 0:
             raise ValueError(f"beta must be positive. Received: {beta}")
+        self.negative_slope = negative_slope
         self.beta = beta
+        self.supports_masking = True
 
     def call(self, inputs):
-        slope, beta = self._slope(inputs), self.beta
+        slope, beta = self.negative_slope, self.beta
         shifted = ops.clip(inputs, -beta, beta) + beta
         smooth = ops.square(shifted) * (0.25 / beta) + ops.relu(inputs - beta)
-        return smooth + slope * (inputs - smooth)  # one use of the slope: one sum in its gradient
+        return slope * inputs + (1 - slope) * smooth
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
 
     def get_config(self):
-        return {**super().get_config(), "beta": self.beta}
+        config = super().get_config()
+        return {**config, "negative_slope": self.negative_slope, "beta": self.beta}
 
 
 def nonlinearity_layer(nonlinearity, shared_axes=None, **kwargs):
-    """Returns a layer for a name of `NONLINEARITIES`, with slopes shared along `shared_axes`.
+    """Returns a layer for a name of `NONLINEARITIES`, otherwise a Keras activation.
 
-    Otherwise, a Keras activation.
+    Slopes of `"prelu"` are shared along `shared_axes`.
     """
-    if nonlinearity in _LAYERS:
-        kwargs |= {"alpha_initializer": keras.initializers.Constant(0.1)}
-        return _LAYERS[nonlinearity](shared_axes=shared_axes, **kwargs)
+    if nonlinearity == "prelu":
+        initial = keras.initializers.Constant(0.1)
+        return PReLU(initial, shared_axes=shared_axes, **kwargs)
+    if nonlinearity == "smooth_leaky_relu":
+        return SmoothLeakyReLU(**kwargs)
     return keras.layers.Activation(nonlinearity, **kwargs)
-
-
-_LAYERS = {"prelu": PReLU, "smooth_prelu": SmoothPReLU}

@@ -84,14 +84,16 @@ class RunConfig(Options):
     dropout: bool = option(False, "do", "dropout of 0.5 after the final pool and the dense layer")
     batch_norm: bool = option(False, "bn", "batch normalization after each convolution")
     batch_renorm: bool = option(False, "brn", "batch renormalization instead")
-    nonlin: str = option("prelu", "nl", "nonlinearity: prelu, smooth_prelu or a Keras activation")
+    nonlin: str = option(
+        "prelu", "nl", "nonlinearity: prelu, smooth_leaky_relu or a Keras activation"
+    )
     spectral_pool: bool = option(False, "sp", "pool in the spectral domain")
     pool: str = option("wap", "p", "pooling; lowpass is exactly equivariant", choices.POOLS)
     dealias: bool = option(False, None, "compute feature maps on a finer grid, to reduce aliasing")
     map_grid: str = option(
         "driscoll_healy",
         None,
-        "grids of --dealias: the paper's, 1.5 × finer; Gauss-Legendre ones, for smooth_prelu",
+        "grids of --dealias: the paper's, 1.5 × finer; Gauss-Legendre ones, for smooth_leaky_relu",
         choices.MAP_GRIDS,
     )
     up_channel: str = option(

@@ -16,7 +16,7 @@ from reference import (
 
 from spherical_cnn import SphericalConv
 from spherical_cnn.nn.blocks import SphericalBlock
-from spherical_cnn.nn.nonlinearities import PReLU, SmoothPReLU
+from spherical_cnn.nn.nonlinearities import PReLU, SmoothLeakyReLU
 
 L = 8
 both_methods = pytest.mark.parametrize("method", ["sep", "naive"])
@@ -267,12 +267,10 @@ def test_prelu_has_the_values_and_gradients_of_keras(rng, shape, shared):
         assert_close(actual, expected, 1e-12)
 
 
-def test_smooth_prelu_joins_two_lines_by_a_parabola_with_equal_slopes():
+def test_smooth_leaky_relu_joins_two_lines_by_a_parabola_with_equal_slopes():
     x = np.linspace(-4, 4, 160)[None]
-    layer = SmoothPReLU(1.5, alpha_initializer="zeros", shared_axes=[1], dtype="float64")
-    layer.build(x.shape)
     slope = 0.25
-    layer.alpha.assign([slope])
+    layer = SmoothLeakyReLU(slope, beta=1.5, dtype="float64")
     lines = np.where(x > 0, x, slope * x)
     parabola = slope * x + (1 - slope) * (x + 1.5) ** 2 / 6
     assert_close(layer(x), np.where(np.abs(x) < 1.5, parabola, lines), 1e-12)
@@ -282,7 +280,7 @@ def test_smooth_prelu_joins_two_lines_by_a_parabola_with_equal_slopes():
 
 def test_a_parabola_without_width_is_refused():
     with pytest.raises(ValueError, match="beta must be positive. Received: 0"):
-        SmoothPReLU(0)
+        SmoothLeakyReLU(beta=0)
 
 
 def test_prelu_learns_one_slope_per_channel():
@@ -307,7 +305,7 @@ def test_block_passes_its_options_to_the_convolution():
     assert len(block.losses) == 1
 
 
-@pytest.mark.parametrize("nonlinearity", ["prelu", "relu", "smooth_prelu"])
+@pytest.mark.parametrize("nonlinearity", ["prelu", "relu", "smooth_leaky_relu"])
 def test_block_commutes_approximately_with_rotations(rng, nonlinearity):
     # A pointwise nonlinearity gives a signal of unbounded degree; what lies above the grid's
     # bandwidth aliases, most of it onto the upper half of the degrees. Measured below: 3 %.

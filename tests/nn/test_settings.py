@@ -27,7 +27,7 @@ MODELS = {
     "weighted": lambda: GlobalSphericalAveragePooling(),
     "prelu": lambda: PReLU("random_normal", shared_axes=(1, 2)),
     "relu": lambda: nonlinearity_layer("relu"),
-    "smooth_prelu": lambda: nonlinearity_layer("smooth_prelu"),
+    "smooth_leaky_relu": lambda: nonlinearity_layer("smooth_leaky_relu"),
     "batch": lambda: normalization_layer("batch"),
     "planar": lambda: network(planar=True, normalization="batch", final_pool="max"),
     "all pools": lambda: network(normalization="batch_renorm", final_pool="all"),
@@ -37,7 +37,7 @@ MODELS = {
     "smooth": lambda: network(
         dealias=True,
         map_grid="gauss_legendre",
-        nonlinearity="smooth_prelu",
+        nonlinearity="smooth_leaky_relu",
         pool="lowpass",
         up_channel="on",
         final_pool="all",
