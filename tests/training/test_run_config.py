@@ -121,14 +121,14 @@ def test_params_of_the_paper():
     ("name", "added"),
     [
         ("model-64", 0),
-        ("invariant-64", 0),
-        ("invariant-supersampled", 0),
+        ("invariant-64", -2 * 480),  # no slope per channel
+        ("invariant-supersampled", -2 * 480),
         ("invariant-prelu", 0),
         ("model-64-eq", 0),
         ("invariant-upright", 8 * 2 * 240),
     ],
 )
-def test_networks_have_the_parameters_of_the_papers_but_for_the_up_axis(name, added):
+def test_networks_have_the_parameters_of_the_papers_but_for_slopes_and_up_axis(name, added):
     files = [f"@params/{name}.txt", "@params/m40-64.txt"]
     given = vars(train_parser().parse_args(files))
     assert set(DatasetConfig.select(given)) <= {"rays_per_sample"}
