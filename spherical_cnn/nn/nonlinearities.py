@@ -21,15 +21,12 @@ class PReLU(keras.layers.PReLU):
     """
 
     def call(self, inputs):
-        slope = self._slope(inputs)
-        return inputs * ops.where(inputs > 0, ops.ones_like(inputs), slope)
-
-    def _slope(self, inputs):
         # Broadcasts over all but the first two axes first: the gradient of the slopes is summed
         # along long rows. The zeros are the first term, because Keras on TensorFlow takes a
         # variable plus an empty tensor for a bias and refuses it.
         zeros = ops.zeros_like(inputs[(slice(1),) * (len(inputs.shape) - 2)])
-        return zeros + ops.convert_to_tensor(self.alpha)
+        slope = zeros + ops.convert_to_tensor(self.alpha)
+        return inputs * ops.where(inputs > 0, ops.ones_like(inputs), slope)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
